@@ -1,0 +1,29 @@
+# make run, make test: each sets up .venv from the lock first. PYTHON=python3.12 picks another Python.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+# The stages run `python`: it must be the one that has the requirements.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: run test check lock
+run: $(READY)
+	@python -m stages.run
+
+test: $(READY)
+	python -m pytest -n 2 $(PYTEST)
+
+check: $(READY)
+	ruff check .
+	ruff format --check .
+	mypy
+
+lock: $(READY)
+	uv pip compile requirements.in --output-file requirements.txt --upgrade --universal \
+		--fork-strategy fewest --python-version 3.11 --quiet \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Octet needs Python 3.11 or later; set PYTHON to one")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The product: the network format and its runtime, on NumPy and safetensors alone."""

@@ -1,0 +1,9 @@
+"""The one exception that is meant for a person to read."""
+
+
+class OctetError(Exception):
+    """Something a user can mend: a value, a file, a data set.
+
+    The message is one line: the file or key, what was got, what is allowed and, where it helps,
+    what to do. Commands print it and exit with status 1; it never comes with a traceback.
+    """

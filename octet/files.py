@@ -1,0 +1,24 @@
+"""Write files whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content`` in one step: a reader sees the old file or the new one.
+
+    The bytes go to ``.NAME.PID.part`` beside it, reach the disk, and are renamed into place.
+    What a killed writer left there is cleared away first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in path.parent.glob(f".{path.name}.*.part"):
+        left_over.unlink(missing_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

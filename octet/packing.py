@@ -1,0 +1,50 @@
+"""Codes of 2 to 16 bits to bytes and back: code i occupies bits [i·b, (i+1)·b), low bit first."""
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Codes, code_dtype
+from octet.errors import OctetError
+
+
+def packed_size(count: int, bits: int) -> int:
+    """Bytes that ``count`` codes of ``bits`` bits take: ceil(count · bits / 8)."""
+    return -(-count * bits // 8)
+
+
+def pack(codes: Codes, bits: int) -> npt.NDArray[np.uint8]:
+    """Lay codes end to end without a gap; the last byte is filled up with zeros.
+
+    Two 4-bit codes a, b make the byte a + 16·b, as in ONNX's UINT4.
+
+    Args:
+        codes: any shape, read in C order; each below 2**bits.
+
+    Returns:
+        uint8, shape ``(packed_size(codes.size, bits),)``.
+    """
+    flat = codes.reshape(-1, 1).astype("<u2")
+    as_bits = np.unpackbits(flat.view(np.uint8), axis=1, bitorder="little", count=bits)
+    return np.packbits(as_bits.reshape(-1), bitorder="little")
+
+
+def unpack(packed: npt.NDArray[np.uint8], shape: tuple[int, ...], bits: int) -> Codes:
+    """The inverse of `pack`.
+
+    Raises:
+        OctetError: the byte count does not belong to the shape, or a padding bit is set.
+    """
+    count = int(np.prod(shape, dtype=np.int64))
+    if packed.shape != (packed_size(count, bits),):
+        raise OctetError(
+            f"packed codes: got {packed.size} bytes; "
+            f"{count} codes of {bits} bits take {packed_size(count, bits)}"
+        )
+    as_bits = np.unpackbits(packed, bitorder="little")
+    if np.any(as_bits[count * bits :]):
+        raise OctetError("packed codes: the padding bits of the last byte must be 0")
+    rows = as_bits[: count * bits].reshape(count, bits)
+    wide = np.zeros((count, 16), np.uint8)
+    wide[:, :bits] = rows
+    codes = np.packbits(wide, axis=1, bitorder="little").view("<u2").reshape(shape)
+    return codes.astype(code_dtype(bits))

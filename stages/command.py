@@ -1,0 +1,50 @@
+"""What every stage's command does: check params.yaml, work, and write all of its files or none."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from octet import files
+from octet.errors import OctetError
+from stages import params
+from stages.params import Params
+
+Stage = Callable[[str, Params], dict[Path, bytes]]
+
+
+def run(stage: Stage, description: str) -> None:
+    """Be ``python -m stages.NAME SYSTEM``: one stage for one system of params.yaml.
+
+    Args:
+        stage: takes the system's name and the checked parameters, returns every file that it
+            makes. Files are written only when all are there, so an error leaves the old ones.
+        description: the first line of ``--help``.
+
+    What a user can mend, and what the operating system refuses, is one line on standard error and
+    exit status 1.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("system", help="a name under systems: in params.yaml")
+    name: str = parser.parse_args().system
+    parent = os.getppid()
+    try:
+        checked = params.load()
+        checked.system(name)
+        made = stage(name, checked)
+        _refuse_to_outlive(parent)
+        for path, content in made.items():
+            files.write(path, content)
+    except (OctetError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _refuse_to_outlive(parent: int) -> None:
+    """End here if the DVC that started this stage is gone.
+
+    Killing ``dvc repro`` leaves its stage running. What such an orphan makes belongs to a run
+    that is over, and may come late enough to replace the output of the next one.
+    """
+    if os.getppid() != parent:
+        raise OctetError("the process that started this stage has ended; nothing was written")

@@ -1,0 +1,53 @@
+"""How good a regression is, and how far two of them are apart."""
+
+import math
+
+import numpy as np
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+from octet.network import Array
+
+# The signal-to-noise ratio of two outputs that agree to the last bit of a float64: 20 log10 2⁵³.
+_IDENTICAL_DB = 20 * 53 * math.log10(2)
+
+
+def regression(truth: Array, predicted: Array) -> dict[str, float]:
+    """R², mean squared error and mean absolute error; both arguments ``(rows,)``."""
+    return {
+        "r2": float(r2_score(truth, predicted)),
+        "mse": float(mean_squared_error(truth, predicted)),
+        "mae": float(mean_absolute_error(truth, predicted)),
+    }
+
+
+def fidelity(reference: Array, outputs: Array) -> dict[str, float]:
+    """How far the outputs are from the reference, whatever the truth; both ``(rows, outputs)``.
+
+    ``sqnr_db`` is 10 log10(Σ reference² / Σ difference²), signal to quantization noise, at most
+    319.1 dB: what two outputs have that differ in nothing a float64 can show.
+    """
+    difference = outputs - reference
+    mse = float(np.mean(difference**2))
+    signal = float(np.mean(reference**2))
+    ratio = 10 * math.log10(signal / mse) if mse > 0 and signal > 0 else _IDENTICAL_DB
+    return {
+        "mse": mse,
+        "mean_abs": float(np.mean(np.abs(difference))),
+        "max_abs": float(np.max(np.abs(difference))),
+        "sqnr_db": min(ratio, _IDENTICAL_DB),
+    }
+
+
+def parameters(
+    reference: list[tuple[Array, Array]], other: list[tuple[Array, Array]]
+) -> dict[str, float]:
+    """How far the coefficients are apart: (weight, bias) of each layer, float and dequantized."""
+    weights, biases = (
+        np.concatenate([np.abs(a[i] - b[i]).ravel() for a, b in zip(reference, other, strict=True)])
+        for i in (0, 1)
+    )
+    return {
+        "weight_mean_abs": float(np.mean(weights)),
+        "weight_max_abs": float(np.max(weights)),
+        "bias_max_abs": float(np.max(biases)),
+    }

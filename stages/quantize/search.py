@@ -1,0 +1,84 @@
+"""The range with which a rounding loses least at the outputs of a layer."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from octet.network import Array
+from stages.params import Quant
+from stages.quantize import grids
+from stages.quantize.exact import Certificate, exact
+from stages.quantize.hessian import factor, output_error
+from stages.quantize.rounding import Codes, Lattice, gptq, lattice, nearest
+
+How = Literal["nearest", "gptq", "exact"]
+
+# Factors on the two ends of the range, first over all of it and then around the best.
+_COARSE = [0.05 * i for i in range(2, 25)]
+_FINE = [0.01 * i for i in range(-5, 6)]
+# How many ranges are rounded exactly, of those that gptq found best.
+_SHORTLIST = 16
+
+
+def round_rows(rows: Lattice, hessian: Array, how: How) -> tuple[Codes, tuple[Certificate, ...]]:
+    """The codes of one of the roundings, and for exact the certificate of each row."""
+    match how:
+        case "nearest":
+            return nearest(rows), ()
+        case "gptq":
+            return gptq(rows, hessian), ()
+        case "exact":
+            return exact(rows, hessian)
+
+
+def best_shrink(weight: Array, bias: Array, hessian: Array, quant: Quant) -> Array:
+    """Factors on the ends of the range, by trying a grid of pairs and a finer one around the best.
+
+    Exact rounding is tried only on the pairs that look best under gptq.
+
+    Args:
+        weight: ``(rows, inputs)``.
+        bias: ``(rows,)``.
+        hessian: H of the inputs and the bias, ``(inputs + 1, inputs + 1)``.
+        quant: how to quantize.
+
+    Returns:
+        ``(rows, 2)``: factors on the lower and the upper end. Rows differ only per channel;
+        otherwise they share one range, and the sum of their errors decides.
+    """
+    r = factor(hessian)
+
+    def errors(shrinks: Array, how: How) -> Array:
+        """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
+        found = np.empty(shrinks.shape[:2])
+        for i, shrink in enumerate(shrinks):
+            chosen = grids.choose(weight, bias, quant, shrink)
+            rows = lattice(weight, bias, chosen.weight, chosen.bias)
+            found[i] = output_error(rows.errors(round_rows(rows, hessian, how)[0]), r)
+        if quant.granularity != "per_channel":
+            found[:] = np.sum(found, axis=1, keepdims=True)
+        return found
+
+    quick: How = "nearest" if quant.rounding == "nearest" else "gptq"
+    coarse = np.repeat(_pairs(_COARSE, quant.scheme), len(weight), axis=1)
+    coarse_errors = errors(coarse, quick)
+    fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, quant.scheme)
+    candidates = np.concatenate([coarse, fine])
+    short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), _SHORTLIST)
+    if quant.rounding == "exact":
+        short = _best(short, errors(short, "exact"), 1)
+    return np.asarray(short[0])
+
+
+def _pairs(factors: list[float], scheme: str) -> Array:
+    """Both ends apart, or together where the range is symmetric; ``(pairs, 1, 2)``."""
+    both = list(zip(factors, factors, strict=True))
+    pairs = both if scheme == "symmetric" else list(product(factors, factors))
+    return np.array(pairs)[:, None]
+
+
+def _best(candidates: Array, errors: Array, count: int) -> Array:
+    """The candidates of least error, row by row: ``(count, rows, 2)``, best first."""
+    order = np.argsort(errors, axis=0, kind="stable")[:count]
+    return np.take_along_axis(candidates, order[..., None], axis=0)

@@ -1,0 +1,94 @@
+"""python -m stages.run: reproduce all systems whose data is in reach, and print what came of it."""
+
+import json
+import subprocess
+import sys
+
+from octet.errors import OctetError
+from stages import params, tracked
+from stages.load.sources import OutOfReachError, fetch
+from stages.load.tables import SOURCES
+from stages.params import Params
+
+_HEAD = (
+    "system",
+    "R² float",
+    "R² quantized",
+    "change",
+    "MSE change, 95 %",
+    "bytes float",
+    "bytes codes + scales",
+    "verdict",
+)
+
+
+def main() -> None:
+    """Exit 0 with the systems in reach done; 1, with one line, if one of those failed."""
+    try:
+        checked = params.load()
+        left_out = out_of_reach(checked)
+    except OctetError as error:
+        sys.exit(f"error: {error}")
+    names = [name for name in checked.systems if name not in left_out]
+    if names and _dvc("repro", *(f"evaluate@{name}" for name in names)):
+        sys.exit(1)  # DVC has said why
+    sys.stdout.write("\n" + table(names))
+    for name, reason in left_out.items():
+        sys.stdout.write(f"\nleft out: {name}: {reason}\n")
+
+
+def out_of_reach(checked: Params) -> dict[str, str]:
+    """The systems whose data is neither in DVC's cache nor to be had, and why.
+
+    Raises:
+        OctetError: data that is there but damaged.
+    """
+    reasons: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for name, system in checked.systems.items():
+        try:
+            if system.data not in missing:
+                for source in SOURCES[system.data]:
+                    fetch(source)
+                continue
+        except OutOfReachError as error:
+            missing[system.data] = str(error)
+        _dvc("checkout", "--quiet", str(tracked.data_path(name)))
+        if _dvc("status", "--quiet", f"load@{name}"):
+            reasons[name] = missing[system.data]
+    return reasons
+
+
+def table(names: list[str]) -> str:
+    """Float against quantized, a row for each system, as Markdown."""
+    rows = [list(_HEAD)]
+    for name in names:
+        metrics = json.loads(tracked.metrics_path(name).read_text())
+        size, verdict = metrics["size"], metrics["verdict"]
+        rows.append(
+            [
+                name,
+                f"{metrics['float']['r2']:.6f}",
+                f"{metrics['quantized']['r2']:.6f}",
+                f"{metrics['change']['r2']:+.6f}",
+                f"{verdict['low']:+.2%} … {verdict['high']:+.2%}",
+                f"{size['float_payload']}",
+                f"{size['codes']} + {size['quantized_payload'] - size['codes']}",
+                "not inferior" if verdict["non_inferior"] else "not shown to be as good",
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ["-" * width for width in widths])
+    lines = [" | ".join(map(str.ljust, row, widths)) for row in rows]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def _dvc(*arguments: str) -> int:
+    """The exit status of a DVC command; with --quiet it prints nothing."""
+    quiet = subprocess.DEVNULL if "--quiet" in arguments else None
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode
+
+
+if __name__ == "__main__":
+    main()

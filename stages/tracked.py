@@ -1,0 +1,81 @@
+"""The files in which the stages meet: where each is, and what is in the data file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from octet import storage
+from octet.affine import refuse_not_finite
+from octet.errors import OctetError
+from octet.network import Array, Signature
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table, split. Features ``(rows, features)`` and targets ``(rows,)`` are float64."""
+
+    x_train: Array
+    y_train: Array
+    x_test: Array
+    y_test: Array
+    signature: Signature
+
+
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def data_path(system: str) -> Path:
+    """What load writes."""
+    return Path("data", f"{system}.safetensors")
+
+
+def float_path(system: str) -> Path:
+    """What train writes."""
+    return Path("models", system, "float.safetensors")
+
+
+def quantized_path(system: str) -> Path:
+    """What quantize writes."""
+    return Path("models", system, "quantized.safetensors")
+
+
+def metrics_path(system: str) -> Path:
+    """What evaluate writes."""
+    return Path("metrics", f"{system}.json")
+
+
+def dump_dataset(dataset: Dataset) -> bytes:
+    """The bytes of the data file."""
+    header = {
+        "features": dataset.signature.features,
+        "target": dataset.signature.target,
+        "unit": dataset.signature.unit,
+    }
+    return storage.dump_arrays(header, {name: getattr(dataset, name) for name in _ARRAYS})
+
+
+def load_dataset(system: str) -> Dataset:
+    """Read and check the data of a system.
+
+    Raises:
+        OctetError: the file is missing, damaged or foreign, or its shapes do not belong together.
+    """
+    file = data_path(system)
+    header, arrays = storage.load_arrays(file)
+    try:
+        features = tuple(str(name) for name in header["features"])
+        signature = Signature(features, str(header["target"]), str(header["unit"]))
+        x_train, y_train, x_test, y_test = (arrays[name] for name in _ARRAYS)
+    except (KeyError, TypeError) as error:
+        raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
+    for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
+        allowed = (len(y), len(features))
+        if x.shape != allowed or y.ndim != 1 or x.dtype != np.float64 or y.dtype != np.float64:
+            raise OctetError(
+                f"{file}: x_{part}: got {x.dtype} of shape {x.shape}; "
+                f"allowed is float64 of shape {allowed}, and y_{part} float64 of shape ({len(y)},)"
+            )
+        refuse_not_finite(x, f"{file}: x_{part}")
+        refuse_not_finite(y, f"{file}: y_{part}")
+    return Dataset(x_train, y_train, x_test, y_test, signature)
