@@ -7,7 +7,7 @@ import sys
 from octet.errors import OctetError
 from stages import params, tracked
 from stages.load.sources import OutOfReachError, fetch
-from stages.load.tables import SOURCES
+from stages.load.tables import DATA_SETS
 from stages.params import Params
 
 _HEAD = (
@@ -48,7 +48,7 @@ def out_of_reach(checked: Params) -> dict[str, str]:
     for name, system in checked.systems.items():
         try:
             if system.data not in missing:
-                for source in SOURCES[system.data]:
+                for source in DATA_SETS[system.data].sources:
                     fetch(source)
                 continue
         except OutOfReachError as error:

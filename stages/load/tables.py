@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,6 @@ CALIFORNIA = Source(
     filename="cal_housing.tgz",
     sha256="aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681",
 )
-SOURCES: dict[str, tuple[Source, ...]] = {"diabetes": (), "california_housing": (CALIFORNIA,)}
-
 _CALIFORNIA_MEMBER = "CaliforniaHousing/cal_housing.data"
 _CALIFORNIA_ROWS, _CALIFORNIA_COLUMNS = 20_640, 9
 # SHA-256 of the numbers, C order, little-endian float64.
@@ -43,19 +42,22 @@ class Table:
     signature: Signature
 
 
+@dataclass(frozen=True)
+class DataSet:
+    """Where the files of a data set come from, and how to read and check them."""
+
+    sources: tuple[Source, ...]
+    read: Callable[..., Table]
+
+
 def load(name: str) -> Table:
-    """The data set of this name.
+    """The data set of this name, a key of `DATA_SETS`.
 
     Raises:
-        OctetError: the file is not in reach, is no table, or holds other numbers than published.
+        OctetError: a file is not in reach, is no table, or holds other numbers than published.
     """
-    match name:
-        case "diabetes":
-            return _diabetes()
-        case "california_housing":
-            return _california_housing(fetch(CALIFORNIA))
-        case _:
-            raise OctetError(f"data: got {name!r}; allowed are {', '.join(sorted(SOURCES))}")
+    data_set = DATA_SETS[name]
+    return data_set.read(*(fetch(source) for source in data_set.sources))
 
 
 def split(table: Table, how: Split) -> Dataset:
@@ -137,3 +139,9 @@ def _check_digest(array: Array, expected: str, name: str) -> None:
             f"{name}: expected numbers with SHA-256 {expected}, found {found}; "
             "put the original file there"
         )
+
+
+DATA_SETS = {
+    "diabetes": DataSet((), _diabetes),
+    "california_housing": DataSet((CALIFORNIA,), _california_housing),
+}

@@ -1,0 +1,124 @@
+"""What tests share: a clone of the tree as it stands, and the data where it is in reach."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.load.sources import OutOfReachError, fetch
+from stages.load.tables import CALIFORNIA
+
+ROOT = Path(__file__).parent.parent
+
+
+class Clone:
+    """A git clone of this tree, in which commands run as a user's would."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(
+        self, *command: str, check: bool = True, env: Mapping[str, str | None] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command at the top of the clone; a variable set to None is unset."""
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=environment(env or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def dvc(
+        self, *arguments: str, check: bool = True, env: Mapping[str, str | None] | None = None
+    ) -> str:
+        """What a DVC command printed, both streams."""
+        done = self.run("dvc", *arguments, check=check, env=env)
+        return done.stdout + done.stderr
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments).stdout.strip()
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace one text in a file; it must be there."""
+        file = self.path / name
+        text = file.read_text()
+        assert old in text, f"{name} has no {old!r}"
+        file.write_text(text.replace(old, new))
+
+    def outputs(self) -> dict[str, bytes]:
+        """Everything that the pipeline promises to be the same everywhere."""
+        kept = [self.path / "dvc.lock"]
+        for folder in ("data", "models", "metrics"):
+            kept += sorted(path for path in (self.path / folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(self.path)): path.read_bytes() for path in kept}
+
+
+def environment(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of a user who works in this virtual environment, with changes."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    env.update({key: value for key, value in changes.items() if value is not None})
+    for key in [key for key, value in changes.items() if value is None]:
+        env.pop(key, None)
+    return env
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one commit: the files of this tree that git tracks or would."""
+    path = tmp_path_factory.mktemp("committed")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path / name)
+    clone = Clone(path)
+    clone.git("init", "--quiet", "--initial-branch=main")
+    clone.git("add", "--all")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    clone.git(*identity, "commit", "--quiet", "--message", "the tree")
+    return path
+
+
+@pytest.fixture
+def new_clone(committed: Path, tmp_path: Path) -> Callable[..., Clone]:
+    """Make fresh clones, of all systems or, for speed, of some."""
+
+    def make(*systems: str) -> Clone:
+        clone = Clone(tmp_path / f"clone{len(list(tmp_path.glob('clone*')))}")
+        subprocess.run(["git", "clone", "--quiet", committed, clone.path], check=True)
+        clone.git("config", "user.name", "test")
+        clone.git("config", "user.email", "test@example.invalid")
+        if systems:
+            file = clone.path / "params.yaml"
+            params = yaml.safe_load(file.read_text())
+            params["systems"] = {name: params["systems"][name] for name in systems}
+            file.write_text(yaml.safe_dump(params, sort_keys=False))
+            clone.git("commit", "--quiet", "--all", "--message", "fewer systems")
+        return clone
+
+    return make
+
+
+@pytest.fixture
+def california() -> None:
+    """Skip a test whose data is nowhere in reach. Under .ci/run it is."""
+    try:
+        fetch(CALIFORNIA)
+    except OutOfReachError as error:
+        pytest.skip(str(error))

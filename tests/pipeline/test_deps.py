@@ -1,0 +1,79 @@
+"""DVC does not follow imports: each stage's deps must be exactly what it runs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+# Runs a stage's modules without running the stage, and prints each file of ours that came with it.
+LIST_IMPORTS = """
+import importlib, pkgutil, sys
+from pathlib import Path
+package = importlib.import_module("stages.{stage}")
+for module in pkgutil.iter_modules(package.__path__, "stages.{stage}."):
+    importlib.import_module(module.name)
+files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+root = Path.cwd()
+for file in sorted(Path(f) for f in files if f and Path(f).is_relative_to(root)):
+    if ".venv" not in file.parts:
+        print(file.relative_to(root))
+"""
+
+
+def imported(stage: str) -> set[Path]:
+    listed = subprocess.run(
+        [sys.executable, "-c", LIST_IMPORTS.format(stage=stage)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {Path(line) for line in listed.stdout.splitlines()}
+
+
+def declared(stage: str) -> set[Path]:
+    deps = {Path(dep) for dep in STAGES[stage]["do"]["deps"]}
+    return {dep for dep in deps if (ROOT / dep).exists() and dep.parts[0] in ("octet", "stages")}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_every_file_that_it_imports(stage: str) -> None:
+    files = imported(stage)
+    covered = {f for f in files for dep in declared(stage) if f == dep or dep in f.parents}
+    assert files == covered
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_nothing_that_it_does_not_import(stage: str) -> None:
+    files = imported(stage)
+    idle = {
+        dep for dep in declared(stage) if not any(f == dep or dep in f.parents for f in files)
+    }
+    assert not idle
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_meet_only_in_files(stage: str) -> None:
+    others = [Path("stages", other) for other in STAGES if other != stage]
+    assert not [f for f in imported(stage) if any(other in f.parents for other in others)]
+
+
+def test_the_product_needs_nothing_but_numpy_and_safetensors() -> None:
+    code = """
+import sys, pkgutil, importlib, octet
+before = set(sys.modules)
+for module in pkgutil.iter_modules(octet.__path__, "octet."):
+    importlib.import_module(module.name)
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+"""
+    listed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    foreign = set(listed.stdout.split()) - set(sys.stdlib_module_names) - {"octet"}
+    assert foreign == {"numpy", "safetensors"}
