@@ -52,9 +52,7 @@ def test_a_stage_declares_every_file_that_it_imports(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_declares_nothing_that_it_does_not_import(stage: str) -> None:
     files = imported(stage)
-    idle = {
-        dep for dep in declared(stage) if not any(f == dep or dep in f.parents for f in files)
-    }
+    idle = {dep for dep in declared(stage) if not any(f == dep or dep in f.parents for f in files)}
     assert not idle
 
 

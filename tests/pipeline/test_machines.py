@@ -19,19 +19,17 @@ MACHINES = {
 }
 
 
+@pytest.mark.usefixtures("california")
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_output_is_as_committed(
-    new_clone: Callable[..., Clone], california: None, machine: str
-) -> None:
+def test_every_output_is_as_committed(new_clone: Callable[..., Clone], machine: str) -> None:
     clone = new_clone()
     clone.dvc("repro", "--force", env={**MACHINES[machine]})
     # dvc.lock and metrics are in git, and dvc.lock has the digests of data and models.
     assert not clone.git("status", "--porcelain")
 
 
-def test_a_lock_made_from_nothing_is_the_committed_one(
-    new_clone: Callable[..., Clone], california: None
-) -> None:
+@pytest.mark.usefixtures("california")
+def test_a_lock_made_from_nothing_is_the_committed_one(new_clone: Callable[..., Clone]) -> None:
     clone = new_clone()
     for path in (clone.path / "dvc.lock", *clone.path.glob("metrics/*")):
         path.unlink()

@@ -27,9 +27,8 @@ def reproduced(new_clone: NewClone) -> Clone:
     return clone
 
 
-def test_a_fresh_clone_reproduces_what_is_committed(
-    new_clone: NewClone, california: None
-) -> None:
+@pytest.mark.usefixtures("california")
+def test_a_fresh_clone_reproduces_what_is_committed(new_clone: NewClone) -> None:
     clone = new_clone()
     output = clone.dvc("repro", "--force")
     assert len(ran(output)) == 12
@@ -69,9 +68,7 @@ def test_float_against_uint8_is_one_table(reproduced: Clone) -> None:
     table = reproduced.dvc("metrics", "diff", "float", "uint8", "--md")
     rows = {
         cells[2]: cells[3:5]
-        for cells in (
-            [cell.strip() for cell in line.split("|")] for line in table.splitlines()
-        )
+        for cells in ([cell.strip() for cell in line.split("|")] for line in table.splitlines())
         if len(cells) > 5 and cells[1].endswith("diabetes.json")
     }
     before, after = map(float, rows["quantized.r2"])
@@ -148,9 +145,8 @@ def test_run_does_what_is_in_reach_and_says_what_is_not(new_clone: NewClone) -> 
     assert not clone.git("status", "--porcelain")
 
 
-def test_run_uses_what_dvc_has_when_the_source_is_gone(
-    new_clone: NewClone, california: None
-) -> None:
+@pytest.mark.usefixtures("california")
+def test_run_uses_what_dvc_has_when_the_source_is_gone(new_clone: NewClone) -> None:
     clone = new_clone("california")
     clone.dvc("repro")
     done = clone.run("python", "-m", "stages.run", env=unreachable(clone))
