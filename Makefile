@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # The stages run `python`: it must be the one that has the requirements.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test check lock
+.PHONY: run test check bench lock
 run: $(READY)
 	@python -m stages.run
 
@@ -16,6 +16,9 @@ check: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: $(READY)
+	python -m tests.bench_exact
 
 lock: $(READY)
 	uv pip compile requirements.in --output-file requirements.txt --upgrade --universal \

@@ -10,7 +10,7 @@ import requests
 from octet.errors import OctetError
 
 MIRROR_VARIABLE = "OCTET_DATA"
-_TIMEOUT = 10  # seconds without a byte
+_TIMEOUT = (3, 10)  # seconds to connect, seconds without a byte
 _RETRIES = 2
 
 

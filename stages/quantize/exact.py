@@ -30,6 +30,8 @@ from stages.quantize.rounding import Codes, Lattice, gptq, nearest
 NODE_BUDGET = 200_000
 # Codes whose errors agree to this share count as equally good: H itself is no more certain.
 _TIE = 1e-9
+# Mending only sharpens the first bound; the search does not rely on it.
+_SWEEPS = 50
 # A coordinate this far outside the box, in codes, is outside by more than rounding error.
 _OUTSIDE = 1e-6
 
@@ -41,7 +43,7 @@ class Certificate:
     Attributes:
         proven: no codes in the box have a smaller output error.
         error: eᵀHe of the codes that were found.
-        bound: no codes have less than this; equal to ``error`` where proven.
+        bound: no codes have less than this; equal to ``error`` where proven (to one in 10⁹).
         nodes: how many partial solutions were looked at.
     """
 
@@ -61,103 +63,125 @@ def exact(
         hessian: H of the columns, ``(columns, columns)``, definite.
         budget: how many nodes a row may take.
     """
-    problems = [_row(rows, hessian, i) for i in range(len(rows.values))]
-    relaxed = np.stack([relax(row.target, row.top, row.hessian) for row in problems])
-    reals = np.stack([row.values(x) for row, x in zip(problems, relaxed, strict=True)])
+    problems = [_relaxed(rows, hessian, i) for i in range(len(rows.values))]
+    reals = np.stack([row.reals for row in problems])
     guesses = nearest(rows), gptq(rows, hessian), gptq(Lattice(reals, rows.grids), hessian)
     codes = np.empty(rows.values.shape, np.int64)
-    seen = []
+    bounds = []
+    nodes = []
     for i, row in enumerate(problems):
-        guess = min((guess[i] for guess in guesses), key=row.error)
-        codes[i], unseen, nodes = _solve(row, relaxed[i], guess, budget)
-        seen.append((unseen, nodes))
+        guess = min((guess[i] for guess in guesses), key=row.excess)
+        codes[i], unseen, visited = _solve(row, guess, budget)
+        bounds.append(row.floor - row.slack + unseen)
+        nodes.append(visited)
     errors = output_error(rows.errors(codes), factor(hessian)).tolist()
     return codes, tuple(
-        Certificate(unseen == np.inf, error, min(error, unseen), nodes)
-        for error, (unseen, nodes) in zip(errors, seen, strict=True)
+        Certificate(bound == np.inf, error, min(error, max(bound, 0.0)), visited)
+        for error, bound, visited in zip(errors, bounds, nodes, strict=True)
     )
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One row in units of codes: minimise f over integers 0 ≤ z ≤ top."""
+    """One row in units of codes, seen from its relaxed solution x.
 
-    target: Array
-    top: Array
+    Attributes:
+        hessian: H in units of codes.
+        top: the largest codes.
+        relaxed: x, real numbers that minimise f in the box.
+        reals: what x stands for, in units of the weights.
+        floor: f(x).
+        gradient: of f at x.
+        slope: the part of the gradient that points out of the box, as at a minimum all of it does.
+        slack: what the rest, which is rounding error, can make of f(z) anywhere in the box.
+    """
+
     hessian: Array
-    scale: Array
-    zero_point: Array
+    top: Array
+    relaxed: Array
+    reals: Array
+    floor: float
+    gradient: Array
+    slope: Array
+    slack: float
 
-    def error(self, z: Array | Codes) -> float:
-        """f(z) = (z - target)ᵀ hessian (z - target)."""
-        off = z - self.target
-        return float(np.sum(self.hessian * np.outer(off, off)))
-
-    def values(self, z: Array) -> Array:
-        """What codes stand for, real ones too."""
-        return (z - self.zero_point) * self.scale
+    def excess(self, z: Codes) -> float:
+        """f(z) - f(x), without the cancellation of a difference of two large numbers."""
+        off = z - self.relaxed
+        return float(np.sum(self.gradient * off) + np.sum(self.hessian * np.outer(off, off)))
 
 
-def _row(rows: Lattice, hessian: Array, i: int) -> _Row:
+def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
+    """Step 1 of the docstring above."""
     scale = np.array([grid.scale[i] for grid in rows.grids], np.float64)
     zero_point = np.array([grid.zero_point[i] for grid in rows.grids], np.float64)
+    top = np.array([grid.top for grid in rows.grids], np.float64)
+    in_codes = hessian * np.outer(scale, scale)
+    target = rows.values[i] / scale + zero_point
+    relaxed = relax(target, top, in_codes)
+    off = relaxed - target
+    gradient = 2 * np.sum(in_codes * off, axis=1)
+    outwards = ((relaxed <= 0) & (gradient > 0)) | ((relaxed >= top) & (gradient < 0))
+    slope = np.where(outwards, gradient, 0.0)
     return _Row(
-        target=rows.values[i] / scale + zero_point,
-        top=np.array([grid.top for grid in rows.grids], np.float64),
-        hessian=hessian * np.outer(scale, scale),
-        scale=scale,
-        zero_point=zero_point,
+        hessian=in_codes,
+        top=top,
+        relaxed=relaxed,
+        reals=(relaxed - zero_point) * scale,
+        floor=float(np.sum(in_codes * np.outer(off, off))),
+        gradient=gradient,
+        slope=slope,
+        slack=float(np.sum(np.abs(gradient - slope) * top)),
     )
 
 
-def _solve(row: _Row, relaxed: Array, guess: Codes, budget: int) -> tuple[Codes, float, int]:
-    """Steps 2 to 5 of the docstring above: codes, least error of those not seen, nodes."""
-    floor = row.error(relaxed)
-    slope = 2 * np.sum(row.hessian * (relaxed - row.target), axis=1)
-    slope[(relaxed > 0) & (relaxed < row.top)] = 0.0
-    corner = np.rint(relaxed).astype(np.int64)
-
-    guess = _mend(row, guess, np.eye(len(relaxed), dtype=np.int64))
-    free = np.flatnonzero(np.abs(slope) < row.error(guess) - floor)
+def _solve(row: _Row, guess: Codes, budget: int) -> tuple[Codes, float, int]:
+    """Steps 2 to 5: codes, the least excess of those not seen (none: infinite), and nodes."""
+    corner = np.rint(row.relaxed).astype(np.int64)
+    guess = _mend(row, guess, np.eye(len(guess), dtype=np.int64))
+    free = np.flatnonzero(np.abs(row.slope) < row.excess(guess) + row.slack)
     while free.size:
         basis = reduce_basis(row.hessian[np.ix_(free, free)])
-        directions = np.zeros((len(relaxed), free.size), np.int64)
+        directions = np.zeros((len(guess), free.size), np.int64)
         directions[free] = basis.vectors
         guess = _mend(row, guess, directions)
-        still_free = np.flatnonzero(np.abs(slope) < row.error(guess) - floor)
+        still_free = np.flatnonzero(np.abs(row.slope) < row.excess(guess) + row.slack)
         if still_free.size == free.size:
             break
         free = still_free
     else:
-        return min(guess, corner, key=row.error), np.inf, 0
+        return min(guess, corner, key=row.excess), np.inf, 0
 
     search = _Search(
         _levels(basis),
         top=row.top[free].tolist(),
-        corner=relaxed[free].tolist(),
-        slope=slope[free].tolist(),
-        best=(row.error(guess) - floor) * (1 - _TIE),
+        corner=row.relaxed[free].tolist(),
+        slope=row.slope[free].tolist(),
+        best=(row.excess(guess) + row.slack) * (1 - _TIE),
         budget=budget,
     )
-    centre = np.sum(basis.inverse * relaxed[free], axis=1)
+    centre = np.sum(basis.inverse * row.relaxed[free], axis=1)
     search.visit(free.size - 1, 0.0, centre.tolist(), search.corner)
     if search.found is not None:
-        guess = corner
-        guess[free] = search.found
-    return guess, floor + search.unseen, search.nodes
+        corner[free] = search.found
+        guess = min(guess, corner, key=row.excess)
+    return guess, search.unseen, search.nodes
 
 
 def _mend(row: _Row, z: Codes, directions: Integers) -> Codes:
     """Go to the best integer point along each direction, over and over, while that helps."""
     curves = [(u, np.sum(row.hessian * u, axis=1)) for u in directions.T]
-    error, improved = row.error(z), True
-    while improved:
-        improved = False
+    excess = row.excess(z)
+    for _ in range(_SWEEPS):
+        before = excess
         for u, curve in curves:
-            steps = round(float(-np.sum(curve * (z - row.target)) / np.sum(curve * u)))
+            downhill = -np.sum(row.gradient * u) / 2 - np.sum(curve * (z - row.relaxed))
+            steps = round(float(downhill / np.sum(curve * u)))
             moved = z + _inside(z, steps, u, row.top) * u if steps else z
-            if row.error(moved) < error * (1 - _TIE):
-                z, error, improved = moved, row.error(moved), True
+            if row.excess(moved) < excess:
+                z, excess = moved, row.excess(moved)
+        if excess >= before * (1 - _TIE):
+            break
     return z
 
 
@@ -213,7 +237,7 @@ class _Search:
     """Depth-first enumeration of the integer points that are better than the best known.
 
     Errors here are what f(z) exceeds f(x) by: the curvature (z - x)ᵀH(z - x), summed up on the
-    way down, and the slope g·(z - x), which is not negative and is added at the end.
+    way down, and the slope g·(z - x), which is not negative in the box and is added at the end.
     """
 
     levels: list[_Level]

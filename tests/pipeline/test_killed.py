@@ -37,7 +37,7 @@ def kill_in(clone: Clone, stage: str) -> psutil.Process:
 
 def cmdline(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 
