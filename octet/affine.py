@@ -40,6 +40,15 @@ class Grid:
         """The largest code, n = 2**bits - 1."""
         return (1 << self.bits) - 1
 
+    def is_like(self, other: "Grid") -> bool:
+        """Whether the codes of both mean the same."""
+        return (
+            self.bits == other.bits
+            and self.scale.shape == other.scale.shape
+            and bool(np.all(self.scale == other.scale))
+            and bool(np.all(self.zero_point == other.zero_point))
+        )
+
 
 def code_dtype(bits: int) -> type[np.uint8] | type[np.uint16]:
     """The unsigned integer that holds one code of ``bits`` bits."""

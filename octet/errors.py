@@ -7,3 +7,7 @@ class OctetError(Exception):
     The message is one line: the file or key, what was got, what is allowed and, where it helps,
     what to do. Commands print it and exit with status 1; it never comes with a traceback.
     """
+
+    def __init__(self, message: str) -> None:
+        """Escape what does not print: a line break in some file's name for a thing, say."""
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))

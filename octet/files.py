@@ -1,5 +1,6 @@
 """Write files whole or not at all."""
 
+import glob
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ def write(path: Path, content: bytes) -> None:
     What a killed writer left there is cleared away first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left_over in path.parent.glob(f".{path.name}.*.part"):
+    for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         left_over.unlink(missing_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

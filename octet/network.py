@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Quantized:
-    """A tensor as codes on a grid. Two tensors that hold the same Grid object share its scale."""
+    """A tensor as codes on a grid. Where two have like grids, a file holds the scale once."""
 
     codes: Codes
     grid: Grid

@@ -1,5 +1,7 @@
 """Codes of 2 to 16 bits to bytes and back: code i occupies bits [i·b, (i+1)·b), low bit first."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,7 +24,12 @@ def pack(codes: Codes, bits: int) -> npt.NDArray[np.uint8]:
 
     Returns:
         uint8, shape ``(packed_size(codes.size, bits),)``.
+
+    Raises:
+        OctetError: a code does not fit.
     """
+    if codes.size and int(codes.max()) >> bits:
+        raise OctetError(f"codes: got {codes.max()}; allowed are 0 to {(1 << bits) - 1}")
     flat = codes.reshape(-1, 1).astype("<u2")
     as_bits = np.unpackbits(flat.view(np.uint8), axis=1, bitorder="little", count=bits)
     return np.packbits(as_bits.reshape(-1), bitorder="little")
@@ -34,7 +41,7 @@ def unpack(packed: npt.NDArray[np.uint8], shape: tuple[int, ...], bits: int) -> 
     Raises:
         OctetError: the byte count does not belong to the shape, or a padding bit is set.
     """
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     if packed.shape != (packed_size(count, bits),):
         raise OctetError(
             f"packed codes: got {packed.size} bytes; "

@@ -7,7 +7,7 @@ dtype and values before it is used, and nothing but the announced arrays may be 
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,14 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except FileNotFoundError:
         raise OctetError(f"{path}: no such file; `dvc repro` makes it") from None
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise OctetError(
             f"{path}: not a whole .safetensors file ({reason}); delete it and run `dvc repro`"
         ) from None
     try:
         header = json.loads(metadata[_HEADER])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
         raise OctetError(f"{path}: a .safetensors file, but without this project's header")
@@ -73,14 +73,22 @@ def dump_network(network: Network) -> bytes:
     """The bytes of a model file."""
     arrays: dict[str, AnyArray] = {}
     layers = [_dump_layer(str(i), layer, arrays) for i, layer in enumerate(network.layers)]
-    header = {
-        "layers": layers,
-        "features": network.signature.features,
-        "target": network.signature.target,
-        "unit": network.signature.unit,
-        "rounding": network.rounding,
-    }
+    header = {"layers": layers, "rounding": network.rounding, **asdict(network.signature)}
     return dump_arrays(header, arrays)
+
+
+def load_signature(header: Mapping[str, Any]) -> Signature:
+    """The signature that a header holds, as ``asdict`` put it there.
+
+    Raises:
+        KeyError, TypeError: there is none, or it is not made of strings.
+    """
+    features, target, unit = header["features"], header["target"], header["unit"]
+    if not isinstance(features, list) or not all(
+        isinstance(name, str) for name in (*features, target, unit)
+    ):
+        raise TypeError("features, target and unit must be strings")
+    return Signature(tuple(features), target, unit)
 
 
 def load_network(path: Path) -> Network:
@@ -94,18 +102,14 @@ def load_network(path: Path) -> Network:
     header, arrays = load_arrays(path)
     reader = _Reader(path, arrays)
     try:
-        signature = Signature(
-            tuple(str(name) for name in header["features"]),
-            str(header["target"]),
-            str(header["unit"]),
-        )
+        signature = load_signature(header)
         width = len(signature.features)
         layers = []
         for i, spec in enumerate(header["layers"]):
             layer, width = reader.layer(str(i), spec, width)
             layers.append(layer)
         rounding = {str(key): _number(value) for key, value in header["rounding"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise OctetError(f"{path}: the header does not describe a network ({error!r})") from None
     if reader.unread:
         raise OctetError(f"{path}: holds arrays that no layer names: {', '.join(reader.unread)}")
@@ -160,7 +164,7 @@ def _dump_layer(name: str, layer: Layer, arrays: dict[str, AnyArray]) -> dict[st
             shared = (
                 isinstance(layer.weight, Quantized)
                 and isinstance(layer.bias, Quantized)
-                and layer.weight.grid is layer.bias.grid
+                and layer.weight.grid.is_like(layer.bias.grid)
             )
             return {
                 "kind": "linear",

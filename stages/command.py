@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import stages
 from octet import files
 from octet.errors import OctetError
 from stages import params
@@ -28,12 +29,11 @@ def run(stage: Stage, description: str) -> None:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("system", help="a name under systems: in params.yaml")
     name: str = parser.parse_args().system
-    parent = os.getppid()
     try:
         checked = params.load()
         checked.system(name)
         made = stage(name, checked)
-        _refuse_to_outlive(parent)
+        _refuse_to_outlive(stages.PARENT)
         for path, content in made.items():
             files.write(path, content)
     except (OctetError, OSError) as error:

@@ -4,10 +4,10 @@ Each field's description says what is allowed: it is what a user reads in the er
 """
 
 import difflib
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -18,6 +18,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from octet.affine import MAX_BITS, MIN_BITS
 from octet.errors import OctetError
@@ -116,12 +118,14 @@ class Linear(_Section):
     standardize: bool = Field(description="true or false")
 
 
+# The keys of DATA_SETS in stages/load/tables.py.
+DataName = Literal["diabetes", "california_housing"]
+
+
 class System(_Section):
     """One data set and one model."""
 
-    data: Literal["diabetes", "california_housing"] = Field(
-        description="diabetes or california_housing"
-    )
+    data: DataName = Field(description=" or ".join(get_args(DataName)))
     model: Linear = Field(description="a mapping with kind and standardize")
     quant: dict[str, Any] = Field(description="a mapping of any keys of quant, or {}")
 
@@ -144,6 +148,17 @@ class Params(_Section):
         min_length=1, description="a mapping from a system's name to data, model and quant"
     )
 
+    @field_validator("systems", mode="before")
+    @classmethod
+    def _check_names(cls, systems: Any) -> Any:
+        for name in systems if isinstance(systems, dict) else ():
+            # A name becomes a file, a key of DVC's and a word of a command.
+            if not isinstance(name, str) or not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", name):
+                raise ValueError(
+                    f"got {_shown(name)}; allowed is a name of letters, digits, - and _, as text"
+                )
+        return systems
+
     def system(self, name: str) -> System:
         """The system of this name.
 
@@ -164,18 +179,23 @@ class Params(_Section):
         return _parse(Quant, _merge(common, own), f"systems.{name}.quant")
 
 
-def load(path: Path = PATH) -> Params:
+def load() -> Params:
     """Read and check params.yaml, every system's own ``quant`` included.
+
+    It is read as DVC reads it: YAML 1.2, in which 1e-05 is a number and 010 is ten.
 
     Raises:
         OctetError: one line with the key, what was got and what is allowed.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = YAML(typ="safe", pure=True).load(PATH.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise OctetError(f"{path}: no such file; run from the top of the repository") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OctetError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise OctetError(f"{PATH}: no such file; run from the top of the repository") from None
+    except MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise OctetError(f"{PATH}: not YAML: {error.problem}{where}") from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise OctetError(f"{PATH}: not YAML: {' '.join(str(error).split())}") from None
     params = _parse(Params, raw, "")
     for name in params.systems:
         params.quant_of(name)
@@ -212,9 +232,9 @@ def _explain(section: type[_Section], where: str, error: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_nearest(name, list(fields))}; allowed are {', '.join(fields)}"
     if broken_rule := str(error.get("ctx", {}).get("error", "")):
-        return f"{key}.{broken_rule}" if key else broken_rule
+        return f"{key}{': ' if broken_rule.startswith('got') else '.'}{broken_rule}"
     allowed = fields[name].description if name in fields else f"a mapping of {', '.join(fields)}"
-    if error["type"] == "missing":
+    if error["type"] == "missing" and error["loc"][-1] == name:
         return f"{key}: missing; allowed is {allowed}"
     return f"{key or 'the file'}: got {_shown(error['input'])}; allowed is {allowed}"
 
@@ -247,5 +267,8 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+    try:
+        text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+    except ValueError:
+        return "an integer of more digits than Python prints"
     return text if len(text) <= 60 else f"{text[:57]}..."

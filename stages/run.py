@@ -16,8 +16,9 @@ _HEAD = (
     "R² quantized",
     "change",
     "MSE change, 95 %",
-    "bytes float",
-    "bytes codes + scales",
+    "float64 bytes",
+    "codes + scales",
+    "file bytes",
     "verdict",
 )
 
@@ -27,14 +28,14 @@ def main() -> None:
     try:
         checked = params.load()
         left_out = out_of_reach(checked)
-    except OctetError as error:
+        names = [name for name in checked.systems if name not in left_out]
+        if names and _dvc("repro", *(f"evaluate@{name}" for name in names)):
+            sys.exit(1)  # DVC has said why
+        sys.stdout.write(f"\n{table(names)}\n")
+    except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
-    names = [name for name in checked.systems if name not in left_out]
-    if names and _dvc("repro", *(f"evaluate@{name}" for name in names)):
-        sys.exit(1)  # DVC has said why
-    sys.stdout.write("\n" + table(names))
     for name, reason in left_out.items():
-        sys.stdout.write(f"\nleft out: {name}: {reason}\n")
+        sys.stdout.write(f"left out: {name}: {reason}\n")
 
 
 def out_of_reach(checked: Params) -> dict[str, str]:
@@ -73,7 +74,8 @@ def table(names: list[str]) -> str:
                 f"{metrics['change']['r2']:+.6f}",
                 f"{verdict['low']:+.2%} … {verdict['high']:+.2%}",
                 f"{size['float_payload']}",
-                f"{size['codes']} + {size['quantized_payload'] - size['codes']}",
+                f"{size['codes']} + {size['scales']}",
+                f"{size['file_float']} → {size['file_quantized']}",
                 "not inferior" if verdict["non_inferior"] else "not shown to be as good",
             ]
         )

@@ -1,6 +1,6 @@
 """The files in which the stages meet: where each is, and what is in the data file."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +47,8 @@ def metrics_path(system: str) -> Path:
 
 def dump_dataset(dataset: Dataset) -> bytes:
     """The bytes of the data file."""
-    header = {
-        "features": dataset.signature.features,
-        "target": dataset.signature.target,
-        "unit": dataset.signature.unit,
-    }
-    return storage.dump_arrays(header, {name: getattr(dataset, name) for name in _ARRAYS})
+    arrays = {name: getattr(dataset, name) for name in _ARRAYS}
+    return storage.dump_arrays(asdict(dataset.signature), arrays)
 
 
 def load_dataset(system: str) -> Dataset:
@@ -64,17 +60,18 @@ def load_dataset(system: str) -> Dataset:
     file = data_path(system)
     header, arrays = storage.load_arrays(file)
     try:
-        features = tuple(str(name) for name in header["features"])
-        signature = Signature(features, str(header["target"]), str(header["unit"]))
+        signature = storage.load_signature(header)
         x_train, y_train, x_test, y_test = (arrays[name] for name in _ARRAYS)
     except (KeyError, TypeError) as error:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
     for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
-        allowed = (len(y), len(features))
-        if x.shape != allowed or y.ndim != 1 or x.dtype != np.float64 or y.dtype != np.float64:
+        allowed = (y.size, len(signature.features))
+        floats = x.dtype == y.dtype == np.float64
+        if x.shape != allowed or y.ndim != 1 or not y.size or not floats:
             raise OctetError(
-                f"{file}: x_{part}: got {x.dtype} of shape {x.shape}; "
-                f"allowed is float64 of shape {allowed}, and y_{part} float64 of shape ({len(y)},)"
+                f"{file}: x_{part}: got {x.dtype} of shape {x.shape}, with y_{part} {y.dtype} of "
+                f"shape {y.shape}; allowed is float64 of shape (rows, {allowed[1]}), at least one "
+                "row, with a float64 for each"
             )
         refuse_not_finite(x, f"{file}: x_{part}")
         refuse_not_finite(y, f"{file}: y_{part}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from octet import floating
 from octet.errors import OctetError
-from octet.network import Array, Linear, Network, values
+from octet.network import Array, Layer, Linear, Network, values
 from octet.storage import Sizes
 from stages.evaluate import scores, verdict
 from stages.params import Gates
@@ -28,7 +28,11 @@ def compare(
         data: what to measure them on; scores are of the test rows but for ``r2_train``.
         sizes: what the two files hold.
         gates: the margins of the verdict.
+
+    Raises:
+        OctetError: the second is no version of the first, or the data is not theirs.
     """
+    _refuse_strangers(reference, quantized, data)
     outputs = floating.run(reference, data.x_test), floating.run(quantized, data.x_test)
     found = [
         scores.regression(data.y_test, y[:, 0]) | {"r2_train": _r2_train(network, data)}
@@ -75,9 +79,35 @@ def _r2_train(network: Network, data: Dataset) -> float:
     return scores.regression(data.y_train, floating.run(network, data.x_train)[:, 0])["r2"]
 
 
+def _refuse_strangers(reference: Network, quantized: Network, data: Dataset) -> None:
+    shapes = [
+        [(type(layer), *(a.shape for a in arrays)) for layer, arrays in _layers(network)]
+        for network in (reference, quantized)
+    ]
+    if shapes[0] != shapes[1] or not _parameters(reference):
+        raise OctetError(
+            "the quantized model is not the float one's: their layers differ; run `dvc repro`"
+        )
+    if not reference.signature == quantized.signature == data.signature:
+        raise OctetError("the models and the data do not have the same columns; run `dvc repro`")
+    if reference.rounding:
+        raise OctetError("the float model is quantized already; run `dvc repro`")
+
+
+def _layers(network: Network) -> list[tuple[Layer, tuple[Array, ...]]]:
+    """Each layer with its arrays, dequantized."""
+    return [
+        (layer, (values(layer.weight), values(layer.bias)))
+        if isinstance(layer, Linear)
+        else (layer, (layer.mean, layer.std))
+        for layer in network.layers
+    ]
+
+
 def _parameters(network: Network) -> list[tuple[Array, Array]]:
-    linear = [layer for layer in network.layers if isinstance(layer, Linear)]
-    return [(values(layer.weight), values(layer.bias)) for layer in linear]
+    return [
+        (arrays[0], arrays[1]) for layer, arrays in _layers(network) if isinstance(layer, Linear)
+    ]
 
 
 def _size(reference: Sizes, quantized: Sizes) -> dict[str, float]:

@@ -23,18 +23,19 @@ def regression(truth: Array, predicted: Array) -> dict[str, float]:
 def fidelity(reference: Array, outputs: Array) -> dict[str, float]:
     """How far the outputs are from the reference, whatever the truth; both ``(rows, outputs)``.
 
-    ``sqnr_db`` is 10 log10(Σ reference² / Σ difference²), signal to quantization noise, at most
-    319.1 dB: what two outputs have that differ in nothing a float64 can show.
+    ``sqnr_db`` is 10 log10(Σ reference² / Σ difference²), signal to quantization noise, between
+    ±319.1 dB: what two outputs have that differ in nothing a float64 can show, and its opposite.
     """
     difference = outputs - reference
     mse = float(np.mean(difference**2))
     signal = float(np.mean(reference**2))
-    ratio = 10 * math.log10(signal / mse) if mse > 0 and signal > 0 else _IDENTICAL_DB
+    ratio = signal / mse if mse > 0 else math.inf
+    sqnr_db = 10 * math.log10(ratio) if ratio > 0 else -math.inf
     return {
         "mse": mse,
         "mean_abs": float(np.mean(np.abs(difference))),
         "max_abs": float(np.max(np.abs(difference))),
-        "sqnr_db": min(ratio, _IDENTICAL_DB),
+        "sqnr_db": max(-_IDENTICAL_DB, min(sqnr_db, _IDENTICAL_DB)),
     }
 
 

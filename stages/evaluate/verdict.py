@@ -1,7 +1,9 @@
 """Whether the quantized model is as good as the float one, on the same test rows."""
 
+import warnings
+
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 from octet.errors import OctetError
 from octet.network import Array
@@ -25,26 +27,31 @@ def regression(truth: Array, reference: Array, predicted: Array, margin: float) 
         margin: the increase that is allowed, as a fraction.
 
     Raises:
-        OctetError: the float model makes no error at all, so that nothing is relative to it.
+        OctetError: fewer than two rows, or a float model that makes no error in nearly all of
+            them, so that there is nothing to be relative to.
     """
     float_errors, errors = (truth - reference) ** 2, (truth - predicted) ** 2
-    if not np.any(float_errors):
-        raise OctetError("the float model's test error is 0; a relative change of it has no value")
+    if len(truth) < 2:
+        raise OctetError(f"test rows: got {len(truth)}; an interval takes at least 2")
 
     def change(float_errors: Array, errors: Array, axis: int) -> Array:
         return np.asarray(errors.mean(axis=axis) / float_errors.mean(axis=axis) - 1)
 
-    interval = bootstrap(
-        (float_errors, errors),
-        change,
-        paired=True,
-        vectorized=True,
-        n_resamples=_RESAMPLES,
-        batch=_BATCH,
-        confidence_level=_CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(_SEED),
-    ).confidence_interval
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # it is the error below
+        interval = bootstrap(
+            (float_errors, errors),
+            change,
+            paired=True,
+            vectorized=True,
+            n_resamples=_RESAMPLES,
+            batch=_BATCH,
+            confidence_level=_CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(_SEED),
+        ).confidence_interval
+    if not np.all(np.isfinite(interval)):
+        raise OctetError("the float model's test error is 0; a relative change of it has no value")
     return {
         "low": float(interval.low),
         "high": float(interval.high),

@@ -72,4 +72,4 @@ def _reason(error: BaseException) -> str:
     while isinstance(error.args[0] if error.args else None, BaseException):
         error = error.args[0]
     cause = getattr(error, "reason", None) or error
-    return " ".join(str(cause).split())[:200]
+    return " ".join(str(cause).split())

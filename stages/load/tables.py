@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +62,18 @@ def load(name: str) -> Table:
 
 
 def split(table: Table, how: Split) -> Dataset:
-    """Shuffle the rows with a seed and hold some of them out."""
+    """Shuffle the rows with a seed and hold some of them out.
+
+    Raises:
+        OctetError: too few rows are left for one of the two parts.
+    """
+    rows = len(table.y)
+    held_out = math.ceil(how.test_size * rows)
+    if not 2 <= held_out <= rows - 2:
+        raise OctetError(
+            f"params.yaml: split.test_size: got {how.test_size}, which holds out {held_out} of "
+            f"{rows} rows; allowed is what leaves at least two to test on and two to train on"
+        )
     x_train, x_test, y_train, y_test = train_test_split(
         table.x, table.y, test_size=how.test_size, random_state=how.random_state
     )
@@ -117,6 +129,8 @@ def _parse_california(path: Path) -> Array:
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 member = archive.extractfile(_CALIFORNIA_MEMBER)
                 content = member.read() if member else b""
+        if not content.strip():
+            raise ValueError("0 rows")
         table = np.loadtxt(io.BytesIO(content), delimiter=",", ndmin=2)
     except (ValueError, KeyError, EOFError, tarfile.TarError) as error:
         kind = "an HTML page" if content.lstrip()[:1] == b"<" else " ".join(str(error).split())

@@ -5,35 +5,34 @@ f(z) = (z - t)ᵀH(z - t), over integers 0 ≤ z ≤ top. The search
 
 1.  relaxes: x minimises f over real numbers. For every z, with g = 2H(x - t),
     f(z) = f(x) + g·(z - x) + (z - x)ᵀH(z - x), and in the box g·(z - x) ≥ 0 since x is a minimum;
-2.  guesses: the better of nearest and gptq, mended one direction at a time, bounds f from above;
+2.  guesses: the best of nearest and gptq, mended one direction at a time, bounds f from above;
 3.  fixes: where x_i is on the boundary and |g_i| alone exceeds what is left between x and the
     guess, z_i = x_i in every better solution;
 4.  reduces: a short basis U of the coordinates that are left, z = Uy, lest correlated inputs make
     the next step long;
-5.  enumerates: depth first over y, nearest first (Schnorr & Euchner, 1994), and turns back where
-    the error so far, or the way that is still to go into the box, exceeds the best known.
+5.  enumerates y, depth first; and should that take too long, as it can where the box is small and
+    U is skew to it, z itself.
 
 It ends with the optimum, proven, or out of nodes with a lower bound on it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from octet.network import Array
+from stages.quantize.enumeration import Box, Search
 from stages.quantize.hessian import factor, output_error
-from stages.quantize.reduction import Basis, Integers, reduce_basis
+from stages.quantize.reduction import Integers, reduce_basis, unit_basis
 from stages.quantize.relaxation import relax
 from stages.quantize.rounding import Codes, Lattice, gptq, nearest
 
 NODE_BUDGET = 200_000
-# Codes whose errors agree to this share count as equally good: H itself is no more certain.
-_TIE = 1e-9
+# Codes whose errors agree to this share are equally good. A row whose Hessian is so badly
+# conditioned that rounding error is a larger share of its errors is not called proven.
+TOLERANCE = 1e-6
 # Mending only sharpens the first bound; the search does not rely on it.
 _SWEEPS = 50
-# A coordinate this far outside the box, in codes, is outside by more than rounding error.
-_OUTSIDE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,9 @@ class Certificate:
     """What is known of the codes of one row.
 
     Attributes:
-        proven: no codes in the box have a smaller output error.
+        proven: no codes in the box have a smaller output error, to one part in 10⁶.
         error: eᵀHe of the codes that were found.
-        bound: no codes have less than this; equal to ``error`` where proven (to one in 10⁹).
+        bound: no codes have less than this; equal to ``error`` where proven.
         nodes: how many partial solutions were looked at.
     """
 
@@ -67,17 +66,15 @@ def exact(
     reals = np.stack([row.reals for row in problems])
     guesses = nearest(rows), gptq(rows, hessian), gptq(Lattice(reals, rows.grids), hessian)
     codes = np.empty(rows.values.shape, np.int64)
-    bounds = []
-    nodes = []
+    seen = []
     for i, row in enumerate(problems):
         guess = min((guess[i] for guess in guesses), key=row.excess)
-        codes[i], unseen, visited = _solve(row, guess, budget)
-        bounds.append(row.floor - row.slack + unseen)
-        nodes.append(visited)
+        codes[i], least, nodes = _solve(row, guess, budget)
+        seen.append((least, nodes))
     errors = output_error(rows.errors(codes), factor(hessian)).tolist()
     return codes, tuple(
-        Certificate(bound == np.inf, error, min(error, max(bound, 0.0)), visited)
-        for error, bound, visited in zip(errors, bounds, nodes, strict=True)
+        Certificate(least == np.inf, error, min(error, max(least, 0.0)), nodes)
+        for error, (least, nodes) in zip(errors, seen, strict=True)
     )
 
 
@@ -110,6 +107,10 @@ class _Row:
         off = z - self.relaxed
         return float(np.sum(self.gradient * off) + np.sum(self.hessian * np.outer(off, off)))
 
+    def not_fixed(self, guess: Codes) -> Integers:
+        """The coordinates that may differ from x in a solution better than the guess."""
+        return np.flatnonzero(np.abs(self.slope) < self.excess(guess) + self.slack)
+
 
 def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
     """Step 1 of the docstring above."""
@@ -136,36 +137,42 @@ def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
 
 
 def _solve(row: _Row, guess: Codes, budget: int) -> tuple[Codes, float, int]:
-    """Steps 2 to 5: codes, the least excess of those not seen (none: infinite), and nodes."""
-    corner = np.rint(row.relaxed).astype(np.int64)
+    """Steps 2 to 5: codes, the least error of any that were not ruled out (inf: all), and nodes."""
     guess = _mend(row, guess, np.eye(len(guess), dtype=np.int64))
-    free = np.flatnonzero(np.abs(row.slope) < row.excess(guess) + row.slack)
+    free = row.not_fixed(guess)
     while free.size:
         basis = reduce_basis(row.hessian[np.ix_(free, free)])
         directions = np.zeros((len(guess), free.size), np.int64)
         directions[free] = basis.vectors
         guess = _mend(row, guess, directions)
-        still_free = np.flatnonzero(np.abs(row.slope) < row.excess(guess) + row.slack)
+        still_free = row.not_fixed(guess)
         if still_free.size == free.size:
             break
         free = still_free
-    else:
+    corner = np.rint(row.relaxed).astype(np.int64)
+    if not free.size:
         return min(guess, corner, key=row.excess), np.inf, 0
 
-    search = _Search(
-        _levels(basis),
-        top=row.top[free].tolist(),
-        corner=row.relaxed[free].tolist(),
-        slope=row.slope[free].tolist(),
-        best=(row.excess(guess) + row.slack) * (1 - _TIE),
-        budget=budget,
-    )
-    centre = np.sum(basis.inverse * row.relaxed[free], axis=1)
-    search.visit(free.size - 1, 0.0, centre.tolist(), search.corner)
-    if search.found is not None:
-        corner[free] = search.found
-        guess = min(guess, corner, key=row.excess)
-    return guess, search.unseen, search.nodes
+    hessian = row.hessian[np.ix_(free, free)]
+    box = Box(row.top[free], row.relaxed[free], row.slope[free])
+    # A factor of H is off by some n·2⁻⁵³ of its largest terms, Hᵢᵢ(H⁻¹)ᵢᵢ times what counts.
+    spread = np.sum(np.diag(hessian) * np.sum(basis.to_codes() ** 2, axis=1))
+    uncertain = 4 * free.size * 2.0**-53 * float(spread)
+    nodes, unseen = 0, -np.inf
+    for coordinates in (basis, unit_basis(hessian)):
+        distance = row.excess(guess) + row.slack
+        search = Search(coordinates, box, distance, max(uncertain, 1e-9), budget // 2)
+        if search.found is not None:
+            better = corner.copy()
+            better[free] = search.found
+            guess = min(guess, better, key=row.excess)
+        nodes += search.nodes
+        unseen = max(unseen, search.unseen)
+        if unseen == np.inf:
+            break
+    if unseen == np.inf and uncertain > TOLERANCE:
+        unseen = row.excess(guess) * (1 - uncertain)
+    return guess, row.floor - row.slack + unseen, nodes
 
 
 def _mend(row: _Row, z: Codes, directions: Integers) -> Codes:
@@ -178,9 +185,9 @@ def _mend(row: _Row, z: Codes, directions: Integers) -> Codes:
             downhill = -np.sum(row.gradient * u) / 2 - np.sum(curve * (z - row.relaxed))
             steps = round(float(downhill / np.sum(curve * u)))
             moved = z + _inside(z, steps, u, row.top) * u if steps else z
-            if row.excess(moved) < excess:
-                z, excess = moved, row.excess(moved)
-        if excess >= before * (1 - _TIE):
+            if (reached := row.excess(moved)) < excess:
+                z, excess = moved, reached
+        if excess >= before * (1 - TOLERANCE):
             break
     return z
 
@@ -190,114 +197,3 @@ def _inside(z: Codes, steps: int, u: Codes, top: Array) -> int:
     way = np.sign(steps) * u
     room = np.where(way > 0, top - z, z)[way != 0] // np.abs(way[way != 0])
     return int(np.sign(steps)) * min(abs(steps), int(np.min(room)))
-
-
-@dataclass(frozen=True)
-class _Level:
-    """What fixing one coordinate of y does, in the reduced basis.
-
-    Attributes:
-        length: R_kk, by which a step away from the centre costs.
-        along_y: how the centres of the lower coordinates move with one step.
-        along_z: how the codes at those centres move.
-        reach: how far each code can still move for a unit of the square root of error.
-    """
-
-    length: float
-    along_y: list[float]
-    along_z: list[float]
-    reach: list[float]
-
-
-def _levels(basis: Basis) -> list[_Level]:
-    """One level for each coordinate; the last is fixed first."""
-    size = len(basis.factor)
-    inverse = np.eye(size)  # of the factor, column by column
-    for k in range(size):
-        for i in reversed(range(k + 1)):
-            rest = np.sum(basis.factor[i, i + 1 :] * inverse[i + 1 :, k])
-            inverse[i, k] = ((i == k) - rest) / basis.factor[i, i]
-    to_codes = np.zeros((size, size))  # U R⁻¹
-    for j in range(size):
-        to_codes += basis.vectors[:, j, None] * inverse[j]
-    reach = np.sqrt(np.cumsum(to_codes**2, axis=1))
-    return [
-        _Level(
-            length=float(basis.factor[k, k]),
-            along_y=(inverse[:k, k] * basis.factor[k, k]).tolist(),
-            along_z=(to_codes[:, k] * basis.factor[k, k]).tolist(),
-            reach=reach[:, k - 1].tolist() if k else [0.0] * size,
-        )
-        for k in range(size)
-    ]
-
-
-@dataclass
-class _Search:
-    """Depth-first enumeration of the integer points that are better than the best known.
-
-    Errors here are what f(z) exceeds f(x) by: the curvature (z - x)ᵀH(z - x), summed up on the
-    way down, and the slope g·(z - x), which is not negative in the box and is added at the end.
-    """
-
-    levels: list[_Level]
-    top: list[float]
-    corner: list[float]
-    slope: list[float]
-    best: float
-    budget: int
-    nodes: int = 0
-    found: list[int] | None = None
-    unseen: float = np.inf
-
-    def visit(self, k: int, spent: float, y: list[float], z: list[float]) -> None:
-        """Try the values of coordinate k, given those after it.
-
-        Args:
-            k: the coordinate.
-            spent: curvature so far.
-            y: the best real values of coordinates 0 … k, given those after them.
-            z: the codes at y.
-        """
-        level = self.levels[k]
-        for value in _outwards(y[k]):
-            off = value - y[k]
-            error = spent + (level.length * off) ** 2
-            if error >= self.best:
-                return
-            if self.nodes >= self.budget:
-                self.unseen = min(self.unseen, error)
-                return
-            self.nodes += 1
-            moved = [a + off * b for a, b in zip(z, level.along_z, strict=True)]
-            if k == 0:
-                self._take(error, [round(a) for a in moved])
-            elif self._can_enter(self.best - error, moved, level.reach):
-                centre = [a + off * b for a, b in zip(y, level.along_y, strict=False)]
-                self.visit(k - 1, error, centre, moved)
-
-    def _can_enter(self, left: float, z: list[float], reach: list[float]) -> bool:
-        """Whether the error that is left lets every code come back into the box."""
-        for code, top, most in zip(z, self.top, reach, strict=True):
-            outside = -code if code < 0 else code - top
-            if outside > _OUTSIDE and outside * outside > left * most * most:
-                return False
-        return True
-
-    def _take(self, curvature: float, z: list[int]) -> None:
-        if not all(0 <= code <= top for code, top in zip(z, self.top, strict=True)):
-            return
-        climbs = zip(self.slope, z, self.corner, strict=True)
-        error = curvature + sum(slope * (code - corner) for slope, code, corner in climbs)
-        if error < self.best:
-            self.best, self.found = error, z
-
-
-def _outwards(centre: float) -> Iterator[int]:
-    """The integers, nearest to the centre first (Schnorr & Euchner)."""
-    value = round(centre)
-    way = 1 if centre > value else -1
-    for step in range(1, 2**62):
-        yield value
-        value += way * step
-        way = -way

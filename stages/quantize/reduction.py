@@ -27,6 +27,25 @@ class Basis:
     inverse: Integers
     factor: Array
 
+    def to_codes(self) -> Array:
+        """U R⁻¹, ``(n, n)``: how a step of unit error along each coordinate moves the codes.
+
+        (U R⁻¹)(U R⁻¹)ᵀ is H⁻¹, in whatever basis.
+        """
+        moved = np.zeros(self.factor.shape)
+        for k in range(len(self.factor)):
+            rest = np.zeros(len(self.factor))
+            for j in range(k):
+                rest += moved[:, j] * self.factor[j, k]
+            moved[:, k] = (self.vectors[:, k] - rest) / self.factor[k, k]
+        return moved
+
+
+def unit_basis(hessian: Array) -> Basis:
+    """The codes themselves as coordinates."""
+    unit = np.eye(len(hessian), dtype=np.int64)
+    return Basis(unit, unit, factor(hessian))
+
 
 def reduce_basis(hessian: Array) -> Basis:
     """Directions that change the output little and are nearly independent of each other.

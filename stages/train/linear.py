@@ -9,6 +9,7 @@ from scipy.linalg import solve_triangular
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
+from octet.affine import refuse_not_finite
 from octet.errors import OctetError
 from octet.network import Array, Layer, Linear, Network, Standardize
 from stages.tracked import Dataset
@@ -16,9 +17,9 @@ from stages.tracked import Dataset
 _Integers = npt.NDArray[np.object_]
 
 # β is held with this many bits behind the point, and is settled when a step changes none of the
-# first hundred of its own.
+# first of those that its largest coefficient has.
 _FRACTION_BITS = 512
-_SETTLED_BITS = 100
+_SETTLED_BITS = 300
 _MOST_REFINEMENTS = 50
 
 
@@ -30,23 +31,35 @@ def fit(dataset: Dataset, standardize: bool) -> Network:
             coefficients are not determined.
     """
     _refuse_constant(dataset.x_train, dataset.signature.features)
-    x, layers = dataset.x_train, list[Layer]()
+    # Units that are powers of 2 change no digit, and keep squares from overflowing and small
+    # features from being lost beside large ones.
+    unit = _power_of_2(dataset.x_train)
+    x, layers = dataset.x_train * unit, list[Layer]()
     if standardize:
         scaler = StandardScaler().fit(x)
-        layers.append(Standardize(scaler.mean_, scaler.scale_))
-        x = (x - scaler.mean_) / scaler.scale_
-    # In units of its own size, by an exact power of 2, no feature is lost beside a larger one.
-    unit = np.ldexp(1.0, -np.frexp(np.max(np.abs(x - x.mean(axis=0)), axis=0))[1])
-    model = LinearRegression().fit(x * unit, dataset.y_train)
+        layers.append(Standardize(scaler.mean_ / unit, scaler.scale_ / unit))
+        x, unit = (x - scaler.mean_) / scaler.scale_, np.ones(len(unit))
+    spread = _power_of_2(x - x.mean(axis=0))
+    size = _power_of_2(dataset.y_train)
+    x, y, unit = x * spread, dataset.y_train * size, unit * spread
+    model = LinearRegression().fit(x, y)
     if model.rank_ < x.shape[1]:
         raise OctetError(
             f"features: {x.shape[1]} of rank {model.rank_}; "
             "their coefficients are not determined: leave out those that others determine"
         )
-    found = np.array([model.intercept_, *model.coef_])
-    coefficients = refine(x * unit, dataset.y_train, found) * np.array([1.0, *unit])
+    coefficients = refine(x, y, np.array([model.intercept_, *model.coef_]))
+    with np.errstate(over="ignore"):
+        coefficients *= np.array([1.0, *unit]) / size
+    refuse_not_finite(coefficients, "coefficients, intercept first")
     layers.append(Linear(weight=coefficients[None, 1:], bias=coefficients[:1]))
     return Network(tuple(layers), dataset.signature)
+
+
+def _power_of_2(values: Array) -> Array:
+    """The power of 2 that brings the largest absolute value of each column to between 1/2 and 1."""
+    exponent = np.frexp(np.max(np.abs(values), axis=0))[1]
+    return np.asarray(np.ldexp(1.0, -np.clip(exponent, -1000, 1000)))
 
 
 def refine(x: Array, y: Array, coefficients: Array) -> Array:
@@ -92,14 +105,18 @@ def refine(x: Array, y: Array, coefficients: Array) -> Array:
         half = solve_triangular(triangle, [float(g) for g in exact_gradient], trans="T")
         step = _fixed([Fraction(s) for s in solve_triangular(triangle, half).tolist()])
         beta += step
-        if all(abs(s) <= abs(b) >> _SETTLED_BITS for s, b in zip(step, beta, strict=True)):
+        if max(abs(step)) <= max(abs(beta)) >> _SETTLED_BITS:
             break
     else:
         raise OctetError(
             "features: so nearly dependent that their coefficients are not determined; "
             "leave out those that others determine"
         )
-    beta[0] -= np.sum(beta[1:] * exact_centre[1:]) >> design_bits
+    shift = np.sum(beta[1:] * exact_centre[1:]) >> design_bits
+    # What is left of a coefficient that is exactly 0.
+    nothing = max(*abs(beta), abs(shift)) >> (_SETTLED_BITS - 50)
+    beta[0] -= shift
+    beta[abs(beta) <= nothing] = 0
     return np.array([float(Fraction(b, 1 << _FRACTION_BITS)) for b in beta.tolist()])
 
 

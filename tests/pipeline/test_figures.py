@@ -142,19 +142,34 @@ def test_a_scale_for_each_parameter_is_exact_and_no_smaller_than_float32(
 def test_exact_rounding_loses_less_than_half_of_what_nearest_loses_and_is_proven(
     metrics: Callable[[str, str], dict[str, dict[str, float]]],
 ) -> None:
-    rounding = metrics(row_of("minmax", "california").command, "california")["rounding"]
+    rounding = metrics(row_of("eight-minmax-exact", "california").command, "california")["rounding"]
     assert rounding["nearest_error"] >= 2.3 * rounding["output_error"]
     assert rounding["rows_proven"] == rounding["rows"]
     assert rounding["lower_bound"] == rounding["output_error"]
 
 
-@pytest.mark.parametrize(("name", "least"), [("two", 0.53), ("three", 0.55)])
-def test_few_bits_are_enough_when_rounding_is_exact_and_the_range_searched(
-    metrics: Callable[[str, str], dict[str, dict[str, float]]], name: str, least: float
+@pytest.mark.parametrize(("bits", "least"), [("two", 0.53), ("three", 0.55)])
+def test_at_few_bits_the_default_reaches_what_nearest_on_the_min_max_grid_does_not(
+    metrics: Callable[[str, str], dict[str, dict[str, float]]], bits: str, least: float
 ) -> None:
-    best = metrics(row_of(name, "california").command, "california")
-    nearest = metrics(row_of(f"{name}-nearest", "california").command, "california")
+    best = metrics(row_of(f"{bits}-mse-exact", "california").command, "california")
+    nearest = metrics(row_of(f"{bits}-minmax-nearest", "california").command, "california")
     assert best["quantized"]["r2"] >= least > nearest["quantized"]["r2"]
+
+
+@pytest.mark.parametrize("bits", ["two", "three", "eight"])
+def test_exact_rounding_and_a_searched_range_each_lose_no_more_at_the_outputs(
+    metrics: Callable[[str, str], dict[str, dict[str, float]]], bits: str
+) -> None:
+    lost = {
+        (span, how): metrics(row_of(f"{bits}-{span}-{how}", "california").command, "california")[
+            "rounding"
+        ]["output_error"]
+        for span in ("minmax", "mse")
+        for how in ("nearest", "exact")
+    }
+    assert lost["mse", "exact"] <= lost["minmax", "exact"] <= lost["minmax", "nearest"]
+    assert lost["mse", "exact"] <= lost["mse", "nearest"] <= lost["minmax", "nearest"]
 
 
 def model(clone: Clone, system: str) -> tuple[Network, Array, Array]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__
 
 from tests.conftest import Clone
 
@@ -11,12 +12,31 @@ pytestmark = pytest.mark.slow
 MACHINES = {
     "haswell": {"OPENBLAS_CORETYPE": "Haswell"},
     "prescott": {"OPENBLAS_CORETYPE": "Prescott"},
-    "no vectors": {
-        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F",
-        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA",
+    "old numpy names": {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"},
+    "no avx, no fma": {
+        "NPY_DISABLE_CPU_FEATURES": " ".join(__cpu_dispatch__),
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
+        "OPENBLAS_CORETYPE": "Prescott",
     },
     "one thread": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "7"},
 }
+
+
+def test_the_settings_change_what_numpy_runs_on(new_clone: Callable[..., Clone]) -> None:
+    show = """
+import numpy, threadpoolctl
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+print(*[name for name in __cpu_dispatch__ if __cpu_features__[name]])
+print(*[pool["architecture"] for pool in threadpoolctl.threadpool_info()])
+"""
+    clone = new_clone()
+    vectors, kernel = clone.run(
+        "python", "-c", show, env=MACHINES["no avx, no fma"]
+    ).stdout.splitlines()
+    assert not vectors
+    # OpenBLAS has one kernel for all of the first 64-bit processors, and calls it by another name.
+    assert kernel in ("Prescott", "Katmai", "Core2")
+    assert clone.run("python", "-c", show, env=MACHINES["haswell"]).stdout.split()[-1] == "Haswell"
 
 
 @pytest.mark.usefixtures("california")

@@ -1,0 +1,105 @@
+"""A file is written whole or not at all, whatever happens on the way."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from octet import files
+
+ROOT = Path(__file__).parents[2]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"new", bytes(range(256)) * 4096])
+def test_the_content_replaces_the_old_one_and_nothing_else_is_left(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"something older and longer" * 9)
+    files.write(path, content)
+    assert path.read_bytes() == content
+    assert names(tmp_path) == [path.name]
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "models" / "diabetes" / "float.safetensors"
+    files.write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(path.parent) == [path.name]
+
+
+def test_the_bytes_are_on_the_disk_before_they_have_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    synced = []
+    fsync = os.fsync
+
+    def watch(descriptor: int) -> None:
+        fsync(descriptor)
+        part = tmp_path / f".model.{os.getpid()}.part"
+        assert os.path.samestat(os.fstat(descriptor), part.stat())
+        synced.append((part.read_bytes(), path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", watch)
+    files.write(path, b"new")
+    assert synced == [(b"new", b"old")]
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_disk_that_is_full_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existed: bool
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "model"
+    if existed:
+        path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(path, b"new")
+    assert names(tmp_path) == (["model"] if existed else [])
+    assert not existed or path.read_bytes() == b"old"
+
+
+def test_a_name_that_is_taken_by_a_folder_leaves_no_part(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.write(tmp_path / "model", b"new")
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_killed_writer_leaves_the_old_file_and_the_next_one_clears_up(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    code = (
+        "import os, sys; from pathlib import Path; from octet import files;"
+        "os.fsync = lambda _: os.kill(os.getpid(), 9);"
+        "files.write(Path(sys.argv[1]), b'half')"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, check=False)
+    assert killed.returncode == -9
+    assert path.read_bytes() == b"old"
+    assert len(names(tmp_path)) == 2
+    files.write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model[1].json", "mod?l*"])
+def test_only_parts_of_this_very_file_are_cleared(tmp_path: Path, name: str) -> None:
+    left_over = tmp_path / f".{name}.1.part"
+    others = [".model1.json.1.part", ".model.1.part", ".modelx.1.part", "model.1.part", "x"]
+    for other in (left_over.name, *others):
+        (tmp_path / other).write_bytes(b"half")
+    files.write(tmp_path / name, b"new")
+    assert names(tmp_path) == sorted([name, *others])

@@ -1,0 +1,289 @@
+"""The float network: least squares to the last bit, whatever the solver left there."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from octet import floating
+from octet.errors import OctetError
+from octet.network import Array, Linear, Network, Signature, Standardize, values
+from stages.load import tables
+from stages.params import Split
+from stages.tracked import Dataset
+from stages.train.linear import fit, refine
+
+SEEDS = range(6)
+
+
+def dataset(x: Array, y: Array) -> Dataset:
+    names = tuple(f"f{i}" for i in range(x.shape[1]))
+    return Dataset(x, y, x[:2], y[:2], Signature(names, "target", "unit"))
+
+
+def problem(seed: int) -> tuple[Array, Array]:
+    """Features of unlike units, some of them correlated, and a noisy target."""
+    rng = np.random.default_rng(seed)
+    rows, features = int(rng.integers(20, 51)), int(rng.integers(3, 6))
+    x = rng.normal(size=(rows, features))
+    x[:, 1] = x[:, 0] + 0.01 * x[:, 1]
+    x = x * 10.0 ** rng.integers(-2, 3, features) + rng.normal(size=features) * 10
+    y = x @ rng.normal(size=features) + rng.normal(size=rows)
+    return x, y
+
+
+def diabetes() -> Dataset:
+    return tables.split(tables.load("diabetes"), Split(test_size=0.2, random_state=42))
+
+
+def solved(x: Array, y: Array) -> Array:
+    """What a solver makes of the problem: intercept first, with noise in its last bits."""
+    model = LinearRegression().fit(x, y)
+    return np.array([model.intercept_, *model.coef_])
+
+
+def exactly(x: Array, y: Array) -> Array:
+    """The normal equations, solved in fractions; only the result is rounded."""
+    rows = [[Fraction(1), *map(Fraction, row)] for row in x.tolist()]
+    target = [Fraction(value) for value in y.tolist()]
+    size = len(rows[0])
+    system = [
+        [sum(row[i] * row[j] for row in rows) for j in range(size)]
+        + [sum(row[i] * value for row, value in zip(rows, target, strict=True))]
+        for i in range(size)
+    ]
+    for i in range(size):
+        pivot = next(k for k in range(i, size) if system[k][i])
+        system[i], system[pivot] = system[pivot], system[i]
+        for k in range(size):
+            if k != i:
+                factor = system[k][i] / system[i][i]
+                system[k] = [a - factor * b for a, b in zip(system[k], system[i], strict=True)]
+    return np.array([float(system[i][size] / system[i][i]) for i in range(size)])
+
+
+def coefficients(network: Network) -> Array:
+    """Intercept first, of the last layer."""
+    linear = network.layers[-1]
+    assert isinstance(linear, Linear)
+    weight, bias = values(linear.weight), values(linear.bias)
+    assert weight.shape[0] == bias.shape[0] == 1
+    return np.concatenate([bias, weight[0]])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_elimination_of_these_tests_solves_a_problem_with_a_known_answer(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-9, 10, size=(20, 3)).astype(np.float64)
+    known = rng.integers(-9, 10, size=4).astype(np.float64)
+    np.testing.assert_array_equal(exactly(x, known[0] + x @ known[1:]), known)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_fit_is_the_least_squares_solution_correctly_rounded(seed: int) -> None:
+    x, y = problem(seed)
+    found = coefficients(fit(dataset(x, y), standardize=False))
+    np.testing.assert_array_equal(found, exactly(x, y))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_standardized_fit_is_the_solution_for_the_standardized_features(seed: int) -> None:
+    x, y = problem(seed)
+    network = fit(dataset(x, y), standardize=True)
+    scaler = network.layers[0]
+    assert isinstance(scaler, Standardize)
+    np.testing.assert_array_equal(coefficients(network), exactly((x - scaler.mean) / scaler.std, y))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_noise_in_a_solution_makes_no_difference(seed: int) -> None:
+    x, y = problem(seed)
+    clean = solved(x, y)
+    expected = refine(x, y, clean)
+    rng = np.random.default_rng(seed)
+    for _ in range(5):
+        noisy = clean * (1 + 1e-9 * rng.uniform(-1, 1, clean.size))
+        assert np.all(noisy != clean)
+        np.testing.assert_array_equal(refine(x, y, noisy), expected)
+
+
+def test_noise_makes_no_difference_on_real_data() -> None:
+    data = diabetes()
+    clean = solved(data.x_train, data.y_train)
+    noisy = clean * (1 + 1e-9 * np.random.default_rng(0).uniform(-1, 1, clean.size))
+    expected = refine(data.x_train, data.y_train, clean)
+    np.testing.assert_array_equal(refine(data.x_train, data.y_train, noisy), expected)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_fit_is_scikit_learns_to_1e_9(standardize: bool) -> None:
+    data = diabetes()
+    x = data.x_train
+    model = LinearRegression()
+    whole = make_pipeline(StandardScaler(), model) if standardize else make_pipeline(model)
+    whole.fit(x, data.y_train)
+    network = fit(data, standardize)
+    expected = [model.intercept_, *model.coef_]
+    np.testing.assert_allclose(coefficients(network), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        floating.run(network, data.x_test)[:, 0], whole.predict(data.x_test), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_order_of_rows_makes_no_difference(seed: int) -> None:
+    x, y = problem(seed)
+    order = np.random.default_rng(seed).permutation(len(x))
+    np.testing.assert_array_equal(
+        coefficients(fit(dataset(x[order], y[order]), standardize=False)),
+        coefficients(fit(dataset(x, y), standardize=False)),
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_order_of_features_is_the_order_of_their_coefficients(seed: int) -> None:
+    x, y = problem(seed)
+    order = np.random.default_rng(seed).permutation(x.shape[1])
+    straight = coefficients(fit(dataset(x, y), standardize=False))
+    turned = coefficients(fit(dataset(x[:, order], y), standardize=False))
+    assert turned[0] == straight[0]
+    np.testing.assert_array_equal(turned[1:], straight[1:][order])
+
+
+@pytest.mark.parametrize("power", [-60, -20, 20, 60])
+def test_the_unit_of_the_target_is_that_of_every_coefficient(power: int) -> None:
+    x, y = problem(0)
+    straight = coefficients(fit(dataset(x, y), standardize=True))
+    scaled = coefficients(fit(dataset(x, y * 2.0**power), standardize=True))
+    np.testing.assert_array_equal(scaled, straight * 2.0**power)
+
+
+@pytest.mark.parametrize("power", [-40, -20, 20, 40])
+def test_the_unit_of_a_feature_makes_no_difference_but_to_its_coefficient(power: int) -> None:
+    x, y = problem(0)
+    unit = np.ones(x.shape[1])
+    unit[0] = 2.0**power
+    straight = coefficients(fit(dataset(x, y), standardize=False))
+    scaled = coefficients(fit(dataset(x * unit, y), standardize=False))
+    assert scaled[0] == straight[0]
+    np.testing.assert_array_equal(scaled[1:] * unit, straight[1:])
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("power", [-500, 500])
+def test_features_of_any_size_are_fitted_or_refused(power: int, standardize: bool) -> None:
+    x, y = problem(0)
+    try:
+        network = fit(dataset(x * 2.0**power, y), standardize)
+    except OctetError:
+        return
+    expected = floating.run(fit(dataset(x, y), standardize), x)
+    np.testing.assert_allclose(floating.run(network, x * 2.0**power), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1e9])
+def test_a_feature_far_from_zero_is_fitted_as_exactly_as_any(offset: float) -> None:
+    x, y = problem(0)
+    x[:, 0] += offset
+    found = coefficients(fit(dataset(x, y), standardize=False))
+    np.testing.assert_array_equal(found, exactly(x, y))
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(
+    known=st.lists(st.integers(-1000, 1000).filter(bool), min_size=3, max_size=6),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_target_that_is_linear_in_whole_numbers_is_found_exactly(
+    known: list[int], seed: int
+) -> None:
+    x = np.random.default_rng(seed).integers(-50, 51, size=(40, len(known) - 1)).astype(np.float64)
+    y = known[0] + x @ np.array(known[1:], np.float64)
+    network = fit(dataset(x, y), standardize=False)
+    np.testing.assert_array_equal(coefficients(network), known)
+    np.testing.assert_array_equal(floating.run(network, x)[:, 0], y)
+
+
+@pytest.mark.parametrize("known", [[5, 1, 0], [5, 0, 0], [0, 1, -1], [0, 0, -1], [0, 0, 0]])
+def test_a_coefficient_of_exactly_zero_is_found_as_zero(known: list[int]) -> None:
+    x = np.random.default_rng(0).integers(-50, 51, size=(40, 2)).astype(np.float64)
+    y = known[0] + x @ np.array(known[1:], np.float64)
+    found = coefficients(fit(dataset(x, y), standardize=False))
+    np.testing.assert_array_equal(found, known)
+
+
+def test_the_scaler_becomes_the_first_layer() -> None:
+    data = diabetes()
+    network = fit(data, standardize=True)
+    scaler, linear = network.layers
+    assert isinstance(scaler, Standardize)
+    assert isinstance(linear, Linear)
+    expected = StandardScaler().fit(data.x_train)
+    np.testing.assert_array_equal(scaler.mean, expected.mean_)
+    np.testing.assert_array_equal(scaler.std, expected.scale_)
+
+
+def test_without_standardize_the_linear_layer_is_all() -> None:
+    (linear,) = fit(diabetes(), standardize=False).layers
+    assert isinstance(linear, Linear)
+
+
+def test_a_network_keeps_the_meaning_of_its_columns_and_knows_of_no_rounding() -> None:
+    data = diabetes()
+    network = fit(data, standardize=True)
+    assert network.signature == data.signature
+    assert dict(network.rounding) == {}
+
+
+def test_test_rows_have_no_say() -> None:
+    x, y = problem(0)
+    data = dataset(x, y)
+    other = Dataset(x, y, x[:2] * 9, y[:2] - 9, data.signature)
+    np.testing.assert_array_equal(
+        coefficients(fit(other, standardize=True)), coefficients(fit(data, standardize=True))
+    )
+
+
+def test_the_data_are_not_changed() -> None:
+    x, y = problem(0)
+    before = x.copy(), y.copy()
+    fit(dataset(x, y), standardize=True)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(y, before[1])
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e9, 0.1])
+def test_a_constant_feature_is_refused_by_its_name(value: float, standardize: bool) -> None:
+    x, y = problem(0)
+    x[:, 2] = value
+    with pytest.raises(OctetError) as caught:
+        fit(dataset(x, y), standardize)
+    assert str(caught.value).startswith(f"feature f2: got {value:g} in every training row; ")
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["copy", "other unit", "sum"])
+def test_features_that_determine_one_another_are_refused_with_their_rank(
+    kind: str, seed: int, standardize: bool
+) -> None:
+    x, y = problem(seed)
+    last = {"copy": x[:, 0], "other unit": x[:, 0] * 1.8 + 32, "sum": x.sum(axis=1)}[kind]
+    features = x.shape[1]
+    with pytest.raises(OctetError) as caught:
+        fit(dataset(np.column_stack([x, last]), y), standardize)
+    assert str(caught.value).startswith(f"features: {features + 1} of rank {features}; ")
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_fewer_rows_than_coefficients_are_refused(rows: int) -> None:
+    x, y = problem(0)
+    assert x.shape[1] > rows - 1
+    with pytest.raises(OctetError, match=f"^features: {x.shape[1]} of rank {rows - 1}; "):
+        fit(dataset(x[:rows], y[:rows]), standardize=True)
