@@ -21,5 +21,8 @@ def write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say for what
+        raise
     finally:
         part.unlink(missing_ok=True)

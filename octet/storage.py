@@ -208,7 +208,8 @@ class _Reader:
             case "linear":
                 outputs = spec["outputs"]
                 self.require(
-                    type(outputs) is int and outputs > 0, f"layer {name}: outputs {outputs!r}"
+                    type(outputs) is int and outputs > 0,
+                    f"layer {name}: outputs: got {outputs!r}; allowed is a positive integer",
                 )
                 weight = self.parameter(f"{name}.weight", spec["weight"], (outputs, width))
                 bias = self.parameter(f"{name}.bias", spec["bias"], (outputs,))
@@ -235,7 +236,7 @@ class _Reader:
     def grid(self, name: str, bits: int, shape: tuple[int, ...]) -> Grid:
         """The grid of this name; a second tensor that names it gets the same object."""
         if name not in self.grids:
-            allowed = f"a shape that broadcasts to {shape}"
+            allowed = f"one that broadcasts to {shape}"
             scale = self.take(f"{name}.scale", np.float32, _broadcasts_to(shape), allowed)
             zero = self.take(f"{name}.zero_point", code_dtype(bits), scale.shape.__eq__, allowed)
             normal = np.isfinite(scale) & (scale >= np.finfo(np.float32).smallest_normal)

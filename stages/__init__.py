@@ -2,6 +2,6 @@
 
 import os
 
-# Read before anything else is imported: should DVC be killed meanwhile, this process is adopted,
-# and must be able to tell (see stages/command.py).
-PARENT = os.getppid()
+# Who started this process: what dvc.yaml says, or else what is so before anything else is imported.
+# Should DVC be killed meanwhile, the process is adopted, and can tell (see stages/command.py).
+PARENT = int(os.environ.get("OCTET_PARENT") or os.getppid())

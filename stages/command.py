@@ -5,6 +5,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
 
 import stages
 from octet import files
@@ -26,18 +29,26 @@ def run(stage: Stage, description: str) -> None:
     What a user can mend, and what the operating system refuses, is one line on standard error and
     exit status 1.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = _Parser(description=description)
     parser.add_argument("system", help="a name under systems: in params.yaml")
-    name: str = parser.parse_args().system
     try:
+        name: str = parser.parse_args().system
         checked = params.load()
         checked.system(name)
-        made = stage(name, checked)
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            made = stage(name, checked)
         _refuse_to_outlive(stages.PARENT)
         for path, content in made.items():
             files.write(path, content)
     except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
+    except ArithmeticError as error:
+        sys.exit(f"error: {name}: numbers too large or too small to work with ({error}); rescale")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OctetError(f"{message}; `{self.prog} --help` says what is allowed")
 
 
 def _refuse_to_outlive(parent: int) -> None:

@@ -5,6 +5,7 @@ Each field's description says what is allowed: it is what a user reads in the er
 
 import difflib
 import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
@@ -268,7 +269,8 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def _shown(value: object) -> str:
     try:
-        text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+        # reprlib, because an alias of an alias in YAML can stand for billions of values.
+        text = reprlib.repr(list(value) if isinstance(value, tuple) else value)
     except ValueError:
         return "an integer of more digits than Python prints"
     return text if len(text) <= 60 else f"{text[:57]}..."

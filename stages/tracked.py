@@ -22,6 +22,7 @@ class Dataset:
     signature: Signature
 
 
+_LARGEST = 1e100  # so that squares and their sums are finite
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -73,6 +74,8 @@ def load_dataset(system: str) -> Dataset:
                 f"shape {y.shape}; allowed is float64 of shape (rows, {allowed[1]}), at least one "
                 "row, with a float64 for each"
             )
-        refuse_not_finite(x, f"{file}: x_{part}")
-        refuse_not_finite(y, f"{file}: y_{part}")
+        for array, name in ((x, f"x_{part}"), (y, f"y_{part}")):
+            refuse_not_finite(array, f"{file}: {name}")
+            if (largest := np.max(np.abs(array), initial=0.0)) > _LARGEST:
+                raise OctetError(f"{file}: {name}: got {largest:g}; allowed is up to {_LARGEST:g}")
     return Dataset(x_train, y_train, x_test, y_test, signature)

@@ -95,22 +95,28 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def new_clone_at(path: Path, committed: Path, *systems: str) -> Clone:
+    """A fresh clone, of all systems or, for speed, of some."""
+    subprocess.run(["git", "clone", "--quiet", committed, path], check=True)
+    clone = Clone(path)
+    clone.git("config", "user.name", "test")
+    clone.git("config", "user.email", "test@example.invalid")
+    if systems:
+        file = clone.path / "params.yaml"
+        params = yaml.safe_load(file.read_text())
+        params["systems"] = {name: params["systems"][name] for name in systems}
+        file.write_text(yaml.safe_dump(params, sort_keys=False))
+        clone.git("commit", "--quiet", "--all", "--message", "fewer systems")
+    return clone
+
+
 @pytest.fixture
 def new_clone(committed: Path, tmp_path: Path) -> Callable[..., Clone]:
-    """Make fresh clones, of all systems or, for speed, of some."""
+    """Make fresh clones, of all systems or of those named."""
 
     def make(*systems: str) -> Clone:
-        clone = Clone(tmp_path / f"clone{len(list(tmp_path.glob('clone*')))}")
-        subprocess.run(["git", "clone", "--quiet", committed, clone.path], check=True)
-        clone.git("config", "user.name", "test")
-        clone.git("config", "user.email", "test@example.invalid")
-        if systems:
-            file = clone.path / "params.yaml"
-            params = yaml.safe_load(file.read_text())
-            params["systems"] = {name: params["systems"][name] for name in systems}
-            file.write_text(yaml.safe_dump(params, sort_keys=False))
-            clone.git("commit", "--quiet", "--all", "--message", "fewer systems")
-        return clone
+        name = f"clone{len(list(tmp_path.glob('clone*')))}"
+        return new_clone_at(tmp_path / name, committed, *systems)
 
     return make
 

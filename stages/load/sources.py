@@ -12,6 +12,7 @@ from octet.errors import OctetError
 MIRROR_VARIABLE = "OCTET_DATA"
 _TIMEOUT = (3, 10)  # seconds to connect, seconds without a byte
 _RETRIES = 2
+_MOST_BYTES = 1 << 26
 
 
 class OutOfReachError(OctetError):
@@ -44,9 +45,11 @@ def fetch(source: Source) -> Path:
 
     Raises:
         OutOfReachError: none of the three has it; the message says how to bring it in.
+        OctetError: the mirror has something else in the file's place.
     """
     mirror = os.environ.get(MIRROR_VARIABLE)
-    if mirror and (path := Path(mirror, source.mirrored)).exists():
+    if mirror and os.path.lexists(path := Path(mirror, source.mirrored)):
+        _refuse_what_is_no_small_file(path)
         return path
     cache = pooch.create(
         path=pooch.os_cache("octet"),
@@ -65,6 +68,16 @@ def fetch(source: Source) -> Path:
             f"{source.url} gave: {_reason(error)}. "
             f"Set {MIRROR_VARIABLE} to a folder that holds {source.mirrored}"
         ) from None
+
+
+def _refuse_what_is_no_small_file(path: Path) -> None:
+    if not path.is_file():
+        raise OctetError(f"{path}: no regular file; put the original file there")
+    if path.stat().st_size > _MOST_BYTES:
+        raise OctetError(
+            f"{path}: got {path.stat().st_size} bytes, where the original has less than "
+            f"{_MOST_BYTES}; put the original file there"
+        )
 
 
 def _reason(error: BaseException) -> str:

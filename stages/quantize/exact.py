@@ -11,7 +11,7 @@ f(z) = (z - t)ᵀH(z - t), over integers 0 ≤ z ≤ top. The search
 4.  reduces: a short basis U of the coordinates that are left, z = Uy, lest correlated inputs make
     the next step long;
 5.  enumerates y, depth first; and should that take too long, as it can where the box is small and
-    U is skew to it, z itself.
+    U is skew to it, or be too coarse, as it can where H is nearly singular, z itself.
 
 It ends with the optimum, proven, or out of nodes with a lower bound on it.
 """
@@ -168,7 +168,7 @@ def _solve(row: _Row, guess: Codes, budget: int) -> tuple[Codes, float, int]:
             guess = min(guess, better, key=row.excess)
         nodes += search.nodes
         unseen = max(unseen, search.unseen)
-        if unseen == np.inf:
+        if unseen == np.inf and uncertain <= TOLERANCE:
             break
     if unseen == np.inf and uncertain > TOLERANCE:
         unseen = row.excess(guess) * (1 - uncertain)

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from octet import floating
 from octet.errors import OctetError
-from octet.network import Array, Layer, Linear, Network
+from octet.network import Array, Layer, Linear, Network, values
 from stages.params import Quant
 from stages.quantize import linear
 
@@ -20,7 +22,8 @@ def quantize_network(network: Network, x: Array, quant: Quant) -> Network:
         quant: how; ``bits`` at most 16.
 
     Raises:
-        OctetError: see `stages.quantize.linear.quantize`; or the network is quantized already.
+        OctetError: see `stages.quantize.linear.quantize`; a layer whose weights are all the same;
+            or the network is quantized already.
     """
     if network.rounding:
         raise OctetError("the float network is quantized already: run the train stage again")
@@ -28,6 +31,7 @@ def quantize_network(network: Network, x: Array, quant: Quant) -> Network:
     rounding: dict[str, float] = {}
     for i, layer in enumerate(network.layers):
         if isinstance(layer, Linear):
+            _refuse_untrained(values(layer.weight), f"layer {i} (linear): weight")
             inputs = floating.run(replace(network, layers=network.layers[:i]), x)
             quantized, found = linear.quantize(layer, inputs, quant, f"layer {i} (linear)")
             layers.append(quantized)
@@ -35,3 +39,12 @@ def quantize_network(network: Network, x: Array, quant: Quant) -> Network:
         else:
             layers.append(layer)
     return replace(network, layers=tuple(layers), rounding=rounding)
+
+
+def _refuse_untrained(weight: Array, name: str) -> None:
+    """Weights that are all zero, or several that are all the same, are of no trained layer."""
+    if not np.any(weight) or (weight.size > 1 and np.all(weight == weight.flat[0])):
+        raise OctetError(
+            f"{name}: got {weight.flat[0]:g} for every one of {weight.size}; allowed is a trained "
+            "layer, whose weights differ: train it again"
+        )

@@ -12,7 +12,7 @@ import pytest
 
 from octet import floating, storage
 from octet.network import Array, Linear, Network, values
-from tests.conftest import ROOT, Clone, environment
+from tests.conftest import ROOT, Clone, environment, new_clone_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("california")]
 
@@ -78,10 +78,7 @@ def metrics(
     committed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str, str], dict[str, dict[str, float]]]:
     """The metrics of a system after one of the commands, each run once, from the clean tree."""
-    clone = Clone(tmp_path_factory.mktemp("figures") / "clone")
-    subprocess.run(["git", "clone", "--quiet", committed, clone.path], check=True)
-    clone.git("config", "user.name", "test")
-    clone.git("config", "user.email", "test@example.invalid")
+    clone = new_clone_at(tmp_path_factory.mktemp("figures") / "clone", committed)
     clone.dvc("repro")
     done: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     systems = [path.stem for path in clone.path.glob("metrics/*.json")]

@@ -8,31 +8,52 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import Clone, environment
+from tests.conftest import Clone, environment, new_clone_at
 
 pytestmark = pytest.mark.slow
 
 STAGES = ("load", "train", "quantize", "evaluate")
 
+# Makes a stage stop itself when its parameters are read and all that is left is work and writing.
+STOP_WHEN_READ = """
+import os, signal, sys
+if os.environ["STOP_IN"] in sys.orig_argv:
+    sys.path.insert(0, os.getcwd())
+    from stages import params
+    load = params.load
+    def load_and_stop():
+        loaded = load()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return loaded
+    params.load = load_and_stop
+"""
 
-def kill_in(clone: Clone, stage: str) -> psutil.Process:
-    """Run ``dvc repro``, stop the stage as soon as it runs, and kill DVC. Returns the orphan."""
+
+def kill_in(clone: Clone, stage: str, moment: str) -> psutil.Process:
+    """Run ``dvc repro``, stop the stage at a moment, and kill DVC. Returns the orphan."""
+    hooks = clone.path.parent / "hooks"
+    if moment == "when it has read its parameters":
+        hooks.mkdir()
+        (hooks / "sitecustomize.py").write_text(STOP_WHEN_READ)
     dvc = subprocess.Popen(
         ["dvc", "repro"],
         cwd=clone.path,
-        env=environment({}),
+        env=environment({"PYTHONPATH": str(hooks), "STOP_IN": f"stages.{stage}"}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    command = f"python -m stages.{stage} "
     while True:
         assert dvc.poll() is None, f"dvc repro ended before {stage} ran"
         for child in psutil.Process(dvc.pid).children(recursive=True):
-            if command in f"{' '.join(cmdline(child))} " and is_python(child):
+            if f"stages.{stage}" not in cmdline(child) or not is_python(child):
+                continue
+            if moment == "as it starts":
                 child.suspend()
-                dvc.send_signal(signal.SIGKILL)
-                dvc.wait()
-                return child
+            elif child.status() != psutil.STATUS_STOPPED:
+                continue
+            dvc.send_signal(signal.SIGKILL)
+            dvc.wait()
+            return child
 
 
 def cmdline(process: psutil.Process) -> list[str]:
@@ -47,28 +68,39 @@ def is_python(process: psutil.Process) -> bool:
     return "python" in Path((cmdline(process) or [""])[0]).name
 
 
-@pytest.fixture
-def committed_outputs(new_clone: Callable[..., Clone]) -> dict[str, bytes]:
-    clone = new_clone("diabetes")
+@pytest.fixture(scope="module")
+def reproduced(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run that nobody kills makes."""
+    clone = new_clone_at(tmp_path_factory.mktemp("reproduced") / "clone", committed, "diabetes")
     clone.dvc("repro")
     return clone.outputs()
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("stage", "moment"),
+    [*((stage, "when it has read its parameters") for stage in STAGES), ("train", "as it starts")],
+)
 def test_killed_and_run_again_ends_with_the_same_bytes(
-    new_clone: Callable[..., Clone], committed_outputs: dict[str, bytes], stage: str
+    new_clone: Callable[..., Clone], reproduced: dict[str, bytes], stage: str, moment: str
 ) -> None:
     clone = new_clone("diabetes")
-    # At another width, so that what the orphan makes is not what the later run makes.
+    # Other parameters, so that what the orphan would write is not what the later run writes.
     clone.edit("params.yaml", "bits: 8\n  scheme", "bits: 3\n  scheme")
     clone.edit("params.yaml", "random_state: 42", "random_state: 43")
-    orphan = kill_in(clone, stage)
+    orphan = kill_in(clone, stage, moment)
     clone.git("checkout", "--quiet", ".")
     clone.dvc("repro")
-    assert clone.outputs() == committed_outputs
+    assert clone.outputs() == reproduced
+    written = inodes(clone)
 
     orphan.resume()
     orphan.wait()
-    assert clone.outputs() == committed_outputs
+    assert inodes(clone) == written
+    assert clone.outputs() == reproduced
     assert "up to date" in clone.dvc("status")
     assert not clone.git("status", "--porcelain")
+
+
+def inodes(clone: Clone) -> dict[str, int]:
+    """A file that is replaced, even by the same bytes, has another inode."""
+    return {name: (clone.path / name).stat().st_ino for name in clone.outputs()}

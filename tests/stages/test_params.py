@@ -125,7 +125,7 @@ BAD_SPANS = [
     *([1, 1], [1, -1], [0, 0], [0.5, 1], [-2, -1]),
     *([-math.inf, 1], [-1, math.inf], [math.nan, 1], [-1, math.nan]),
     *([], [1], [-1, 0, 1], [-1, "a"], [-1, None], [-1, True], [[-1], [1]]),
-    *("max", "MINMAX", 5, None, True, {"lo": -1, "hi": 1}),
+    *("max", "MINMAX", 5, None, True, {"hi": 1, "lo": -1}),
 ]
 
 
