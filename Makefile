@@ -10,7 +10,7 @@ run: $(READY)
 	@python -m stages.run
 
 test: $(READY)
-	python -m pytest -n 2 $(PYTEST)
+	python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
 check: $(READY)
 	ruff check .

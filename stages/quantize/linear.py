@@ -3,6 +3,7 @@
 import numpy as np
 
 from octet.affine import code_dtype, refuse_not_finite
+from octet.errors import OctetError
 from octet.network import Array, Linear, Quantized, values
 from stages.params import Quant
 from stages.quantize import grids
@@ -30,13 +31,20 @@ def quantize(
         optimal, ``rows_proven``.
 
     Raises:
-        OctetError: weights or inputs that are not finite, or a range too wide for a float32.
+        OctetError: weights or inputs that are not finite or too large, or a range too wide for a
+            float32.
     """
     weight, bias = values(layer.weight), values(layer.bias)
     refuse_not_finite(weight, f"{name}: weight")
     refuse_not_finite(bias, f"{name}: bias")
     refuse_not_finite(inputs, f"{name}: inputs")
-    hessian = second_moments(inputs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        hessian = second_moments(inputs)
+    if not np.all(np.isfinite(hessian)):
+        raise OctetError(
+            f"{name}: inputs: got up to {np.max(np.abs(inputs)):g}; allowed is what can be squared "
+            "and summed: rescale the features"
+        )
     # Per parameter, a range ends at its only weight and loses nothing: nothing to search for.
     searched = quant.range == "mse" and quant.granularity != "per_parameter"
     shrink = best_shrink(weight, bias, hessian, quant) if searched else None

@@ -11,6 +11,9 @@ from stages.quantize.hessian import factor
 Integers = npt.NDArray[np.int64]
 
 _DELTA = 0.99
+# No step makes integers larger than this, at which their products with floats stay exact. Inputs
+# that would need one are decades apart, and do with a basis that is less short.
+_LARGEST = 2.0**40
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,11 @@ def reduce_basis(hessian: Array) -> Basis:
     k = 1
     while k < size:
         for j in reversed(range(k)):
-            times = int(np.rint(r[j, k] / r[j, j]))
+            multiple = np.rint(r[j, k] / r[j, j])
+            largest = max(np.max(np.abs(vectors[:, j])), np.max(np.abs(inverse[k])))
+            if abs(multiple) * largest > _LARGEST:
+                continue
+            times = int(multiple)
             r[:, k] -= times * r[:, j]
             vectors[:, k] -= times * vectors[:, j]
             inverse[j] += times * inverse[k]

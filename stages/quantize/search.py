@@ -35,7 +35,7 @@ def round_rows(rows: Lattice, hessian: Array, how: How) -> tuple[Codes, tuple[Ce
 def best_shrink(weight: Array, bias: Array, hessian: Array, quant: Quant) -> Array:
     """Factors on the ends of the range, by trying a grid of pairs and a finer one around the best.
 
-    Exact rounding is tried only on the pairs that look best under gptq.
+    Exact rounding is tried only on the pairs that look best under gptq, and on the range as it is.
 
     Args:
         weight: ``(rows, inputs)``.
@@ -67,6 +67,8 @@ def best_shrink(weight: Array, bias: Array, hessian: Array, quant: Quant) -> Arr
     candidates = np.concatenate([coarse, fine])
     short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), _SHORTLIST)
     if quant.rounding == "exact":
+        # The range as it is comes along, lest a search by gptq's errors end up with a worse one.
+        short = np.concatenate([short, np.ones((1, len(weight), 2))])
         short = _best(short, errors(short, "exact"), 1)
     return np.asarray(short[0])
 

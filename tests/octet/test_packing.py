@@ -64,6 +64,14 @@ def test_four_bit_codes_are_two_to_a_byte_the_first_one_low() -> None:
     assert pack(np.array([0x1, 0xA, 0xF], np.uint8), 4).tolist() == [0xA1, 0x0F]
 
 
+@pytest.mark.parametrize("bits", range(2, 16))
+def test_a_code_that_does_not_fit_is_refused(bits: int) -> None:
+    codes = np.array([0, 2**bits - 1, 2**bits], np.uint16)
+    with pytest.raises(OctetError, match=rf"^codes: got {2**bits}; allowed are 0 to {codes[1]}$"):
+        pack(codes, bits)
+    assert unpack(pack(codes[:2], bits), (2,), bits).tolist() == codes[:2].tolist()
+
+
 @pytest.mark.parametrize("bits", range(2, 17))
 def test_a_byte_too_many_or_too_few_is_refused(bits: int) -> None:
     packed = pack(np.ones(5, code_dtype(bits)), bits)

@@ -136,7 +136,7 @@ def test_no_codes_are_better_than_exact_where_inputs_have_units(
     assert_best(case, proven=True)
 
 
-@settings(fixed, max_examples=150)
+@settings(fixed, max_examples=50)
 @given(small_problems(decades=0, owns=(1e-4, 1e-6, 0.0)))
 def test_no_codes_are_better_than_exact_where_inputs_are_nearly_multiples(case: Problem) -> None:
     assert_best(case, proven=False)
