@@ -162,6 +162,17 @@ def test_no_codes_are_better_than_exact_where_inputs_carry_no_news(
         assert_best(Problem(case.rows, second_moments(np.array(columns).T)), proven=proven)
 
 
+def test_what_rounding_error_could_overturn_is_not_called_proven() -> None:
+    for seed in range(5):
+        case = problem(np.random.default_rng(seed), 3, bits=3)
+        _, (sound,) = exact(case.rows, case.hessian)
+        duplicated = second_moments(np.array([[1.0, 2.0, 4.0, -1.0]] * 3).T)
+        _, (unsound,) = exact(case.rows, duplicated)
+        assert sound.proven
+        assert not unsound.proven
+        assert 0.9 * unsound.error < unsound.bound < unsound.error
+
+
 @fixed
 @given(
     seed=seeds,
