@@ -117,7 +117,7 @@ def quantize(x: Floats, grid: Grid, name: str = "the tensor") -> Codes:
     with np.errstate(over="ignore"):  # an overflow to infinity is clipped like any large value
         steps = np.rint(x / grid.scale)
     codes: Floats = np.clip(steps + grid.zero_point.astype(steps.dtype), 0, grid.top)
-    return codes.astype(code_dtype(grid.bits))
+    return as_codes(codes, grid.bits)
 
 
 def dequantize(codes: Integers, grid: Grid) -> npt.NDArray[np.float64]:
@@ -128,6 +128,12 @@ def dequantize(codes: Integers, grid: Grid) -> npt.NDArray[np.float64]:
     """
     steps = codes.astype(np.float64) - grid.zero_point.astype(np.float64)
     return np.asarray(steps * grid.scale.astype(np.float64))
+
+
+def as_codes(whole: npt.NDArray[np.number], bits: int) -> Codes:
+    """Whole numbers 0 … n in the dtype of codes."""
+    codes: Codes = whole.astype(code_dtype(bits))
+    return codes
 
 
 def refuse_not_finite(x: Floats, name: str) -> None:

@@ -1,37 +1,95 @@
 """Run a network in float64. Codes are dequantized first: weights are small, activations exact.
 
-The sums have a fixed order, input by input, and use no BLAS: whose order of addition depends on
-the CPU, and so would the last bits of a prediction.
+The sums have a fixed order, or are exact so that order does not matter: BLAS adds in an order that
+depends on the CPU, and so would the last bits of a prediction.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 
+from octet import windows
+from octet.affine import Floats, Grid, dequantize, quantize
 from octet.errors import OctetError
-from octet.network import Array, Linear, Network, Standardize, values
+from octet.network import (
+    Array,
+    Conv2d,
+    Flatten,
+    GlobalAveragePool,
+    Input,
+    Layer,
+    Linear,
+    MaxPool,
+    Network,
+    Quantize,
+    Relu,
+    Standardize,
+    values,
+)
+
+# Rows that go through the layers together. What a convolution sees of them fits into a cache.
+_TOGETHER = 32
 
 
-def run(network: Network, x: Array) -> Array:
+def run(network: Network, x: Input) -> Array:
     """Outputs of the network.
 
     Args:
-        x: ``(rows, features)``, float64.
+        x: ``(rows, features)`` in float64, or ``(rows, channels, height, width)`` in that or uint8.
 
     Returns:
         ``(rows, outputs)``, float64; the same bits on every CPU and for every batch size.
 
     Raises:
-        OctetError: ``x`` has another number of features than the network.
+        OctetError: ``x`` has another shape than the network's signature says.
     """
-    expected = len(network.signature.features)
-    if x.ndim != 2 or x.shape[1] != expected:
-        raise OctetError(f"input: got shape {x.shape}; allowed is (rows, {expected})")
-    for layer in network.layers:
-        match layer:
-            case Standardize():
-                x = (x - layer.mean) / layer.std
-            case Linear():
-                x = _linear(x, values(layer.weight), values(layer.bias))
+    refuse_other_shape(network, x.shape)
+    parts = [
+        through(network.layers, x[i : i + _TOGETHER].astype(np.float64))
+        for i in range(0, max(len(x), 1), _TOGETHER)
+    ]
+    return np.concatenate(parts)
+
+
+def refuse_other_shape(network: Network, got: tuple[int, ...]) -> None:
+    """Raise an OctetError if rows of this shape are not what the network takes."""
+    allowed = network.signature.shape
+    if got[1:] != allowed or not got:
+        raise OctetError(f"input: got shape {got}; allowed is (rows, {str(allowed)[1:]}")
+
+
+def through(layers: Iterable[Layer], x: Array) -> Array:
+    """What comes out of the layers, one after the other, when ``x`` goes in."""
+    for layer in layers:
+        x = step(layer, x)
     return x
+
+
+def step(layer: Layer, x: Array) -> Array:
+    """What comes out of one layer. Where it has a grid, that is rounded to the grid."""
+    match layer:
+        case Standardize():
+            mean, std = (v.reshape(-1, *[1] * (x.ndim - 2)) for v in (layer.mean, layer.std))
+            return (x - mean) / std
+        case Quantize():
+            return _rounded(x.astype(np.float32), layer.grid)
+        case Linear():
+            return _rounded(_linear(x, values(layer.weight), values(layer.bias)), layer.output)
+        case Conv2d():
+            sums = windows.correlate(x, values(layer.weight), layer.padding)
+            return _rounded(sums + values(layer.bias)[:, None, None], layer.output)
+        case Relu():
+            return np.maximum(x, 0.0)
+        case MaxPool():
+            return windows.max_pool(x, layer.side)
+        case GlobalAveragePool():
+            return _rounded(_mean(x), layer.output)
+        case Flatten():
+            return x.reshape(len(x), -1)
+
+
+def _rounded(x: Floats, grid: Grid | None) -> Array:
+    return x.astype(np.float64) if grid is None else dequantize(quantize(x, grid), grid)
 
 
 def _linear(x: Array, weight: Array, bias: Array) -> Array:
@@ -40,3 +98,12 @@ def _linear(x: Array, weight: Array, bias: Array) -> Array:
     for column, weights in zip(x.T, weight.T, strict=True):
         total += column[:, None] * weights
     return total + bias
+
+
+def _mean(x: Array) -> Array:
+    """Over height and width, in order of positions."""
+    positions = x.reshape(*x.shape[:2], -1)
+    total = np.zeros(x.shape[:2])
+    for j in range(positions.shape[2]):
+        total += positions[:, :, j]
+    return np.asarray(total / positions.shape[2])

@@ -12,7 +12,7 @@ import numpy as np
 import stages
 from octet import files
 from octet.errors import OctetError
-from stages import params
+from stages import params, tracked
 from stages.params import Params
 
 Stage = Callable[[str, Params], dict[Path, bytes]]
@@ -40,10 +40,18 @@ def run(stage: Stage, description: str) -> None:
         _refuse_to_outlive(stages.PARENT)
         for path, content in made.items():
             files.write(path, content)
+        _clear_plots(set(made))
     except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
     except ArithmeticError as error:
         sys.exit(f"error: {name}: numbers too large or too small to work with ({error}); rescale")
+
+
+def _clear_plots(made: set[Path]) -> None:
+    """A folder of plots holds what this run drew, and nothing that another kind of model drew."""
+    for folder in {path.parent for path in made if path.is_relative_to(tracked.PLOTS)}:
+        for stale in set(folder.iterdir()) - made:
+            stale.unlink()
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ import difflib
 import re
 import reprlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -47,10 +47,12 @@ class _Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _list_to_tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+    def _list_to_tuple(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        return {key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()}
 
 
 _S = TypeVar("_S", bound=_Section)
@@ -72,6 +74,14 @@ class Bias(_Section):
     )
 
 
+class Calibration(_Section):
+    """Which training rows the ranges of activations are taken from, and how."""
+
+    images: int = Field(ge=1, description="an integer from 1 to the number of training rows")
+    seed: int = Field(ge=0, lt=2**32, description="an integer from 0 to 2^32 - 1")
+    range: Literal["minmax", "percentile", "mse"] = Field(description="minmax, percentile or mse")
+
+
 class Quant(_Section):
     """How a float network becomes a quantized one."""
 
@@ -89,6 +99,10 @@ class Quant(_Section):
     )
     rounding: Literal["nearest", "gptq", "exact"] = Field(description="nearest, gptq or exact")
     bias: Bias = Field(description="a mapping with bits and range")
+    activations: Literal["none", "uint8"] = Field(
+        description="none (weights only) or uint8 (integers only)"
+    )
+    calibration: Calibration = Field(description="a mapping with images, seed and range")
 
     @field_validator("bits")
     @classmethod
@@ -109,26 +123,147 @@ class Quant(_Section):
                 f"margin: got {list(self.margin)} with range {_shown(self.range)}; "
                 "a margin widens the range of the weights: set range: minmax, or margin: [0, 0]"
             )
+        if self.activations == "uint8":
+            self._check_integers()
         return self
 
+    def _check_integers(self) -> None:
+        """What integer inference takes: weights in uint8, with a scale per tensor or channel."""
+        if 8 < self.bits < FLOAT_BITS:
+            raise ValueError(
+                f"bits: got {self.bits} with activations uint8; integer inference takes weights of "
+                "2 to 8 bits: set bits: 8, or activations: none"
+            )
+        if self.granularity not in ("per_tensor", "per_channel"):
+            raise ValueError(
+                f"granularity: got {self.granularity} with activations uint8; integer inference "
+                "takes per_tensor or per_channel"
+            )
 
-class Linear(_Section):
+
+class Regression(_Section):
     """Linear regression by least squares."""
 
     kind: Literal["linear"] = Field(description="linear")
     standardize: bool = Field(description="true or false")
 
 
-# The keys of DATA_SETS in stages/load/tables.py.
-DataName = Literal["diabetes", "california_housing"]
+class Conv(_Section):
+    """A convolution without bias, batch normalisation, and ReLU."""
+
+    kind: Literal["conv"]
+    channels: int = Field(ge=1, le=4096, description="an integer from 1 to 4096")
+    kernel: int = Field(ge=1, le=99, description="an integer from 1 to 99: the side of the kernel")
+    padding: int = Field(ge=0, description="an integer from 0 to kernel - 1")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.padding >= self.kernel:
+            raise ValueError(
+                f"padding: got {self.padding} with kernel {self.kernel}; "
+                f"allowed are 0 to {self.kernel - 1}"
+            )
+        return self
+
+
+class MaxPool(_Section):
+    """The largest value of each tile."""
+
+    kind: Literal["max_pool"]
+    side: int = Field(ge=2, description="an integer from 2: the side of a tile")
+
+
+class GlobalAveragePool(_Section):
+    """The mean of each channel."""
+
+    kind: Literal["global_average_pool"]
+
+
+class Flatten(_Section):
+    """Channels, height and width as one axis."""
+
+    kind: Literal["flatten"]
+
+
+class Dense(_Section):
+    """A linear layer with a bias, without ReLU."""
+
+    kind: Literal["linear"]
+    outputs: int = Field(ge=1, le=4096, description="an integer from 1 to 4096")
+
+
+LayerSpec = Annotated[
+    Conv | MaxPool | GlobalAveragePool | Flatten | Dense, Field(discriminator="kind")
+]
+
+
+class Cnn(_Section):
+    """A convolutional network: its layers in the order in which data flows."""
+
+    kind: Literal["cnn"] = Field(description="cnn")
+    budget: int = Field(ge=1, description="an integer: how many parameters it may have at most")
+    layers: tuple[LayerSpec, ...] = Field(min_length=1, description="a list of layers")
+
+
+class Noise(_Section):
+    """Gaussian noise on training images."""
+
+    share: float = Field(ge=0, le=1, description="a fraction of each batch, from 0 to 1")
+    std: float = Field(
+        ge=0, le=10, description="a number from 0 to 10, in deviations of the pixels"
+    )
+
+
+class Augment(_Section):
+    """Random views of training images; the README's contact sheet shows them."""
+
+    share: float = Field(ge=0, le=1, description="a fraction of each batch, from 0 to 1")
+    rotation: float = Field(ge=0, le=180, description="degrees either way, from 0 to 180")
+    translation: float = Field(ge=0, lt=1, description="a fraction of the side, from 0 to 1")
+    scale: float = Field(ge=0, lt=1, description="a fraction either way, from 0 to 1")
+    perspective: float = Field(ge=0, lt=1, description="a distortion from 0 to 1")
+    crop: float = Field(ge=0, lt=1, description="a fraction of the side cut away, from 0 to 1")
+
+
+class Train(_Section):
+    """How an image system is trained; linear regression has nothing to choose."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto, cpu or cuda")
+    seed: int = Field(ge=0, lt=2**32, description="an integer from 0 to 2^32 - 1")
+    epochs: int = Field(ge=1, description="an integer from 1")
+    batch: int = Field(ge=2, description="an integer from 2")
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="a positive number")
+    warm_up: float = Field(gt=0, lt=1, description="a fraction of all steps, between 0 and 1")
+    label_smoothing: float = Field(ge=0, lt=1, description="a number from 0 to 1")
+    noise: Noise = Field(description="a mapping with share and std")
+    augment: Augment = Field(description="a mapping; see params.yaml for its keys")
+
+
+# The keys of TABLES in stages/load/tables.py and of IMAGES in stages/load/images.py.
+TableName = Literal["diabetes", "california_housing"]
+ImagesName = Literal["digits", "mnist"]
+_DATA = (*get_args(TableName), *get_args(ImagesName))
 
 
 class System(_Section):
     """One data set and one model."""
 
-    data: DataName = Field(description=" or ".join(get_args(DataName)))
-    model: Linear = Field(description="a mapping with kind and standardize")
+    data: TableName | ImagesName = Field(description=" or ".join(_DATA))
+    model: Annotated[Regression | Cnn, Field(discriminator="kind")] = Field(
+        description="a mapping with kind: linear or kind: cnn, and the keys of that kind"
+    )
+    train: dict[str, Any] = Field(description="a mapping of any keys of train, or {}")
     quant: dict[str, Any] = Field(description="a mapping of any keys of quant, or {}")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.model.kind == "cnn") != (self.data in get_args(ImagesName)):
+            raise ValueError(
+                f"model.kind: got {self.model.kind} for the data set {self.data}; tables "
+                f"({', '.join(get_args(TableName))}) take linear, images "
+                f"({', '.join(get_args(ImagesName))}) take cnn"
+            )
+        return self
 
 
 class Gates(_Section):
@@ -137,16 +272,20 @@ class Gates(_Section):
     mse_increase: float = Field(
         gt=0, allow_inf_nan=False, description="a positive fraction of the float model's MSE"
     )
+    accuracy_decrease: float = Field(
+        gt=0, lt=1, description="a fraction of the test images, between 0 and 1"
+    )
 
 
 class Params(_Section):
     """The whole of params.yaml."""
 
     split: Split = Field(description="a mapping with test_size and random_state")
+    train: Train = Field(description="a mapping; see params.yaml for its keys")
     quant: Quant = Field(description="a mapping; see params.yaml for its keys")
-    gates: Gates = Field(description="a mapping with mse_increase")
+    gates: Gates = Field(description="a mapping with mse_increase and accuracy_decrease")
     systems: dict[str, System] = Field(
-        min_length=1, description="a mapping from a system's name to data, model and quant"
+        min_length=1, description="a mapping from a system's name to data, model, train and quant"
     )
 
     @field_validator("systems", mode="before")
@@ -175,13 +314,17 @@ class Params(_Section):
 
     def quant_of(self, name: str) -> Quant:
         """``quant`` for one system: its own keys over the common ones."""
-        common = self.quant.model_dump()
-        own = self.system(name).quant
-        return _parse(Quant, _merge(common, own), f"systems.{name}.quant")
+        merged = _merge(self.quant.model_dump(), self.system(name).quant)
+        return _parse(Quant, merged, f"systems.{name}.quant")
+
+    def train_of(self, name: str) -> Train:
+        """``train`` for one system: its own keys over the common ones."""
+        merged = _merge(self.train.model_dump(), self.system(name).train)
+        return _parse(Train, merged, f"systems.{name}.train")
 
 
 def load() -> Params:
-    """Read and check params.yaml, every system's own ``quant`` included.
+    """Read and check params.yaml, every system's own ``train`` and ``quant`` included.
 
     It is read as DVC reads it: YAML 1.2, in which 1e-05 is a number and 010 is ten.
 
@@ -200,6 +343,7 @@ def load() -> Params:
     params = _parse(Params, raw, "")
     for name in params.systems:
         params.quant_of(name)
+        params.train_of(name)
     return params
 
 
@@ -227,11 +371,13 @@ def _parse(section: type[_S], raw: Any, where: str) -> _S:
 
 def _explain(section: type[_Section], where: str, error: dict[str, Any]) -> str:
     """One line for one of pydantic's errors: key, what was got, what is allowed."""
-    owner, path = _locate(section, [str(part) for part in error["loc"]])
-    key = ".".join(filter(None, [where, *path]))
-    fields, name = owner.model_fields, path[-1] if path else ""
+    owner, path, name = _locate(section, error["loc"])
+    key = f"{where}{path}" if where else path.removeprefix(".")
+    fields = owner.model_fields
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_nearest(name, list(fields))}; allowed are {', '.join(fields)}"
+    if error["type"].startswith("union_tag"):
+        return _explain_kind(fields[name].annotation, key, error["input"])
     if broken_rule := str(error.get("ctx", {}).get("error", "")):
         return f"{key}{': ' if broken_rule.startswith('got') else '.'}{broken_rule}"
     allowed = fields[name].description if name in fields else f"a mapping of {', '.join(fields)}"
@@ -240,26 +386,55 @@ def _explain(section: type[_Section], where: str, error: dict[str, Any]) -> str:
     return f"{key or 'the file'}: got {_shown(error['input'])}; allowed is {allowed}"
 
 
-def _locate(section: type[_Section], location: list[str]) -> tuple[type[_Section], list[str]]:
-    """The section that holds the key at ``location``, and the path of the key.
+def _explain_kind(annotation: Any, key: str, got: Any) -> str:
+    """One line for a mapping whose ``kind`` is missing or none of those that there are."""
+    kinds = ", ".join(_kinds(annotation))
+    if not isinstance(got, dict):
+        return f"{key}: got {_shown(got)}; allowed is a mapping with kind: one of {kinds}"
+    if "kind" not in got:
+        return f"{key}.kind: missing; allowed are {kinds}"
+    return f"{key}.kind: got {_shown(got['kind'])}; allowed are {kinds}"
 
-    What pydantic adds behind a key, the branch of a union or the index in a list, is cut off.
+
+def _locate(
+    section: type[_Section], location: tuple[str | int, ...]
+) -> tuple[type[_Section], str, str]:
+    """The section that holds the key at ``location``, the path of that key, and its last name.
+
+    Two parts of a location are no part of the path: the kind by which one of several sections
+    was chosen, and what stands behind a key that holds no section.
     """
-    owner, path, rest = section, [], list(location)
-    while rest:
-        owner = section
-        path.append(rest.pop(0))
-        field = owner.model_fields.get(path[-1])
-        if field is None:
-            break
-        if path[-1] == "systems" and rest:
-            path.append(rest.pop(0))
-            owner = section = System
-        elif isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
-            section = field.annotation
+    owner, path, name = section, "", ""
+    inner: Any = section
+    for part in location:
+        if isinstance(inner, type) and issubclass(inner, _Section):
+            owner, name = inner, str(part)
+            path += f".{name}"
+            field = owner.model_fields.get(name)
+            inner = field.annotation if field else None
+        elif get_origin(inner) is dict:
+            owner, name, path = System, "", f"{path}.{part}"
+            inner = System
+        elif str(part) in (kinds := _kinds(inner)):
+            inner = kinds[str(part)]
+            owner, name = inner, ""
+        elif get_origin(inner) is tuple and _kinds(inner):
+            path += f"[{part}]"
+            inner = get_args(inner)[0]
         else:
             break
-    return owner, path
+    return owner, path, name
+
+
+def _kinds(annotation: Any) -> dict[str, type[_Section]]:
+    """The sections among which a ``kind`` chooses: those of a union, or of a list of one."""
+    if isinstance(annotation, type) and issubclass(annotation, _Section):
+        kind = annotation.model_fields.get("kind")
+        return {get_args(kind.annotation)[0]: annotation} if kind else {}
+    found: dict[str, type[_Section]] = {}
+    for part in get_args(annotation):
+        found |= _kinds(part)
+    return found
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -6,17 +6,19 @@ import sys
 
 from octet.errors import OctetError
 from stages import params, tracked
+from stages.load.images import IMAGES
 from stages.load.sources import OutOfReachError, fetch
-from stages.load.tables import DATA_SETS
+from stages.load.tables import TABLES
 from stages.params import Params
 
 _HEAD = (
     "system",
-    "R² float",
-    "R² quantized",
+    "score",
+    "float",
+    "quantized",
     "change",
-    "MSE change, 95 %",
-    "float64 bytes",
+    "95 %",
+    "float bytes",
     "codes + scales",
     "file bytes",
     "verdict",
@@ -49,7 +51,7 @@ def out_of_reach(checked: Params) -> dict[str, str]:
     for name, system in checked.systems.items():
         try:
             if system.data not in missing:
-                for source in DATA_SETS[system.data].sources:
+                for source in (TABLES | IMAGES)[system.data].sources:
                     fetch(source)
                 continue
         except OutOfReachError as error:
@@ -66,13 +68,17 @@ def table(names: list[str]) -> str:
     for name in names:
         metrics = json.loads(tracked.metrics_path(name).read_text())
         size, verdict = metrics["size"], metrics["verdict"]
+        score = "r2" if "r2" in metrics["float"] else "accuracy"
+        # What the interval is of: the relative change in MSE, or the change in accuracy.
+        of = "MSE" if score == "r2" else "accuracy"
         rows.append(
             [
                 name,
-                f"{metrics['float']['r2']:.6f}",
-                f"{metrics['quantized']['r2']:.6f}",
-                f"{metrics['change']['r2']:+.6f}",
-                f"{verdict['low']:+.2%} … {verdict['high']:+.2%}",
+                {"r2": "R²"}.get(score, score),
+                f"{metrics['float'][score]:.6f}",
+                f"{metrics['quantized'][score]:.6f}",
+                f"{metrics['change'][score]:+.6f}",
+                f"{of} {verdict['low']:+.2%} … {verdict['high']:+.2%}",
                 f"{size['float_payload']}",
                 f"{size['codes']} + {size['scales']}",
                 f"{size['file_float']} → {size['file_quantized']}",

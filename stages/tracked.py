@@ -7,20 +7,34 @@ import numpy as np
 
 from octet import storage
 from octet.affine import refuse_not_finite
+from octet.arrays import AnyArray, dump_arrays, load_arrays
 from octet.errors import OctetError
-from octet.network import Array, Signature
+from octet.network import Array, Columns, Images, Pixels, Signature
 
 
 @dataclass(frozen=True)
-class Dataset:
+class TableData:
     """A table, split. Features ``(rows, features)`` and targets ``(rows,)`` are float64."""
 
     x_train: Array
     y_train: Array
     x_test: Array
     y_test: Array
-    signature: Signature
+    signature: Columns
 
+
+@dataclass(frozen=True)
+class ImageData:
+    """Images, split. Pixels ``(rows, channels, height, width)``, labels ``(rows,)``, all uint8."""
+
+    x_train: Pixels
+    y_train: Pixels
+    x_test: Pixels
+    y_test: Pixels
+    signature: Images
+
+
+Dataset = TableData | ImageData
 
 _LARGEST = 1e100  # so that squares and their sums are finite
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -36,9 +50,23 @@ def float_path(system: str) -> Path:
     return Path("models", system, "float.safetensors")
 
 
+def plots_path(system: str, stage: str) -> Path:
+    """The folder of what a stage has to draw."""
+    return PLOTS / system / stage
+
+
 def quantized_path(system: str) -> Path:
     """What quantize writes."""
     return Path("models", system, "quantized.safetensors")
+
+
+APART_BITS = (8, 4)
+PLOTS = Path("plots")
+
+
+def apart_path(system: str, bits: int) -> Path:
+    """Where quantize writes the network with each layer quantized as if it were the only one."""
+    return Path("models", system, "apart", f"{bits}.safetensors")
 
 
 def metrics_path(system: str) -> Path:
@@ -49,7 +77,7 @@ def metrics_path(system: str) -> Path:
 def dump_dataset(dataset: Dataset) -> bytes:
     """The bytes of the data file."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
-    return storage.dump_arrays(asdict(dataset.signature), arrays)
+    return dump_arrays(asdict(dataset.signature), arrays)
 
 
 def load_dataset(system: str) -> Dataset:
@@ -59,23 +87,45 @@ def load_dataset(system: str) -> Dataset:
         OctetError: the file is missing, damaged or foreign, or its shapes do not belong together.
     """
     file = data_path(system)
-    header, arrays = storage.load_arrays(file)
+    header, arrays = load_arrays(file)
     try:
         signature = storage.load_signature(header)
         x_train, y_train, x_test, y_test = (arrays[name] for name in _ARRAYS)
     except (KeyError, TypeError) as error:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
     for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
-        allowed = (y.size, len(signature.features))
-        floats = x.dtype == y.dtype == np.float64
-        if x.shape != allowed or y.ndim != 1 or not y.size or not floats:
-            raise OctetError(
-                f"{file}: x_{part}: got {x.dtype} of shape {x.shape}, with y_{part} {y.dtype} of "
-                f"shape {y.shape}; allowed is float64 of shape (rows, {allowed[1]}), at least one "
-                "row, with a float64 for each"
-            )
-        for array, name in ((x, f"x_{part}"), (y, f"y_{part}")):
-            refuse_not_finite(array, f"{file}: {name}")
-            if (largest := np.max(np.abs(array), initial=0.0)) > _LARGEST:
-                raise OctetError(f"{file}: {name}: got {largest:g}; allowed is up to {_LARGEST:g}")
-    return Dataset(x_train, y_train, x_test, y_test, signature)
+        _refuse_other_shapes(x, y, signature, part, str(file))
+        if isinstance(signature, Columns):
+            _refuse_unusable(x, f"{file}: x_{part}")
+            _refuse_unusable(y, f"{file}: y_{part}")
+        else:
+            _refuse_above(x, signature.white, f"{file}: x_{part}")
+            _refuse_above(y, len(signature.classes) - 1, f"{file}: y_{part}")
+    if isinstance(signature, Columns):
+        return TableData(x_train, y_train, x_test, y_test, signature)
+    return ImageData(x_train, y_train, x_test, y_test, signature)
+
+
+def _refuse_other_shapes(
+    x: AnyArray, y: AnyArray, signature: Signature, part: str, file: str
+) -> None:
+    dtype = np.float64 if isinstance(signature, Columns) else np.uint8
+    allowed = (y.size, *signature.shape)
+    if x.shape != allowed or y.ndim != 1 or not y.size or not x.dtype == y.dtype == dtype:
+        raise OctetError(
+            f"{file}: x_{part}: got {x.dtype} of shape {x.shape}, with y_{part} {y.dtype} of "
+            f"shape {y.shape}; allowed is {np.dtype(dtype)} of shape (rows, "
+            f"{', '.join(map(str, signature.shape))}), at least one row, with a "
+            f"{np.dtype(dtype)} for each"
+        )
+
+
+def _refuse_unusable(array: Array, name: str) -> None:
+    refuse_not_finite(array, name)
+    if (largest := np.max(np.abs(array), initial=0.0)) > _LARGEST:
+        raise OctetError(f"{name}: got {largest:g}; allowed is up to {_LARGEST:g}")
+
+
+def _refuse_above(array: Pixels, most: int, name: str) -> None:
+    if (largest := int(np.max(array))) > most:
+        raise OctetError(f"{name}: got {largest}; allowed are 0 to {most}")

@@ -11,13 +11,13 @@ from stages.params import Params
 def evaluate(name: str, params: Params) -> dict[Path, bytes]:
     """The metrics of a system."""
     reference, quantized = tracked.float_path(name), tracked.quantized_path(name)
-    figures = metrics.compare(
+    models = metrics.Models(
         storage.load_network(reference),
         storage.load_network(quantized),
-        tracked.load_dataset(name),
+        {bits: storage.load_network(tracked.apart_path(name, bits)) for bits in tracked.APART_BITS},
         (storage.sizes(reference), storage.sizes(quantized)),
-        params.gates,
     )
+    figures = metrics.compare(models, tracked.load_dataset(name), params.gates)
     path = tracked.metrics_path(name)
     return {path: metrics.dump(figures, path)}
 

@@ -3,52 +3,84 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from octet import floating
-from octet.errors import OctetError
-from octet.network import Array, Layer, Linear, Network, values
-from octet.storage import Sizes
-from stages.evaluate import scores, verdict
-from stages.params import Gates
-from stages.tracked import Dataset
+import numpy as np
 
-Figures = dict[str, dict[str, float]]
+from octet import inference
+from octet.errors import OctetError
+from octet.network import Array, Network, Quantize, Standardize, Weighted, label, shape_of, values
+from octet.storage import Sizes
+from stages.evaluate import disturbed, scores, sensitivity, verdict
+from stages.params import Gates
+from stages.tracked import Dataset, ImageData, TableData
+
+Figures = Mapping[str, object]
 
 _DIGITS = 9
 
 
-def compare(
-    reference: Network, quantized: Network, data: Dataset, sizes: tuple[Sizes, Sizes], gates: Gates
-) -> Figures:
-    """All groups: float, quantized, change, fidelity, parameters, rounding, size, verdict.
+@dataclass(frozen=True)
+class Models:
+    """What a system is evaluated on: its networks, as read from their files.
+
+    Attributes:
+        reference: in float.
+        quantized: the same in codes.
+        apart: by width, the same with each layer quantized as if it were the only one.
+        sizes: what the files of the first two hold.
+    """
+
+    reference: Network
+    quantized: Network
+    apart: Mapping[int, Network]
+    sizes: tuple[Sizes, Sizes]
+
+
+def compare(models: Models, data: Dataset, gates: Gates) -> Figures:
+    """Every group of figures, the same for every system.
 
     Args:
-        reference, quantized: the two networks, as read from their files.
-        data: what to measure them on; scores are of the test rows but for ``r2_train``.
-        sizes: what the two files hold.
+        models: what to compare.
+        data: what to measure it on; scores are of the test rows but for ``r2_train``.
         gates: the margins of the verdict.
 
     Raises:
-        OctetError: the second is no version of the first, or the data is not theirs.
+        OctetError: a network is no version of the float one, or the data is not theirs.
     """
-    _refuse_strangers(reference, quantized, data)
-    outputs = floating.run(reference, data.x_test), floating.run(quantized, data.x_test)
-    found = [
-        scores.regression(data.y_test, y[:, 0]) | {"r2_train": _r2_train(network, data)}
-        for network, y in zip((reference, quantized), outputs, strict=True)
-    ]
-    return {
-        "float": found[0],
-        "quantized": found[1],
-        "change": {key: found[1][key] - found[0][key] for key in found[0]},
-        "fidelity": scores.fidelity(*outputs),
-        "parameters": scores.parameters(_parameters(reference), _parameters(quantized)),
-        "rounding": dict(quantized.rounding),
-        "size": _size(*sizes),
-        "verdict": verdict.regression(
+    for network in (models.quantized, *models.apart.values()):
+        _refuse_strangers(models.reference, network, data)
+    if models.reference.rounding:
+        raise OctetError("the float model is quantized already; run `dvc repro`")
+    pair = models.reference, models.quantized
+    outputs = inference.run(pair[0], data.x_test), inference.run(pair[1], data.x_test)
+    if isinstance(data, TableData):
+        before, after = (_of_table(n, y, data) for n, y in zip(pair, outputs, strict=True))
+        judged = verdict.regression(
             data.y_test, outputs[0][:, 0], outputs[1][:, 0], gates.mse_increase
-        ),
+        )
+        score = partial(_r2, data)
+    else:
+        scaler = _scaler(models.reference)
+        before, after = (_of_images(n, y, data, scaler) for n, y in zip(pair, outputs, strict=True))
+        right = scores.correct(data.y_test, outputs[0]), scores.correct(data.y_test, outputs[1])
+        judged = verdict.classification(*right, gates.accuracy_decrease)
+        score = partial(_accuracy, data)
+    return {
+        "float": before,
+        "quantized": after,
+        "change": _difference(before, after),
+        "fidelity": scores.fidelity(*outputs),
+        "parameters": scores.parameters(_parameters(pair[0]), _parameters(pair[1])),
+        "rounding": _rounding(models.quantized),
+        "sensitivity": {
+            f"{bits}_bits": sensitivity.table(models.reference, apart, data.x_test, score)
+            for bits, apart in models.apart.items()
+        },
+        "size": _size(*models.sizes),
+        "verdict": judged,
     }
 
 
@@ -61,7 +93,7 @@ def dump(figures: Figures, path: Path) -> bytes:
     return (json.dumps(_rounded(figures, str(path)), indent=2, sort_keys=True) + "\n").encode()
 
 
-def _rounded(figures: Mapping[str, object], where: str) -> dict[str, object]:
+def _rounded(figures: Figures, where: str) -> Figures:
     rounded: dict[str, object] = {}
     for key, value in figures.items():
         if isinstance(value, Mapping):
@@ -75,42 +107,85 @@ def _rounded(figures: Mapping[str, object], where: str) -> dict[str, object]:
     return rounded
 
 
-def _r2_train(network: Network, data: Dataset) -> float:
-    return scores.regression(data.y_train, floating.run(network, data.x_train)[:, 0])["r2"]
+def _of_table(network: Network, outputs: Array, data: TableData) -> Figures:
+    r2_train = scores.regression(data.y_train, inference.run(network, data.x_train)[:, 0])["r2"]
+    return {**scores.regression(data.y_test, outputs[:, 0]), "r2_train": r2_train}
 
 
-def _refuse_strangers(reference: Network, quantized: Network, data: Dataset) -> None:
-    shapes = [
-        [(type(layer), *(a.shape for a in arrays)) for layer, arrays in _layers(network)]
-        for network in (reference, quantized)
-    ]
-    if shapes[0] != shapes[1] or not _parameters(reference):
+def _of_images(network: Network, outputs: Array, data: ImageData, scaler: Standardize) -> Figures:
+    return {
+        **scores.classification(data.y_test, outputs),
+        **disturbed.figures(network, outputs, scaler, data.x_test, data.y_test),
+    }
+
+
+def _r2(data: TableData, outputs: Array) -> float:
+    return scores.regression(data.y_test, outputs[:, 0])["r2"]
+
+
+def _accuracy(data: ImageData, outputs: Array) -> float:
+    return float(np.mean(scores.correct(data.y_test, outputs)))
+
+
+def _difference(before: Figures, after: Figures) -> Figures:
+    """After less before, figure by figure and group by group."""
+    found: dict[str, object] = {}
+    for key, value in before.items():
+        other = after[key]
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            found[key] = _difference(value, other)
+        elif isinstance(value, float) and isinstance(other, float):
+            found[key] = other - value
+    return found
+
+
+def _rounding(network: Network) -> Figures:
+    """What is known of all layers together and, where there are several, of each."""
+    by_layer = network.rounding
+    keys = next(iter(by_layer.values()), {})
+    total = {key: sum(figures[key] for figures in by_layer.values()) for key in keys}
+    return {**total, **(by_layer if len(by_layer) > 1 else {})}
+
+
+def _refuse_strangers(reference: Network, other: Network, data: Dataset) -> None:
+    if not _shapes(reference) or _shapes(reference) != _shapes(other):
         raise OctetError(
             "the quantized model is not the float one's: their layers differ; run `dvc repro`"
         )
-    if not reference.signature == quantized.signature == data.signature:
+    if not reference.signature == other.signature == data.signature:
         raise OctetError("the models and the data do not have the same columns; run `dvc repro`")
-    if reference.rounding:
-        raise OctetError("the float model is quantized already; run `dvc repro`")
 
 
-def _layers(network: Network) -> list[tuple[Layer, tuple[Array, ...]]]:
-    """Each layer with its arrays, dequantized."""
+def _shapes(network: Network) -> list[tuple[str, ...]]:
+    """Each layer of the float network, with the shapes of what it holds."""
     return [
-        (layer, (values(layer.weight), values(layer.bias)))
-        if isinstance(layer, Linear)
-        else (layer, (layer.mean, layer.std))
-        for layer in network.layers
+        (
+            label(network.layers, i),
+            *(str(shape_of(p)) for p in (layer.weight, layer.bias)),
+        )
+        if isinstance(layer, Weighted)
+        else (label(network.layers, i),)
+        for i, layer in enumerate(network.layers)
+        if not isinstance(layer, Quantize)
     ]
+
+
+def _scaler(network: Network) -> Standardize:
+    for layer in network.layers:
+        if isinstance(layer, Standardize):
+            return layer
+    raise OctetError("the float model of an image system must standardize; run `dvc repro`")
 
 
 def _parameters(network: Network) -> list[tuple[Array, Array]]:
     return [
-        (arrays[0], arrays[1]) for layer, arrays in _layers(network) if isinstance(layer, Linear)
+        (values(layer.weight), values(layer.bias))
+        for layer in network.layers
+        if isinstance(layer, Weighted)
     ]
 
 
-def _size(reference: Sizes, quantized: Sizes) -> dict[str, float]:
+def _size(reference: Sizes, quantized: Sizes) -> Figures:
     return {
         "float_payload": reference.floats,
         "codes": quantized.codes,

@@ -3,7 +3,8 @@
 import warnings
 
 import numpy as np
-from scipy.stats import DegenerateDataWarning, bootstrap
+import numpy.typing as npt
+from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, norm
 
 from octet.errors import OctetError
 from octet.network import Array
@@ -57,4 +58,42 @@ def regression(truth: Array, reference: Array, predicted: Array, margin: float) 
         "high": float(interval.high),
         "margin": margin,
         "non_inferior": int(interval.high <= margin),
+    }
+
+
+def classification(
+    reference: npt.NDArray[np.bool_], quantized: npt.NDArray[np.bool_], margin: float
+) -> dict[str, float]:
+    """The paired interval of the change in accuracy, and McNemar's exact test of whether it is 0.
+
+    Only images on which the models differ tell of a change: b that the quantized one alone has
+    right and c that the float one alone has right. Under no change b is binomial of b + c tries
+    at 1/2 (McNemar, 1947, exact). For the interval each of the four cells gets half an image more,
+    which keeps it honest where b + c is small or 0 (Agresti & Min, Simple improved confidence
+    intervals for comparing matched proportions, 2005): with N = n + 2 and d = (b - c) / N,
+
+        d ± z √(b + c + 1 - (b - c)² / N) / N.
+
+    The quantized model is not inferior if the whole interval is at least minus the margin.
+
+    Args:
+        reference, quantized: which test images each has right, ``(rows,)``.
+        margin: the decrease that is allowed, as a fraction of the images.
+    """
+    gained = int(np.sum(quantized & ~reference))
+    lost = int(np.sum(reference & ~quantized))
+    total = len(reference) + 2
+    change = (gained - lost) / total
+    spread = np.sqrt(gained + lost + 1 - (gained - lost) ** 2 / total) / total
+    reach = float(norm.ppf(0.5 + _CONFIDENCE / 2) * spread)
+    low, high = change - reach, change + reach
+    test = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    return {
+        "low": low,
+        "high": high,
+        "gained": gained,
+        "lost": lost,
+        "mcnemar_p": float(test),
+        "margin": margin,
+        "non_inferior": int(low >= -margin),
     }

@@ -3,14 +3,20 @@
 from pathlib import Path
 
 from stages import command, tracked
-from stages.load import tables
+from stages.load import images, tables
 from stages.params import Params
+from stages.tracked import Dataset
 
 
 def load(name: str, params: Params) -> dict[Path, bytes]:
     """The data file of a system."""
-    table = tables.load(params.system(name).data)
-    return {tracked.data_path(name): tracked.dump_dataset(tables.split(table, params.split))}
+    data = params.system(name).data
+    dataset: Dataset
+    if data in images.IMAGES:
+        dataset = images.load(data, params.split)
+    else:
+        dataset = tables.split(tables.load(data), params.split)
+    return {tracked.data_path(name): tracked.dump_dataset(dataset)}
 
 
 if __name__ == "__main__":

@@ -7,16 +7,18 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 from octet.errors import OctetError
-from octet.network import Array, Signature
+from octet.network import Array, Columns
 from stages.load.sources import Source, fetch
 from stages.params import Split
-from stages.tracked import Dataset
+from stages.tracked import TableData
 
 CALIFORNIA = Source(
     mirrored="california_housing/cal_housing.data",
@@ -34,13 +36,17 @@ _DIABETES_X = "6b93b2556c8942c79d8374838768047adf9d1f4044510b9f948ddace62567d75"
 _DIABETES_Y = "4911e8747aff95aa1cd523fea86dd91cfd1cd14c1a8ead274f1913b14fa853c4"
 
 
+_A = TypeVar("_A", bound=npt.NDArray[Any])
+_B = TypeVar("_B", bound=npt.NDArray[Any])
+
+
 @dataclass(frozen=True)
 class Table:
     """Features ``(rows, features)`` and target ``(rows,)``, float64."""
 
     x: Array
     y: Array
-    signature: Signature
+    signature: Columns
 
 
 @dataclass(frozen=True)
@@ -52,22 +58,27 @@ class DataSet:
 
 
 def load(name: str) -> Table:
-    """The data set of this name, a key of `DATA_SETS`.
+    """The data set of this name, a key of `TABLES`.
 
     Raises:
         OctetError: a file is not in reach, is no table, or holds other numbers than published.
     """
-    data_set = DATA_SETS[name]
+    data_set = TABLES[name]
     return data_set.read(*(fetch(source) for source in data_set.sources))
 
 
-def split(table: Table, how: Split) -> Dataset:
-    """Shuffle the rows with a seed and hold some of them out.
+def split(table: Table, how: Split) -> TableData:
+    """Shuffle the rows with a seed and hold some of them out; errors as for `split_rows`."""
+    return TableData(*split_rows(table.x, table.y, how), table.signature)
+
+
+def split_rows(x: _A, y: _B, how: Split) -> tuple[_A, _B, _A, _B]:
+    """Shuffle rows with a seed and hold some out: x and y of the rest, x and y of those.
 
     Raises:
         OctetError: too few rows are left for one of the two parts.
     """
-    rows = len(table.y)
+    rows = len(y)
     held_out = math.ceil(how.test_size * rows)
     if not 2 <= held_out <= rows - 2:
         raise OctetError(
@@ -75,9 +86,9 @@ def split(table: Table, how: Split) -> Dataset:
             f"{rows} rows; allowed is what leaves at least two to test on and two to train on"
         )
     x_train, x_test, y_train, y_test = train_test_split(
-        table.x, table.y, test_size=how.test_size, random_state=how.random_state
+        x, y, test_size=how.test_size, random_state=how.random_state
     )
-    return Dataset(x_train, y_train, x_test, y_test, table.signature)
+    return x_train, y_train, x_test, y_test
 
 
 def _diabetes() -> Table:
@@ -86,10 +97,10 @@ def _diabetes() -> Table:
     table = Table(
         np.asarray(bunch.data, np.float64),
         np.asarray(bunch.target, np.float64),
-        Signature(tuple(bunch.feature_names), "progression", "points after one year"),
+        Columns(tuple(bunch.feature_names), "progression", "points after one year"),
     )
-    _check_digest(table.x, _DIABETES_X, "scikit-learn's diabetes table: features")
-    _check_digest(table.y, _DIABETES_Y, "scikit-learn's diabetes table: target")
+    check_digest(table.x, _DIABETES_X, "scikit-learn's diabetes table: features")
+    check_digest(table.y, _DIABETES_Y, "scikit-learn's diabetes table: target")
     return table
 
 
@@ -99,7 +110,7 @@ def _california_housing(path: Path) -> Table:
     The features are scikit-learn's: rooms, bedrooms and people per household, not their totals.
     """
     raw = _parse_california(path)
-    _check_digest(raw, _CALIFORNIA_RAW, str(path))
+    check_digest(raw, _CALIFORNIA_RAW, str(path))
     longitude, latitude, age, rooms, bedrooms, people, households, income, value = raw.T
     x = np.column_stack(
         [
@@ -114,10 +125,10 @@ def _california_housing(path: Path) -> Table:
         ]
     )
     y = value / 100_000
-    _check_digest(x, _CALIFORNIA_X, f"{path}: derived features")
-    _check_digest(y, _CALIFORNIA_Y, f"{path}: target")
+    check_digest(x, _CALIFORNIA_X, f"{path}: derived features")
+    check_digest(y, _CALIFORNIA_Y, f"{path}: target")
     names = "MedInc HouseAge AveRooms AveBedrms Population AveOccup Latitude Longitude"
-    return Table(x, y, Signature(tuple(names.split()), "MedHouseVal", "100,000 USD"))
+    return Table(x, y, Columns(tuple(names.split()), "MedHouseVal", "100,000 USD"))
 
 
 def _parse_california(path: Path) -> Array:
@@ -146,8 +157,10 @@ def _parse_california(path: Path) -> Array:
     return table
 
 
-def _check_digest(array: Array, expected: str, name: str) -> None:
-    found = hashlib.sha256(np.ascontiguousarray(array, "<f8").tobytes()).hexdigest()
+def check_digest(array: npt.NDArray[np.float64 | np.uint8], expected: str, name: str) -> None:
+    """Raise an OctetError unless this is the SHA-256 of the values, C order, little-endian."""
+    little_endian = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    found = hashlib.sha256(little_endian.tobytes()).hexdigest()
     if found != expected:
         raise OctetError(
             f"{name}: expected numbers with SHA-256 {expected}, found {found}; "
@@ -155,7 +168,7 @@ def _check_digest(array: Array, expected: str, name: str) -> None:
         )
 
 
-DATA_SETS = {
+TABLES = {
     "diabetes": DataSet((), _diabetes),
     "california_housing": DataSet((CALIFORNIA,), _california_housing),
 }

@@ -5,16 +5,21 @@ from pathlib import Path
 from octet import storage
 from stages import command, tracked
 from stages.params import FLOAT_BITS, Params
-from stages.quantize.network import quantize_network
+from stages.quantize.network import quantize_apart, quantize_network
 
 
 def quantize(name: str, params: Params) -> dict[Path, bytes]:
-    """The quantized model of a system; the float one where bits is 32."""
+    """The quantized model of a system, the float one where bits is 32; and its layers apart."""
     network = storage.load_network(tracked.float_path(name))
-    quant = params.quant_of(name)
-    if quant.bits != FLOAT_BITS:
-        network = quantize_network(network, tracked.load_dataset(name).x_train, quant)
-    return {tracked.quantized_path(name): storage.dump_network(network)}
+    quant, x = params.quant_of(name), tracked.load_dataset(name).x_train
+    left_float = quant.bits == FLOAT_BITS
+    made = {
+        tracked.quantized_path(name): network if left_float else quantize_network(network, x, quant)
+    }
+    for bits in tracked.APART_BITS:
+        at_bits = quant.model_copy(update={"bits": bits})
+        made[tracked.apart_path(name, bits)] = quantize_apart(network, x, at_bits)
+    return {path: storage.dump_network(each) for path, each in made.items()}
 
 
 if __name__ == "__main__":

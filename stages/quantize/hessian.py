@@ -1,15 +1,19 @@
 """How much an error in the weights of a layer moves its outputs: H, and its triangular factor.
 
-Every sum here has a fixed order and runs through no BLAS, so the codes chosen by it are the same
-on every CPU.
+Every sum here has a fixed order and runs through no BLAS, or is one of integers that no order can
+change, so the codes chosen by it are the same on every CPU.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from octet.network import Array
 
 # Far below the sampling error of H, and far above the rounding error of its factor.
 _RIDGE = 1e-12
+_TARGET_BITS = 20
+# What H of a sample says is damped by this share of its diagonal, against overfitting.
+DAMPING = 0.01
 
 
 def second_moments(x: Array) -> Array:
@@ -32,9 +36,85 @@ def second_moments(x: Array) -> Array:
     for i in range(size):
         for j in range(i + 1):
             moments[i, j] = moments[j, i] = np.sum(columns[i] * columns[j]) / len(x)
+    return _definite(moments)
+
+
+class Moments:
+    """Sums over what a layer sees, in steps of its grid, and over what it should give for it.
+
+    Products of steps are integers below 2¹⁶, and a sum of 2³⁷ of those is still exact in float64,
+    through BLAS and in whatever order. What the layer should give is rounded to 20 bits below its
+    largest, batch by batch, so that sums of its products with steps are exact too.
+
+    Attributes:
+        count: how many x.
+        first: Σ x, ``(inputs,)``.
+        second: Σ x xᵀ, ``(inputs, inputs)``.
+        given: Σ y, ``(outputs,)``.
+        cross: Σ y xᵀ, ``(outputs, inputs)``.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        self.count = 0
+        self.first, self.second = np.zeros(inputs), np.zeros((inputs, inputs))
+        self.given, self.cross = np.zeros(outputs), np.zeros((outputs, inputs))
+
+    def add(self, x: Array, y: Array) -> None:
+        """Take in more: x ``(inputs, any number)`` in steps, y ``(outputs, the same number)``."""
+        unit = np.ldexp(1.0, np.frexp(np.max(np.abs(y), initial=0.0))[1] - _TARGET_BITS)
+        whole = np.rint(y / unit)
+        self.count += x.shape[1]
+        self.first += np.sum(x, axis=1)
+        self.second += x @ x.T
+        self.given += unit * np.sum(whole, axis=1)
+        self.cross += unit * (whole @ x.T)
+
+    def hessian(self, scale: float) -> Array:
+        """H with a last row and column for the bias, as `second_moments`; ``scale`` of a step."""
+        mean = scale * self.first / self.count
+        upper = np.column_stack([scale**2 * self.second / self.count, mean])
+        return _definite(np.vstack([upper, [*mean, 1.0]]))
+
+    def covariance(self, scale: float) -> Array:
+        """H of a layer whose bias makes good the mean of every error: H less mean · meanᵀ.
+
+        With a bias on (nearly) any real number, an error e in the weights is best answered by
+        -e·mean in the bias, and what is left is eᵀCe: the Schur complement of the bias in H. The
+        difference is taken in integers, lest a constant input keep a variance of rounding errors.
+        """
+        second, first = (a.astype(np.int64).astype(object) for a in (self.second, self.first))
+        centred: npt.NDArray[np.object_] = self.count * second - np.outer(first, first)
+        return _definite(scale**2 * (centred / self.count**2).astype(np.float64))
+
+    def regression(self, weight: Array, covariance: Array, scale: float) -> tuple[Array, Array]:
+        """The real weights and biases that give y most nearly, where ``weight`` gave it before.
+
+        Earlier layers are in codes already, so x is not what the layer was trained on. Least
+        squares on what it sees now makes good what it can of their errors:
+        W' = (Cov(y, x) + W D)(C + D)⁻¹, where D, a percent of the diagonal of C, keeps W where
+        the calibration rows say nothing (ridge regression towards W).
+
+        Args:
+            weight: W, ``(outputs, inputs)``.
+            covariance: C, of `covariance`.
+            scale: of a step.
+
+        Returns:
+            W' and the bias, which gives y its mean.
+        """
+        mean_x, mean_y = scale * self.first / self.count, self.given / self.count
+        damping = DAMPING * np.diag(covariance)
+        cross = scale * self.cross / self.count - mean_y[:, None] * mean_x
+        r = factor(covariance + np.diag(damping))
+        best = np.stack([solve(r, row) for row in cross + weight * damping])
+        return best, mean_y - np.sum(best * mean_x, axis=1)
+
+
+def _definite(moments: Array) -> Array:
+    """Raise the diagonal by 1e-12 of itself, or of its mean where it is 0."""
     diagonal = np.diag(moments)
-    typical = np.mean(diagonal)
-    return moments + np.diag(_RIDGE * np.where(diagonal > 0, diagonal, typical))
+    raised = np.where(diagonal > 0, diagonal, np.mean(diagonal))
+    return np.asarray(moments + np.diag(_RIDGE * raised))
 
 
 def factor(hessian: Array) -> Array:

@@ -1,50 +1,151 @@
 """Quantize a network layer by layer, each on the inputs that it sees in training."""
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from octet import floating
+from octet import floating, windows
+from octet.affine import Grid, refuse_not_finite
 from octet.errors import OctetError
-from octet.network import Array, Layer, Linear, Network, values
+from octet.network import (
+    Array,
+    Conv2d,
+    GlobalAveragePool,
+    Images,
+    Input,
+    Layer,
+    Network,
+    Quantize,
+    Weighted,
+    label,
+    shape_of,
+)
 from stages.params import Quant
-from stages.quantize import linear
+from stages.quantize import calibration
+from stages.quantize.hessian import Moments, second_moments
+from stages.quantize.layer import Figures, for_integers, weights_only
 
 
-def quantize_network(network: Network, x: Array, quant: Quant) -> Network:
+def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
     """The network with its weights and biases in codes; scalers stay as they are.
 
-    What is known of the rounding of its layers is added up in ``rounding`` of the result.
+    Integer layers are quantized one after the other: each sees what those before it, in codes,
+    give, and makes good what it can of their errors. What is known of the rounding of each layer
+    is in ``rounding`` of the result.
 
     Args:
         network: in float.
-        x: training features ``(rows, features)``.
+        x: training rows, ``(rows, …)``.
         quant: how; ``bits`` at most 16.
 
     Raises:
-        OctetError: see `stages.quantize.linear.quantize`; a layer whose weights are all the same;
-            or the network is quantized already.
+        OctetError: see `stages.quantize.layer`; a layer saw no data or too large numbers; or the
+            network is quantized already.
     """
+    return _quantize(network, x, quant, behind_codes=quant.activations == "uint8")
+
+
+def quantize_apart(network: Network, x: Input, quant: Quant) -> Network:
+    """As `quantize_network`, but each layer as if it were the only one: what it costs by itself."""
+    return _quantize(network, x, quant, behind_codes=False)
+
+
+def _quantize(network: Network, x: Input, quant: Quant, behind_codes: bool) -> Network:
     if network.rounding:
         raise OctetError("the float network is quantized already: run the train stage again")
-    layers: list[Layer] = []
-    rounding: dict[str, float] = {}
-    for i, layer in enumerate(network.layers):
-        if isinstance(layer, Linear):
-            _refuse_untrained(values(layer.weight), f"layer {i} (linear): weight")
-            inputs = floating.run(replace(network, layers=network.layers[:i]), x)
-            quantized, found = linear.quantize(layer, inputs, quant, f"layer {i} (linear)")
-            layers.append(quantized)
-            rounding = {key: rounding.get(key, 0) + value for key, value in found.items()}
+    if quant.activations == "none" and not isinstance(network.signature, Images):
+        return _on_floats(network, x.astype(np.float64), quant)
+    rows = calibration.pick(x, quant.calibration)
+    network = calibration.with_grids(network, rows, quant.calibration)
+    layers = list(network.layers)
+    found: dict[str, Figures] = {}
+    for i, layer, entering in _weighted(network):
+        before = layers[:i] if behind_codes else network.layers[:i]
+        seen = _moments(layer, _pairs(network.layers[: i + 1], before, rows), entering)
+        name = label(layers, i)
+        if quant.activations == "uint8":
+            layers[i], found[name] = for_integers(layer, seen, entering, quant, name)
         else:
-            layers.append(layer)
-    return replace(network, layers=tuple(layers), rounding=rounding)
+            hessian = seen.hessian(float(entering.scale))
+            layers[i], found[name] = weights_only(layer, hessian, quant, name)
+    if quant.activations == "none":
+        layers = _in_float(layers)
+    return replace(network, layers=tuple(layers), rounding=found)
 
 
-def _refuse_untrained(weight: Array, name: str) -> None:
-    """Weights that are all zero, or several that are all the same, are of no trained layer."""
-    if not np.any(weight) or (weight.size > 1 and np.all(weight == weight.flat[0])):
+def _on_floats(network: Network, x: Array, quant: Quant) -> Network:
+    """Weights only, on inputs as they are: the few of a table."""
+    layers = list(network.layers)
+    found: dict[str, Figures] = {}
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, Weighted):
+            inputs = floating.through(network.layers[:i], x)
+            name = label(layers, i)
+            hessian = _second_moments(inputs, name)
+            layers[i], found[name] = weights_only(layer, hessian, quant, name)
+    return replace(network, layers=tuple(layers), rounding=found)
+
+
+def _weighted(network: Network) -> Iterator[tuple[int, Weighted, Grid]]:
+    """Each layer with weights, its index, and the grid of what enters it."""
+    grid: Grid | None = None
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, Weighted) and grid is not None:
+            yield i, layer, grid
+        if isinstance(layer, Quantize):
+            grid = layer.grid
+        elif isinstance(layer, Weighted | GlobalAveragePool):
+            grid = layer.output
+
+
+def _pairs(
+    layers: Sequence[Layer], before: Sequence[Layer], rows: Input
+) -> Iterator[tuple[Array, Array]]:
+    """What enters the last of the layers behind ``before``, and what it gives in float.
+
+    The rows pass through all layers again for each layer, in small batches: to keep what each gave
+    would take memory in proportion to their number.
+    """
+    reference = _in_float(layers)
+    for batch in calibration.batches(rows):
+        yield floating.through(before, batch), floating.through(reference, batch)
+
+
+def _moments(layer: Weighted, pairs: Iterator[tuple[Array, Array]], entering: Grid) -> Moments:
+    """Moments of what enters a layer and what it should give, in steps of the entering grid."""
+    shape = shape_of(layer.weight)
+    moments = Moments(math.prod(shape[1:]), shape[0])
+    for x, y in pairs:
+        steps = np.rint(x / entering.scale.astype(np.float64))
+        if isinstance(layer, Conv2d):
+            steps = windows.patches(steps, shape[2], layer.padding)
+        moments.add(_as_columns(steps), _as_columns(y))
+    return moments
+
+
+def _as_columns(x: Array) -> Array:
+    """``(rows, channels, …)`` to ``(channels, rows · …)``."""
+    return x.swapaxes(0, 1).reshape(x.shape[1], -1)
+
+
+def _second_moments(inputs: Array, name: str) -> Array:
+    refuse_not_finite(inputs, f"layer {name}: inputs")
+    with np.errstate(over="ignore", invalid="ignore"):
+        hessian = second_moments(inputs)
+    if not np.all(np.isfinite(hessian)):
         raise OctetError(
-            f"{name}: got {weight.flat[0]:g} for every one of {weight.size}; allowed is a trained "
-            "layer, whose weights differ: train it again"
+            f"layer {name}: inputs: got up to {np.max(np.abs(inputs)):g}; allowed is what can be "
+            "squared and summed: rescale the features"
         )
+    return hessian
+
+
+def _in_float(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers without the grids of their activations."""
+    return [
+        replace(layer, output=None) if isinstance(layer, Weighted | GlobalAveragePool) else layer
+        for layer in layers
+        if not isinstance(layer, Quantize)
+    ]

@@ -7,16 +7,17 @@ import numpy.typing as npt
 
 from octet.affine import Grid, dequantize, quantize
 from octet.network import Array
-from stages.quantize.hessian import factor
+from stages.quantize.hessian import DAMPING, factor
 
 Codes = npt.NDArray[np.int64]
 
-_DAMPING = 0.01
+# Descent ends by itself, nearly always after a few; this guards against rounding errors.
+_SWEEPS = 50
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """The weights of a layer, its bias as the last column, and where each value may land.
+    """The weights of a layer, its bias perhaps as the last column, and where each may land.
 
     Attributes:
         values: ``(rows, columns)``.
@@ -32,16 +33,26 @@ class Lattice:
         return np.asarray(np.column_stack(landed) - self.values)
 
 
-def lattice(weight: Array, bias: Array, weight_grid: Grid, bias_grid: Grid) -> Lattice:
-    """Weights ``(rows, inputs)`` and bias ``(rows,)`` side by side, each with its grid."""
+def lattice(
+    weight: Array, weight_grid: Grid, bias: Array | None = None, bias_grid: Grid | None = None
+) -> Lattice:
+    """Weights ``(rows, inputs)``, and the bias ``(rows,)`` beside them if it is given, on grids."""
+    columns = _columns(weight, weight_grid)
+    if bias is None or bias_grid is None:
+        return Lattice(weight, columns)
+    bias = bias[:, None]
+    return Lattice(np.hstack([weight, bias]), (*columns, *_columns(bias, bias_grid)))
 
-    def column(grid: Grid, shape: tuple[int, ...], j: int) -> Grid:
-        scale = np.broadcast_to(grid.scale, shape).reshape(len(bias), -1)[:, j]
-        zero_point = np.broadcast_to(grid.zero_point, shape).reshape(len(bias), -1)[:, j]
-        return Grid(scale, zero_point, grid.bits)
 
-    grids = [column(weight_grid, weight.shape, j) for j in range(weight.shape[1])]
-    return Lattice(np.column_stack([weight, bias]), (*grids, column(bias_grid, bias.shape, 0)))
+def _columns(tensor: Array, grid: Grid) -> tuple[Grid, ...]:
+    """The grid of each column of a tensor ``(rows, columns)``."""
+    # The scale of a bias has one axis: one number for each row.
+    scale, zero_point = grid.scale, grid.zero_point
+    if scale.ndim == 1:
+        scale, zero_point = scale[:, None], zero_point[:, None]
+    scales = np.broadcast_to(scale, tensor.shape)
+    zeros = np.broadcast_to(zero_point, tensor.shape)
+    return tuple(Grid(scales[:, j], zeros[:, j], grid.bits) for j in range(tensor.shape[1]))
 
 
 def nearest(rows: Lattice) -> Codes:
@@ -72,7 +83,7 @@ def gptq(rows: Lattice, hessian: Array) -> Codes:
         Codes, ``(rows, columns)``.
     """
     order = np.argsort(np.diag(hessian), kind="stable")
-    damped = hessian + _DAMPING * np.diag(np.diag(hessian))
+    damped = hessian + DAMPING * np.diag(np.diag(hessian))
     r = factor(damped[np.ix_(order, order)])
     codes = np.empty(rows.values.shape, np.int64)
     errors = np.zeros(rows.values.shape)
@@ -83,4 +94,37 @@ def gptq(rows: Lattice, hessian: Array) -> Codes:
         chosen = quantize(value - pushed, grid)
         codes[:, column] = chosen
         errors[:, column] = dequantize(chosen, grid) - value
+    return codes
+
+
+def descend(rows: Lattice, codes: Codes, hessian: Array) -> Codes:
+    """Change one code at a time, to the best for the others as they are, until none gets better.
+
+    With the gradient g = He of a row's error e, the best step of code k at scale s is the integer
+    nearest to -g_k / (H_kk s), inside the grid; every step makes eᵀHe smaller.
+
+    Args:
+        rows: values and grids.
+        codes: where to start, ``(rows, columns)``.
+        hessian: H of the columns, ``(columns, columns)``.
+
+    Returns:
+        Codes that lose no more than those at the start.
+    """
+    codes, errors = codes.copy(), rows.errors(codes)
+    gradient = np.zeros(errors.shape)
+    for j in range(len(hessian)):
+        gradient += errors[:, j, None] * hessian[j]
+    for _ in range(_SWEEPS):
+        moved = False
+        for k, grid in enumerate(rows.grids):
+            scale = grid.scale.astype(np.float64)
+            wish = np.rint(-gradient[:, k] / (hessian[k, k] * scale)).astype(np.int64)
+            steps = np.clip(codes[:, k] + wish, 0, grid.top) - codes[:, k]
+            if np.any(steps):
+                codes[:, k] += steps
+                gradient += (steps * scale)[:, None] * hessian[k]
+                moved = True
+        if not moved:
+            break
     return codes

@@ -1,5 +1,6 @@
 """The range with which a rounding loses least at the outputs of a layer."""
 
+from collections.abc import Callable
 from itertools import product
 from typing import Literal
 
@@ -7,10 +8,9 @@ import numpy as np
 
 from octet.network import Array
 from stages.params import Quant
-from stages.quantize import grids
 from stages.quantize.exact import Certificate, exact
 from stages.quantize.hessian import factor, output_error
-from stages.quantize.rounding import Codes, Lattice, gptq, lattice, nearest
+from stages.quantize.rounding import Codes, Lattice, descend, gptq, nearest
 
 How = Literal["nearest", "gptq", "exact"]
 
@@ -19,28 +19,34 @@ _COARSE = [0.05 * i for i in range(2, 25)]
 _FINE = [0.01 * i for i in range(-5, 6)]
 # How many ranges are rounded exactly, of those that gptq found best.
 _SHORTLIST = 16
+# Rows of more columns are not searched for a proof: it would not end.
+_PROVABLE = 26
 
 
 def round_rows(rows: Lattice, hessian: Array, how: How) -> tuple[Codes, tuple[Certificate, ...]]:
-    """The codes of one of the roundings, and for exact the certificate of each row."""
+    """The codes of one of the roundings, and for exact the certificate of each row.
+
+    Exact rounding of rows that are too long to be proven is gptq, mended code by code.
+    """
     match how:
         case "nearest":
             return nearest(rows), ()
         case "gptq":
             return gptq(rows, hessian), ()
-        case "exact":
+        case "exact" if rows.values.shape[1] <= _PROVABLE:
             return exact(rows, hessian)
+        case "exact":
+            return descend(rows, gptq(rows, hessian), hessian), ()
 
 
-def best_shrink(weight: Array, bias: Array, hessian: Array, quant: Quant) -> Array:
+def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, quant: Quant) -> Array:
     """Factors on the ends of the range, by trying a grid of pairs and a finer one around the best.
 
     Exact rounding is tried only on the pairs that look best under gptq, and on the range as it is.
 
     Args:
-        weight: ``(rows, inputs)``.
-        bias: ``(rows,)``.
-        hessian: H of the inputs and the bias, ``(inputs + 1, inputs + 1)``.
+        place: the lattice of a layer for factors ``(rows, 2)``, or for None, the range as it is.
+        hessian: H of the columns of the lattice, ``(columns, columns)``.
         quant: how to quantize.
 
     Returns:
@@ -48,27 +54,27 @@ def best_shrink(weight: Array, bias: Array, hessian: Array, quant: Quant) -> Arr
         otherwise they share one range, and the sum of their errors decides.
     """
     r = factor(hessian)
+    count = len(place(None).values)
 
     def errors(shrinks: Array, how: How) -> Array:
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
         found = np.empty(shrinks.shape[:2])
         for i, shrink in enumerate(shrinks):
-            chosen = grids.choose(weight, bias, quant, shrink)
-            rows = lattice(weight, bias, chosen.weight, chosen.bias)
+            rows = place(shrink)
             found[i] = output_error(rows.errors(round_rows(rows, hessian, how)[0]), r)
         if quant.granularity != "per_channel":
             found[:] = np.sum(found, axis=1, keepdims=True)
         return found
 
     quick: How = "nearest" if quant.rounding == "nearest" else "gptq"
-    coarse = np.repeat(_pairs(_COARSE, quant.scheme), len(weight), axis=1)
+    coarse = np.repeat(_pairs(_COARSE, quant.scheme), count, axis=1)
     coarse_errors = errors(coarse, quick)
     fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, quant.scheme)
     candidates = np.concatenate([coarse, fine])
     short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), _SHORTLIST)
     if quant.rounding == "exact":
         # The range as it is comes along, lest a search by gptq's errors end up with a worse one.
-        short = np.concatenate([short, np.ones((1, len(weight), 2))])
+        short = np.concatenate([short, np.ones((1, count, 2))])
         short = _best(short, errors(short, "exact"), 1)
     return np.asarray(short[0])
 

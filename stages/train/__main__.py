@@ -3,15 +3,45 @@
 from pathlib import Path
 
 from octet import storage
+from octet.errors import OctetError
+from octet.network import Network
 from stages import command, tracked
-from stages.params import Params
-from stages.train import linear
+from stages.params import Cnn, Params, Regression, Train
+from stages.tracked import ImageData, TableData
+from stages.train import cnn, kernels, linear, plots
+from stages.train.architecture import plan
 
 
 def train(name: str, params: Params) -> dict[Path, bytes]:
-    """The float model of a system."""
-    network = linear.fit(tracked.load_dataset(name), params.system(name).model.standardize)
-    return {tracked.float_path(name): storage.dump_network(network)}
+    """The float model of a system, and what there is to draw of its training."""
+    dataset, model = tracked.load_dataset(name), params.system(name).model
+    if isinstance(dataset, ImageData) and isinstance(model, Cnn):
+        network, drawn = _cnn(dataset, model, params.train_of(name), f"systems.{name}.model")
+    elif isinstance(dataset, TableData) and isinstance(model, Regression):
+        network, drawn = _regression(dataset, model)
+    else:
+        raise OctetError(f"{tracked.data_path(name)}: no data for a {model.kind}; run `dvc repro`")
+    folder = tracked.plots_path(name, "train")
+    return {
+        tracked.float_path(name): storage.dump_network(network),
+        **{folder / file: content for file, content in drawn.items()},
+    }
+
+
+def _regression(dataset: TableData, model: Regression) -> tuple[Network, dict[str, bytes]]:
+    network = linear.fit(dataset, model.standardize)
+    return network, {"coefficients.csv": plots.coefficients(network)}
+
+
+def _cnn(
+    dataset: ImageData, model: Cnn, recipe: Train, where: str
+) -> tuple[Network, dict[str, bytes]]:
+    images = dataset.signature
+    steps = plan(model, images.shape, len(images.classes), where)
+    kernels.pin()
+    network, history = cnn.fit(dataset, steps, recipe, kernels.device(recipe))
+    sheet = plots.contact_sheet(dataset.x_train, images.white, recipe.augment, recipe.seed)
+    return network, {"training.csv": plots.history(history), "views.png": sheet}
 
 
 if __name__ == "__main__":

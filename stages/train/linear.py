@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from octet.affine import refuse_not_finite
 from octet.errors import OctetError
 from octet.network import Array, Layer, Linear, Network, Standardize
-from stages.tracked import Dataset
+from stages.tracked import TableData
 
 _Integers = npt.NDArray[np.object_]
 
@@ -23,7 +23,7 @@ _SETTLED_BITS = 300
 _MOST_REFINEMENTS = 50
 
 
-def fit(dataset: Dataset, standardize: bool) -> Network:
+def fit(dataset: TableData, standardize: bool) -> Network:
     """Least squares on the training rows; the scaler, if any, becomes the first layer.
 
     Raises:

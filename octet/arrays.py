@@ -1,0 +1,51 @@
+"""Named arrays and a header as a .safetensors file, in and out."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from octet.errors import OctetError
+
+AnyArray = npt.NDArray[Any]
+
+# safetensors writes its metadata in the order of a randomly seeded hash map, so two keys would
+# make two files of the same content differ. One key has one order; its value is sorted JSON.
+_HEADER = "octet"
+
+
+def dump_arrays(header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
+    """The bytes of a .safetensors file: the same content always gives the same bytes."""
+    in_c_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    return save(in_c_order, {_HEADER: json.dumps(header, sort_keys=True)})
+
+
+def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+    """Header and arrays of a file that `dump_arrays` made.
+
+    Raises:
+        OctetError: the file is missing, truncated, not safetensors, or not from this project.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except FileNotFoundError:
+        raise OctetError(f"{path}: no such file; `dvc repro` makes it") from None
+    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise OctetError(
+            f"{path}: not a whole .safetensors file ({reason}); delete it and run `dvc repro`"
+        ) from None
+    try:
+        header = json.loads(metadata[_HEADER])
+    except (KeyError, ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise OctetError(f"{path}: a .safetensors file, but without this project's header")
+    return header, arrays

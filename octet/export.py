@@ -1,0 +1,240 @@
+"""A network as an ONNX model, which ONNX Runtime runs to the same codes. Needs the onnx package.
+
+An integer network becomes QLinearConv, MaxPool and Max on uint8, between one QuantizeLinear and one
+DequantizeLinear. A linear layer is a QLinearConv with a kernel of 1, because QLinearMatMul has no
+bias; a mean over p positions is one with a kernel of p weights 1 at the scale 1 / p. Weights are
+inside the model: there is no external data.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from octet import integer
+from octet.affine import Grid
+from octet.errors import OctetError
+from octet.network import (
+    Conv2d,
+    Flatten,
+    GlobalAveragePool,
+    Int32,
+    Layer,
+    Linear,
+    MaxPool,
+    Network,
+    Quantize,
+    Quantized,
+    Relu,
+    Shape,
+    Standardize,
+    Weighted,
+    label,
+    shape_of,
+    values,
+)
+
+_OPSET = 17
+_IR_VERSION = 9
+INPUT, OUTPUT = "input", "output"
+
+
+def to_onnx(network: Network, every_layer: bool = False) -> onnx.ModelProto:
+    """The network as a checked ONNX model.
+
+    Args:
+        network: float or quantized.
+        every_layer: give the codes after each integer layer too, each by the layer's label.
+
+    Returns:
+        A model from ``input``, float64 ``(rows, …)`` in the unit of the network's input, to
+        ``output``, float32 ``(rows, outputs)``.
+
+    Raises:
+        OctetError: an integer layer has not one zero point for all of its weights.
+    """
+    graph = _Graph(network.signature.shape)
+    for i, layer in enumerate(network.layers):
+        graph.add(label(network.layers, i), layer)
+    graph.finish()
+    made = graph.to_onnx(every_layer)
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+class _Graph:
+    """Nodes and constants so far, and what the last node gives."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._input = helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, ["rows", *shape])
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._codes: list[onnx.ValueInfoProto] = []
+        self._last = INPUT
+        self._double = True
+        self._grid: Grid | None = None
+
+    def add(self, name: str, layer: Layer) -> None:
+        """The nodes of one layer."""
+        match layer:
+            case Standardize():
+                each = (-1, *[1] * (len(self._shape) - 1))
+                mean = self._constant(f"{name}.mean", layer.mean.reshape(each))
+                std = self._constant(f"{name}.std", layer.std.reshape(each))
+                self._node("Sub", f"{name}.centred", mean)
+                self._node("Div", name, std)
+            case Quantize():
+                self._to_float32()
+                self._node("QuantizeLinear", name, *self._scale(name, layer.grid))
+                self._grid = layer.grid
+            case Relu() if self._grid is not None:
+                self._node("Max", name, self._constant(f"{name}.zero", self._grid.zero_point))
+            case Relu():
+                self._to_float32()
+                self._node("Relu", name)
+            case MaxPool():
+                self._to_float32()
+                sides = [layer.side, layer.side]
+                self._node("MaxPool", name, kernel_shape=sides, strides=sides)
+                channels, height, width = self._shape
+                self._shape = channels, height // layer.side, width // layer.side
+            case Flatten():
+                self._flatten(name)
+            case GlobalAveragePool():
+                self._mean(name, layer)
+            case Linear() | Conv2d():
+                self._weighted(name, layer)
+        if self._grid is not None:
+            self._codes.append(
+                helper.make_tensor_value_info(name, TensorProto.UINT8, ["rows", *self._shape])
+            )
+
+    def finish(self) -> None:
+        """Give reals, under the name of the output."""
+        if self._grid is not None:
+            self._node("DequantizeLinear", OUTPUT, *self._scale("end", self._grid))
+        else:
+            self._to_float32()
+            self._node("Identity", OUTPUT)
+
+    def to_onnx(self, every_layer: bool) -> onnx.GraphProto:
+        """The finished graph."""
+        output = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["rows", *self._shape])
+        outputs = [output, *(self._codes if every_layer else [])]
+        return helper.make_graph(self._nodes, "octet", [self._input], outputs, self._constants)
+
+    def _weighted(self, name: str, layer: Weighted) -> None:
+        self._to_float32()
+        outputs, inputs, *kernel = shape_of(layer.weight)
+        if isinstance(layer, Linear):
+            kernel = [1, 1]
+            self._reshape(f"{name}.in", (inputs, 1, 1))
+        padding = layer.padding if isinstance(layer, Conv2d) else 0
+        attributes = {"kernel_shape": kernel, "pads": [padding] * 4}
+        made = f"{name}.out" if isinstance(layer, Linear) else name
+        whole = (outputs, inputs, *kernel)
+        if self._grid is None:
+            weight = self._constant(f"{name}.weight", _float32(layer.weight).reshape(whole))
+            bias = self._constant(f"{name}.bias", _float32(layer.bias))
+            self._node("Conv", made, weight, bias, **attributes)
+        elif isinstance(layer.weight, Quantized) and isinstance(layer.bias, Int32):
+            codes = layer.weight.codes.reshape(whole)
+            bias = self._constant(f"{name}.bias", layer.bias.codes)
+            self._qlinearconv(made, codes, layer.weight.grid, layer.output, bias, **attributes)
+        else:
+            raise OctetError(f"layer {name}: no integer layer: its weight or bias is in float")
+        if isinstance(layer, Linear):
+            self._reshape(name, (outputs,))
+            self._shape = (outputs,)
+        else:
+            sides = [n + 2 * padding - kernel[0] + 1 for n in self._shape[1:]]
+            self._shape = (outputs, *sides)
+
+    def _mean(self, name: str, layer: GlobalAveragePool) -> None:
+        channels, height, width = self._shape
+        if self._grid is None:
+            self._to_float32()
+            self._node("GlobalAveragePool", f"{name}.out")
+        else:
+            ones = np.ones((channels, 1, height, width), np.uint8)
+            scale = integer.mean_scale(height * width).reshape(())
+            grid = Grid(scale, np.zeros((), np.uint8), 8)
+            self._qlinearconv(
+                f"{name}.out",
+                ones,
+                grid,
+                layer.output,
+                group=channels,
+                kernel_shape=[height, width],
+            )
+        self._reshape(name, (channels,))
+        self._shape = (channels,)
+
+    def _qlinearconv(
+        self,
+        name: str,
+        codes: npt.NDArray[np.unsignedinteger],
+        grid: Grid,
+        output: Grid | None,
+        *bias: str,
+        **attributes: Any,
+    ) -> None:
+        if self._grid is None or output is None:
+            raise OctetError(f"layer {name}: no integer layer: it has no grid of its output")
+        if np.any(grid.zero_point != grid.zero_point.flat[0]):
+            raise OctetError(f"layer {name}: ONNX takes one zero point for all weights of a layer")
+        weight = self._constant(f"{name}.weight", codes)
+        entering = self._scale(f"{name}.entering", self._grid)
+        inside = self._scale(f"{name}.inside", grid)
+        leaving = self._scale(f"{name}.leaving", output)
+        self._node("QLinearConv", name, *entering, weight, *inside, *leaving, *bias, **attributes)
+        self._grid = output
+
+    def _scale(self, name: str, grid: Grid) -> tuple[str, str]:
+        """Constants for a scale and a zero point: one number, or one for each output."""
+        scale, zero_point = grid.scale, grid.zero_point
+        if scale.ndim:
+            scale, zero_point = scale.reshape(-1), zero_point.reshape(-1)
+        return (
+            self._constant(f"{name}.scale", scale),
+            self._constant(f"{name}.zero_point", zero_point),
+        )
+
+    def _to_float32(self) -> None:
+        if self._double:
+            self._node("Cast", "float32", to=TensorProto.FLOAT)
+            self._double = False
+
+    def _flatten(self, name: str) -> None:
+        self._node("Flatten", name)
+        self._shape = (int(np.prod(self._shape)),)
+
+    def _reshape(self, name: str, shape: Shape) -> None:
+        self._node("Reshape", name, self._constant(f"{name}.shape", np.array([-1, *shape])))
+
+    def _constant(self, name: str, value: npt.NDArray[np.number]) -> str:
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def _node(self, kind: str, name: str, *inputs: str, **attributes: Any) -> None:
+        """A node from the last one, and constants, to a new last one."""
+        node = helper.make_node(kind, [self._last, *inputs], [name], name=name, **attributes)
+        self._nodes.append(node)
+        self._last = name
+
+
+def _float32(parameter: npt.NDArray[np.floating] | Quantized | Int32) -> npt.NDArray[np.float32]:
+    return values(parameter).astype(np.float32)
+
+
+def labels(layers: Sequence[Layer]) -> list[str]:
+    """The outputs of a model with every layer: the labels of those from the input codes on."""
+    start = [isinstance(layer, Quantize) for layer in layers].index(True)
+    return [label(layers, i) for i in range(start, len(layers))]
