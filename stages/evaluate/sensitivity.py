@@ -1,8 +1,9 @@
 """One layer at a time: what a network scores with only that layer quantized, and all but that."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
+import joblib
 import numpy as np
 
 from octet import floating
@@ -30,41 +31,41 @@ def table(reference: Network, apart: Network, x: Input, score: Score) -> dict[st
         ``only`` and ``all_but``: the score by layer; ``blame``: the layer that alone costs most, or
         of several that cost the same, the one whose absence from the quantized gains most.
     """
+    starts = range(0, len(x), _TOGETHER)
+    parts = joblib.Parallel(n_jobs=-1, prefer="threads")(
+        joblib.delayed(_outputs)(reference, apart, x[i : i + _TOGETHER]) for i in starts
+    )
+    names = list(parts[0])
+    only = {name: score(np.concatenate([part[name][0] for part in parts])) for name in names}
+    all_but = {name: score(np.concatenate([part[name][1] for part in parts])) for name in names}
+    blame = min(names, key=lambda name: (only[name], -all_but[name]))
+    return {"only": only, "all_but": all_but, "blame": blame}
+
+
+def _outputs(reference: Network, apart: Network, x: Input) -> dict[str, tuple[Array, Array]]:
+    """By layer: outputs with only that layer quantized, and with all but that layer."""
     plain = reference.layers
-    coded = tuple(layer for layer in apart.layers if not isinstance(layer, Quantize))
-    entry = next((layer for layer in apart.layers if isinstance(layer, Quantize)), None)
-    outputs: dict[str, tuple[list[Array], list[Array]]] = {
-        name: ([], []) for _, name in _weighted(plain)
-    }
-    for start in range(0, len(x), _TOGETHER):
-        rows = x[start : start + _TOGETHER].astype(np.float64)
-        # What enters each layer, in float and behind quantized layers.
-        seen = list(
-            accumulate(plain, lambda given, layer: floating.step(layer, given), initial=rows)
+    coded = [layer for layer in apart.layers if not isinstance(layer, Quantize)]
+    rows = x.astype(np.float64)
+    # What enters each layer, in float and behind quantized layers.
+    seen = list(accumulate(plain, lambda given, layer: floating.step(layer, given), initial=rows))
+    behind_codes = _behind(coded, apart, rows)
+    return {
+        label(plain, i): (
+            floating.through([coded[i], *plain[i + 1 :]], seen[i]),
+            floating.through([layer, *coded[i + 1 :]], behind_codes[i]),
         )
-        coded_seen = _behind(coded, entry, rows)
-        for i, name in _weighted(plain):
-            only, all_but = outputs[name]
-            only.append(floating.through((coded[i], *plain[i + 1 :]), seen[i]))
-            all_but.append(floating.through((plain[i], *coded[i + 1 :]), coded_seen[i]))
-    only_scores = {name: score(np.concatenate(only)) for name, (only, _) in outputs.items()}
-    all_but_scores = {name: score(np.concatenate(but)) for name, (_, but) in outputs.items()}
-    blame = min(only_scores, key=lambda name: (only_scores[name], -all_but_scores[name]))
-    return {"only": only_scores, "all_but": all_but_scores, "blame": blame}
+        for i, layer in enumerate(plain)
+        if isinstance(layer, Weighted)
+    }
 
 
-def _behind(coded: tuple[Layer, ...], entry: Quantize | None, rows: Array) -> list[Array]:
-    """What enters each of the quantized layers; the input is rounded where it enters the first."""
+def _behind(coded: Sequence[Layer], apart: Network, rows: Array) -> list[Array]:
+    """What enters each of the quantized layers; the input is rounded where the integers start."""
+    entry = {i: layer for i, layer in enumerate(apart.layers) if isinstance(layer, Quantize)}
     seen = [rows]
-    for layer in coded:
-        if entry is not None and isinstance(layer, Weighted):
-            seen[-1] = floating.step(entry, seen[-1])
-            entry = None
+    for i, layer in enumerate(coded):
+        if i in entry:
+            seen[-1] = floating.step(entry[i], seen[-1])
         seen.append(floating.step(layer, seen[-1]))
     return seen
-
-
-def _weighted(layers: tuple[Layer, ...]) -> Iterator[tuple[int, str]]:
-    for i, layer in enumerate(layers):
-        if isinstance(layer, Weighted):
-            yield i, label(layers, i)

@@ -12,13 +12,11 @@ def quantize(name: str, params: Params) -> dict[Path, bytes]:
     """The quantized model of a system, the float one where bits is 32; and its layers apart."""
     network = storage.load_network(tracked.float_path(name))
     quant, x = params.quant_of(name), tracked.load_dataset(name).x_train
-    left_float = quant.bits == FLOAT_BITS
-    made = {
-        tracked.quantized_path(name): network if left_float else quantize_network(network, x, quant)
-    }
-    for bits in tracked.APART_BITS:
-        at_bits = quant.model_copy(update={"bits": bits})
-        made[tracked.apart_path(name, bits)] = quantize_apart(network, x, at_bits)
+    made = {tracked.quantized_path(name): network}
+    if quant.bits != FLOAT_BITS:
+        made[tracked.quantized_path(name)] = quantize_network(network, x, quant)
+    for bits, apart in quantize_apart(network, x, quant, tracked.APART_BITS).items():
+        made[tracked.apart_path(name, bits)] = apart
     return {path: storage.dump_network(each) for path, each in made.items()}
 
 

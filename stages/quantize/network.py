@@ -1,7 +1,7 @@
 """Quantize a network layer by layer, each on the inputs that it sees in training."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,35 +44,69 @@ def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
         OctetError: see `stages.quantize.layer`; a layer saw no data or too large numbers; or the
             network is quantized already.
     """
-    return _quantize(network, x, quant, behind_codes=quant.activations == "uint8")
-
-
-def quantize_apart(network: Network, x: Input, quant: Quant) -> Network:
-    """As `quantize_network`, but each layer as if it were the only one: what it costs by itself."""
-    return _quantize(network, x, quant, behind_codes=False)
-
-
-def _quantize(network: Network, x: Input, quant: Quant, behind_codes: bool) -> Network:
-    if network.rounding:
-        raise OctetError("the float network is quantized already: run the train stage again")
-    if quant.activations == "none" and not isinstance(network.signature, Images):
-        return _on_floats(network, x.astype(np.float64), quant)
-    rows = calibration.pick(x, quant.calibration)
-    network = calibration.with_grids(network, rows, quant.calibration)
-    layers = list(network.layers)
+    _refuse_quantized(network)
+    if quant.activations == "none":
+        return quantize_apart(network, x, quant, (quant.bits,))[quant.bits]
+    coded, rows = _with_grids(network, x, quant)
+    layers = list(coded.layers)
     found: dict[str, Figures] = {}
-    for i, layer, entering in _weighted(network):
-        before = layers[:i] if behind_codes else network.layers[:i]
-        seen = _moments(layer, _pairs(network.layers[: i + 1], before, rows), entering)
+    for i, layer, entering in _weighted(coded):
+        seen = _moments(layer, _pairs(coded.layers[: i + 1], layers[:i], rows), entering)
+        name = label(layers, i)
+        layers[i], found[name] = for_integers(layer, seen, entering, quant, name)
+    return replace(network, layers=tuple(layers), rounding=found)
+
+
+def quantize_apart(
+    network: Network, x: Input, quant: Quant, widths: Sequence[int]
+) -> dict[int, Network]:
+    """Each layer quantized as if it were the only one: what it costs by itself.
+
+    Args:
+        network: in float.
+        x: training rows, ``(rows, …)``.
+        quant: how, but for ``bits``.
+        widths: one network for each of these, in bits.
+
+    Raises:
+        OctetError: as `quantize_network`.
+    """
+    _refuse_quantized(network)
+    at_widths = {bits: quant.model_copy(update={"bits": bits}) for bits in widths}
+    if quant.activations == "none" and not isinstance(network.signature, Images):
+        floats = x.astype(np.float64)
+        return {bits: _on_floats(network, floats, each) for bits, each in at_widths.items()}
+    coded, rows = _with_grids(network, x, quant)
+    seen = {
+        i: _moments(layer, _pairs(coded.layers[: i + 1], coded.layers[:i], rows), entering)
+        for i, layer, entering in _weighted(coded)
+    }
+    return {bits: _apart(coded, seen, each) for bits, each in at_widths.items()}
+
+
+def _apart(coded: Network, seen: Mapping[int, Moments], quant: Quant) -> Network:
+    layers = list(coded.layers)
+    found: dict[str, Figures] = {}
+    for i, layer, entering in _weighted(coded):
         name = label(layers, i)
         if quant.activations == "uint8":
-            layers[i], found[name] = for_integers(layer, seen, entering, quant, name)
+            layers[i], found[name] = for_integers(layer, seen[i], entering, quant, name)
         else:
-            hessian = seen.hessian(float(entering.scale))
+            hessian = seen[i].hessian(float(entering.scale))
             layers[i], found[name] = weights_only(layer, hessian, quant, name)
-    if quant.activations == "none":
-        layers = _in_float(layers)
-    return replace(network, layers=tuple(layers), rounding=found)
+    kept = layers if quant.activations == "uint8" else _in_float(layers)
+    return replace(coded, layers=tuple(kept), rounding=found)
+
+
+def _refuse_quantized(network: Network) -> None:
+    if network.rounding:
+        raise OctetError("the float network is quantized already: run the train stage again")
+
+
+def _with_grids(network: Network, x: Input, quant: Quant) -> tuple[Network, Input]:
+    """The network with its activations on grids, and the rows that the grids are taken from."""
+    rows = calibration.pick(x, quant.calibration)
+    return calibration.with_grids(network, rows, quant.calibration), rows
 
 
 def _on_floats(network: Network, x: Array, quant: Quant) -> Network:

@@ -68,6 +68,8 @@ def reduce_basis(hessian: Array) -> Basis:
     while k < size:
         for j in reversed(range(k)):
             multiple = np.rint(r[j, k] / r[j, j])
+            if not multiple:
+                continue
             largest = max(np.max(np.abs(vectors[:, j])), np.max(np.abs(inverse[k])))
             if abs(multiple) * largest > _LARGEST:
                 continue

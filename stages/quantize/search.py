@@ -17,8 +17,9 @@ How = Literal["nearest", "gptq", "exact"]
 # Factors on the two ends of the range, first over all of it and then around the best.
 _COARSE = [0.05 * i for i in range(2, 25)]
 _FINE = [0.01 * i for i in range(-5, 6)]
-# How many ranges are rounded exactly, of those that gptq found best.
-_SHORTLIST = 16
+# How many ranges are rounded exactly, of those that gptq found best: 16 of rows of ten columns, and
+# of longer ones fewer, down to 1.
+_SHORTLISTED_COLUMNS = 160
 # Rows of more columns are not searched for a proof: it would not end.
 _PROVABLE = 26
 
@@ -71,7 +72,8 @@ def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, quant:
     coarse_errors = errors(coarse, quick)
     fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, quant.scheme)
     candidates = np.concatenate([coarse, fine])
-    short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), _SHORTLIST)
+    listed = max(1, min(16, _SHORTLISTED_COLUMNS // len(hessian)))
+    short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), listed)
     if quant.rounding == "exact":
         # The range as it is comes along, lest a search by gptq's errors end up with a worse one.
         short = np.concatenate([short, np.ones((1, count, 2))])
