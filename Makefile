@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # The stages run `python`: it must be the one that has the requirements.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test check bench lock
+.PHONY: run test check bench seeds lock
 run: $(READY)
 	@python -m stages.run
 
@@ -19,6 +19,12 @@ check: $(READY)
 
 bench: $(READY)
 	python -m tests.bench_exact
+	dvc repro quantize
+	python -m tests.bench_images
+
+seeds: $(READY)
+	dvc repro load
+	python -m tests.seeds
 
 lock: $(READY)
 	uv pip compile requirements.in --output-file requirements.txt --upgrade --universal \

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from octet import windows
-from octet.affine import Floats, Grid, dequantize, quantize
+from octet.affine import Floats, Grid, dequantize, quantize, refuse_not_finite
 from octet.errors import OctetError
 from octet.network import (
     Array,
@@ -41,9 +41,10 @@ def run(network: Network, x: Input) -> Array:
         ``(rows, outputs)``, float64; the same bits on every CPU and for every batch size.
 
     Raises:
-        OctetError: ``x`` has another shape than the network's signature says.
+        OctetError: ``x`` has another shape than the network's signature says, another dtype, or
+            NaN or an infinity in it.
     """
-    refuse_other_shape(network, x.shape)
+    refuse_input(network, x)
     parts = [
         through(network.layers, x[i : i + _TOGETHER].astype(np.float64))
         for i in range(0, max(len(x), 1), _TOGETHER)
@@ -51,11 +52,15 @@ def run(network: Network, x: Input) -> Array:
     return np.concatenate(parts)
 
 
-def refuse_other_shape(network: Network, got: tuple[int, ...]) -> None:
-    """Raise an OctetError if rows of this shape are not what the network takes."""
+def refuse_input(network: Network, x: Input) -> None:
+    """Raise an OctetError if these are not finite rows of the shape that the network takes."""
     allowed = network.signature.shape
-    if got[1:] != allowed or not got:
-        raise OctetError(f"input: got shape {got}; allowed is (rows, {str(allowed)[1:]}")
+    if x.ndim != 1 + len(allowed) or x.shape[1:] != allowed:
+        raise OctetError(f"input: got shape {x.shape}; allowed is (rows, {str(allowed)[1:]}")
+    if x.dtype not in (np.float64, np.uint8):
+        raise OctetError(f"input: got {x.dtype}; allowed is float64 or uint8")
+    if x.dtype == np.float64:
+        refuse_not_finite(x, "input")
 
 
 def through(layers: Iterable[Layer], x: Array) -> Array:

@@ -59,9 +59,9 @@ def run(network: Network, x: Input) -> Array:
         ``(rows, outputs)``, float64: the reals that the output codes stand for.
 
     Raises:
-        OctetError: ``x`` has another shape than the network's signature says.
+        OctetError: as `floating.run`.
     """
-    floating.refuse_other_shape(network, x.shape)
+    floating.refuse_input(network, x)
     parts = [x[i : i + _TOGETHER] for i in range(0, max(len(x), 1), _TOGETHER)]
     codes = np.concatenate([last(network, encode(network, part)) for part in parts])
     return dequantize(codes, output_grid(network))

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.load.sources import OutOfReachError, fetch
+from stages.load.images import MNIST
+from stages.load.sources import OutOfReachError, Source, fetch
 from stages.load.tables import CALIFORNIA
 
 ROOT = Path(__file__).parent.parent
+# What a machine reproduces in seconds: every kind of model, none that takes minutes.
+QUICK = ("diabetes", "california", "california-raw", "digits")
 
 
 class Clone:
@@ -57,7 +60,7 @@ class Clone:
     def outputs(self) -> dict[str, bytes]:
         """Everything that the pipeline promises to be the same everywhere."""
         kept = [self.path / "dvc.lock"]
-        for folder in ("data", "models", "metrics"):
+        for folder in ("data", "models", "metrics", "plots"):
             kept += sorted(path for path in (self.path / folder).rglob("*") if path.is_file())
         return {str(path.relative_to(self.path)): path.read_bytes() for path in kept}
 
@@ -121,10 +124,21 @@ def new_clone(committed: Path, tmp_path: Path) -> Callable[..., Clone]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def california() -> None:
     """Skip a test whose data is nowhere in reach. Under .ci/run it is."""
+    _skip_without(CALIFORNIA)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> None:
+    """Skip a test whose data is nowhere in reach. Under .ci/run it is."""
+    _skip_without(*MNIST)
+
+
+def _skip_without(*sources: Source) -> None:
     try:
-        fetch(CALIFORNIA)
+        for source in sources:
+            fetch(source)
     except OutOfReachError as error:
         pytest.skip(str(error))

@@ -143,7 +143,10 @@ def _rounding(network: Network) -> Figures:
     """What is known of all layers together and, where there are several, of each."""
     by_layer = network.rounding
     keys = next(iter(by_layer.values()), {})
-    total = {key: sum(figures[key] for figures in by_layer.values()) for key in keys}
+    total = {
+        key: (max if key == "largest_sum" else sum)(figures[key] for figures in by_layer.values())
+        for key in keys
+    }
     return {**total, **(by_layer if len(by_layer) > 1 else {})}
 
 

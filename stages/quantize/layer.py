@@ -72,7 +72,8 @@ def for_integers(
         name: the layer's label, for errors.
 
     Returns:
-        As `weights_only`.
+        As `weights_only`, and ``largest_sum``: what no sum of this layer can exceed, whatever its
+        input; below 2³¹, so int32 cannot overflow.
 
     Raises:
         OctetError: as `weights_only`; or the bias or a sum does not fit int32.
@@ -94,7 +95,7 @@ def for_integers(
     made = _with_codes(replace(layer, bias=_int32(corrected, entering, grid, name)), codes, grid)
     if (largest := integer.largest_sum(made, entering)) >= _INT32:
         raise OctetError(f"layer {name}: sums up to {largest} do not fit int32; take fewer inputs")
-    return made, figures
+    return made, {**figures, "largest_sum": largest}
 
 
 def _int32(bias: Array, entering: Grid, weight: Grid, name: str) -> Int32:

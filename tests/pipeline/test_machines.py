@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__
 
-from tests.conftest import Clone
+from tests.conftest import QUICK, Clone
 
 pytestmark = pytest.mark.slow
 
@@ -42,16 +42,7 @@ print(*[pool["architecture"] for pool in threadpoolctl.threadpool_info()])
 @pytest.mark.usefixtures("california")
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_output_is_as_committed(new_clone: Callable[..., Clone], machine: str) -> None:
-    clone = new_clone()
+    clone = new_clone(*QUICK)
     clone.dvc("repro", "--force", env={**MACHINES[machine]})
     # dvc.lock and metrics are in git, and dvc.lock has the digests of data and models.
-    assert not clone.git("status", "--porcelain")
-
-
-@pytest.mark.usefixtures("california")
-def test_a_lock_made_from_nothing_is_the_committed_one(new_clone: Callable[..., Clone]) -> None:
-    clone = new_clone()
-    for path in (clone.path / "dvc.lock", *clone.path.glob("metrics/*")):
-        path.unlink()
-    clone.dvc("repro")
     assert not clone.git("status", "--porcelain")

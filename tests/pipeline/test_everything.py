@@ -1,0 +1,101 @@
+"""All systems with their real data, from nothing: the committed figures, ONNX Runtime's codes."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from octet import export, integer, storage
+from octet.network import Input, Network
+from stages import params, tracked
+from stages.quantize.network import quantize_network
+from stages.tracked import ImageData, load_dataset
+from tests.conftest import Clone, new_clone_at
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("california", "mnist"),
+    pytest.mark.xdist_group("everything"),  # so that one process trains everything once
+]
+
+IMAGES = ("digits", "mnist-7k", "mnist-25k")
+
+
+@pytest.fixture(scope="module")
+def everything(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone without dvc.lock and metrics, reproduced: nothing to take an answer from."""
+    clone = new_clone_at(tmp_path_factory.mktemp("everything") / "clone", committed)
+    for path in (clone.path / "dvc.lock", *clone.path.glob("metrics/*")):
+        path.unlink()
+    clone.dvc("repro")
+    return clone
+
+
+def test_from_nothing_come_the_committed_lock_and_metrics(everything: Clone) -> None:
+    # dvc.lock has the digests of data, models and plots.
+    assert not everything.git("status", "--porcelain")
+
+
+def test_doing_it_again_has_nothing_to_do(everything: Clone) -> None:
+    assert "up to date" in everything.dvc("repro")
+    assert not everything.git("status", "--porcelain")
+
+
+@pytest.mark.parametrize("system", IMAGES)
+@pytest.mark.parametrize(
+    ("granularity", "scheme"), [("per_tensor", "asymmetric"), ("per_channel", "symmetric")]
+)
+def test_every_code_of_every_layer_for_every_test_image_is_that_of_onnxruntime(
+    everything: Clone,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    granularity: str,
+    scheme: str,
+) -> None:
+    monkeypatch.chdir(everything.path)
+    data = load_dataset(system)
+    assert isinstance(data, ImageData)
+    network = storage.load_network(tracked.float_path(system))
+    # Which codes are chosen does not matter here, so take those that are found fastest.
+    quant = (
+        params.load()
+        .quant_of(system)
+        .model_copy(
+            update={
+                "bits": 8,
+                "granularity": granularity,
+                "scheme": scheme,
+                "range": "minmax",
+                "rounding": "gptq",
+            }
+        )
+    )
+    assert differing_codes(quantize_network(network, data.x_train, quant), data.x_test) == {}
+
+
+@pytest.mark.parametrize("system", IMAGES)
+def test_the_committed_networks_give_the_codes_of_onnxruntime_too(
+    everything: Clone, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    monkeypatch.chdir(everything.path)
+    network = storage.load_network(tracked.quantized_path(system))
+    assert differing_codes(network, load_dataset(system).x_test) == {}
+
+
+def differing_codes(network: Network, x: Input) -> dict[str, int]:
+    """By layer, how many codes are not those of ONNX Runtime; layers without any are left out."""
+    model = export.to_onnx(network, every_layer=True)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    names = export.labels(network.layers)
+    found = dict.fromkeys(names, 0)
+    for start in range(0, len(x), 1000):
+        rows = x[start : start + 1000]
+        theirs = session.run(names, {export.INPUT: rows.astype(np.float64)})
+        codes = integer.encode(network, rows)
+        ours = [codes, *(codes for _, _, codes in integer.trace(network, codes))]
+        for name, own, other in zip(names, ours, theirs, strict=True):
+            found[name] += int(np.sum(own != other))
+    return {name: count for name, count in found.items() if count}

@@ -1,0 +1,74 @@
+"""Training gives the same bits whatever vector instructions a machine has, or says that it has."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mnist")]
+
+# A few hundred steps of the recipe of mnist-7k on real images, and the digest of the model file.
+TRAIN = """
+import hashlib, sys
+from dataclasses import replace
+import stages.train
+import torch
+from octet import storage
+from stages import params
+from stages.load import images
+from stages.train import cnn, kernels
+from stages.train.architecture import plan
+checked = params.load()
+data = images.load("mnist", checked.split)
+data = replace(data, x_train=data.x_train[:12_800], y_train=data.y_train[:12_800])
+steps = plan(checked.systems["mnist-7k"].model, data.signature.shape, 10, "mnist-7k")
+if "pinned" in sys.argv:
+    kernels.pin()
+network, _ = cnn.fit(data, steps, checked.train_of("mnist-7k"), torch.device("cpu"))
+print(hashlib.sha256(storage.dump_network(network)).hexdigest())
+"""
+
+MACHINES = {
+    "mkl sse": {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+    "mkl avx2": {"MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "mkl avx512": {"MKL_ENABLE_INSTRUCTIONS": "AVX512"},
+    "onednn sse": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "onednn avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "one thread": {"OMP_NUM_THREADS": "1"},
+    "two threads": {"OMP_NUM_THREADS": "2"},
+    "glibc without avx2 and fma": {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA"},
+}
+
+
+def digest(machine: dict[str, str], code: str = TRAIN, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env=environment(machine),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def here() -> str:
+    """What this machine trains as it is."""
+    return digest({}, TRAIN, "pinned")
+
+
+@pytest.mark.xdist_group("training")
+@pytest.mark.parametrize("machine", MACHINES)
+def test_another_machine_trains_the_same_bytes(here: str, machine: str) -> None:
+    assert digest(MACHINES[machine], TRAIN, "pinned") == here
+
+
+@pytest.mark.xdist_group("training")
+def test_without_the_pins_the_bytes_would_be_others(here: str) -> None:
+    # Else the tests above could not fail.
+    unpinned = TRAIN.replace("import stages.train\n", "")
+    assert "stages.train\n" not in unpinned.partition("import torch")[0]
+    assert digest({}, unpinned) != here
