@@ -56,11 +56,12 @@ def refuse_input(network: Network, x: Input) -> None:
     """Raise an OctetError if these are not finite rows of the shape that the network takes."""
     allowed = network.signature.shape
     if x.ndim != 1 + len(allowed) or x.shape[1:] != allowed:
-        raise OctetError(f"input: got shape {x.shape}; allowed is (rows, {str(allowed)[1:]}")
+        expected = ", ".join(map(str, allowed))
+        raise OctetError(f"input: got shape {x.shape}; allowed is (rows, {expected})")
     if x.dtype not in (np.float64, np.uint8):
         raise OctetError(f"input: got {x.dtype}; allowed is float64 or uint8")
     if x.dtype == np.float64:
-        refuse_not_finite(x, "input")
+        refuse_not_finite(x.astype(np.float64, copy=False), "input")
 
 
 def through(layers: Iterable[Layer], x: Array) -> Array:

@@ -5,6 +5,7 @@ from itertools import accumulate
 
 import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from octet import floating
 from octet.network import Array, Input, Layer, Network, Quantize, Weighted, label
@@ -28,29 +29,38 @@ def table(reference: Network, apart: Network, x: Input, score: Score) -> dict[st
         score: of outputs ``(rows, outputs)``; more is better.
 
     Returns:
-        ``only`` and ``all_but``: the score by layer; ``blame``: the layer that alone costs most, or
-        of several that cost the same, the one whose absence from the quantized gains most.
+        ``only`` and ``all_but``: the score by layer; ``moved``: by layer, the mean square of what
+        quantizing it alone changes in the outputs; ``blame``: the layer that moves them most.
+        (Scores of good networks differ by a few images, so they would blame by luck.)
     """
     starts = range(0, len(x), _TOGETHER)
-    parts = joblib.Parallel(n_jobs=-1, prefer="threads")(
-        joblib.delayed(_outputs)(reference, apart, x[i : i + _TOGETHER]) for i in starts
-    )
-    names = list(parts[0])
-    only = {name: score(np.concatenate([part[name][0] for part in parts])) for name in names}
-    all_but = {name: score(np.concatenate([part[name][1] for part in parts])) for name in names}
-    blame = min(names, key=lambda name: (only[name], -all_but[name]))
-    return {"only": only, "all_but": all_but, "blame": blame}
+    # Each thread with a BLAS of one: its own threads would only wait for each other.
+    with threadpool_limits(1):
+        parts = joblib.Parallel(n_jobs=-1, prefer="threads")(
+            joblib.delayed(_outputs)(reference, apart, x[i : i + _TOGETHER]) for i in starts
+        )
+    plain, by_layer = zip(*parts, strict=True)
+    float_outputs = np.concatenate(plain)
+    only, all_but, moved = dict[str, float](), dict[str, float](), dict[str, float]()
+    for name in by_layer[0]:
+        alone, others = (np.concatenate([part[name][i] for part in by_layer]) for i in (0, 1))
+        only[name], all_but[name] = score(alone), score(others)
+        moved[name] = float(np.mean((alone - float_outputs) ** 2))
+    blame = max(moved, key=lambda name: moved[name])
+    return {"only": only, "all_but": all_but, "moved": moved, "blame": blame}
 
 
-def _outputs(reference: Network, apart: Network, x: Input) -> dict[str, tuple[Array, Array]]:
-    """By layer: outputs with only that layer quantized, and with all but that layer."""
+def _outputs(
+    reference: Network, apart: Network, x: Input
+) -> tuple[Array, dict[str, tuple[Array, Array]]]:
+    """Outputs in float; and by layer, with only that layer quantized and with all but that."""
     plain = reference.layers
     coded = [layer for layer in apart.layers if not isinstance(layer, Quantize)]
     rows = x.astype(np.float64)
     # What enters each layer, in float and behind quantized layers.
     seen = list(accumulate(plain, lambda given, layer: floating.step(layer, given), initial=rows))
     behind_codes = _behind(coded, apart, rows)
-    return {
+    return seen[-1], {
         label(plain, i): (
             floating.through([coded[i], *plain[i + 1 :]], seen[i]),
             floating.through([layer, *coded[i + 1 :]], behind_codes[i]),

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from octet import affine
 from octet.errors import OctetError
 from octet.floating import run
-from octet.network import Array, Layer, Linear, Network, Quantized, Signature, Standardize, values
+from octet.network import Array, Columns, Layer, Linear, Network, Quantized, Standardize, values
 
 fixed = settings(deadline=None, derandomize=True)
 
@@ -19,7 +19,7 @@ WIDTHS = (5, 4, 2)
 
 
 def network(*layers: Layer, features: int = WIDTHS[0]) -> Network:
-    return Network(layers, Signature(tuple(f"x{i}" for i in range(features)), "y", ""))
+    return Network(layers, Columns(tuple(f"x{i}" for i in range(features)), "y", ""))
 
 
 def random_network(rng: np.random.Generator) -> Network:

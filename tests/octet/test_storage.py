@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from octet import affine
 from octet.affine import Grid
+from octet.arrays import dump_arrays, load_arrays
 from octet.errors import OctetError
-from octet.network import Array, Linear, Network, Quantized, Signature, Standardize, values
-from octet.storage import dump_arrays, dump_network, load_arrays, load_network, sizes
+from octet.network import Array, Columns, Linear, Network, Quantized, Standardize, values
+from octet.storage import dump_network, load_network, sizes
 
 ROOT = Path(__file__).parents[2]
 GRANULARITIES = ["float", "per_tensor", "per_channel", "per_parameter", "unified"]
@@ -59,8 +60,9 @@ def network(granularity: str, bits: int = 4, widths: tuple[int, ...] = (3, 2)) -
     features = tuple(f"feature {i}, µm" for i in range(widths[0]))
     scaler = Standardize(rng.normal(size=widths[0]), rng.uniform(0.1, 9, widths[0]))
     layers = [linear(rng, (after, before), granularity, bits) for before, after in pairwise(widths)]
-    rounding = {} if granularity == "float" else {"output_error": 0.1 + 0.2, "rows": 2, "b": 1e-300}
-    return Network((scaler, *layers), Signature(features, "price", "100,000 $"), rounding)
+    figures = {"output_error": 0.1 + 0.2, "rows": 2, "b": 1e-300}
+    rounding = {} if granularity == "float" else {"0_linear": figures, "1_linear": {"rows": 1}}
+    return Network((scaler, *layers), Columns(features, "price", "100,000 $"), rounding)
 
 
 def assert_same(one: Network, other: Network) -> None:
@@ -70,7 +72,8 @@ def assert_same(one: Network, other: Network) -> None:
     for a, b in zip(one.layers, other.layers, strict=True):
         assert type(a) is type(b)
         for key in vars(a):
-            assert_same_parameter(getattr(a, key), getattr(b, key))
+            if getattr(a, key) is not None or getattr(b, key) is not None:
+                assert_same_parameter(getattr(a, key), getattr(b, key))
 
 
 def assert_same_parameter(one: Array | Quantized, other: Array | Quantized) -> None:
@@ -126,14 +129,14 @@ def test_what_was_written_is_read(
 def test_the_extreme_floats_survive(file: Path) -> None:
     extremes = np.array([[5e-324, -0.0, 1.7976931348623157e308, 0.1, -1e-310]])
     layer = Linear(extremes, np.array([np.nextafter(1, 2)]))
-    written = Network((layer,), Signature(tuple("abcde"), "", ""))
+    written = Network((layer,), Columns(tuple("abcde"), "", ""))
     put(file, dump_network(written))
     assert_same(load_network(file), written)
 
 
 def test_an_array_need_not_be_contiguous(file: Path) -> None:
     weight = np.arange(24.0).reshape(4, 6)[::2, ::-1].T
-    put(file, dump_network(Network((Linear(weight, np.ones(6)),), Signature(("a", "b"), "", ""))))
+    put(file, dump_network(Network((Linear(weight, np.ones(6)),), Columns(("a", "b"), "", ""))))
     assert np.array_equal(values(load_network(file).layers[0].weight), weight)
 
 
@@ -365,7 +368,9 @@ def test_an_array_of_another_dtype_is_refused(
 ) -> None:
     broken = parts(granularity)
     right = broken.arrays[name]
-    for dtype in {"f2", "f4", "f8", "u1", "u2", "i1", "i8", "?"} - {right.dtype.str[1:]}:
+    # Weights and biases in float may have either precision.
+    either = {"f4", "f8"} if name.endswith(("weight", "bias")) else {right.dtype.str[1:]}
+    for dtype in {"f2", "f4", "f8", "u1", "u2", "i1", "i8", "?"} - either:
         broken.arrays[name] = right.astype(dtype)
         broken.write()
         assert refusal(broken.file).startswith(f"{name}: got {np.dtype(dtype)} of shape")
@@ -438,10 +443,11 @@ def test_padding_bits_that_are_set_are_refused(parts: Callable[..., Parts]) -> N
 
 ODD = [None, True, 3, -1, 2.5, 10**30, 10**400, float("nan"), "", "x", [], [1], {}, {"bits": 4}]
 FITTING: dict[str, list[object]] = {
-    "rounding": [{}, {"bits": 4}],
-    "rounding.rows": [3, -1, 2.5, 10**30],
+    "rounding": [{}, {"0_linear": {"bits": 4}}],
+    "rounding.1_linear": [{}, {"bits": 4}],
+    "rounding.1_linear.rows": [3, -1, 2.5, 10**30],
 }
-PLACES = ["features", "layers", "layers.0", "layers.1", "rounding", "rounding.rows"]
+PLACES = ["features", "layers", "layers.0", "layers.1", "rounding", "rounding.1_linear.rows"]
 PLACES += [f"layers.1.{key}" for key in ("kind", "outputs", "weight", "bias")]
 PLACES += [f"layers.1.{name}.{key}" for name in ("weight", "bias") for key in ("bits", "grid")]
 
@@ -496,8 +502,8 @@ def test_a_grid_shared_by_codes_of_another_width_or_shape_is_refused(
 
 def test_layers_whose_widths_do_not_meet_are_refused(file: Path) -> None:
     layers = Linear(np.ones((2, 3)), np.ones(2)), Linear(np.ones((1, 4)), np.ones(1))
-    put(file, dump_network(Network(layers, Signature(("a", "b", "c"), "", ""))))
-    wrong, right = "float64 of shape (1, 4)", "float64 of shape (1, 2)"
+    put(file, dump_network(Network(layers, Columns(("a", "b", "c"), "", ""))))
+    wrong, right = "float64 of shape (1, 4)", "float32 or float64 of shape (1, 2)"
     assert refusal(file) == f"1.weight: got {wrong}; allowed is {right}"
 
 
@@ -572,6 +578,6 @@ def test_grids_are_read_as_they_were_written(file: Path) -> None:
     smallest = np.finfo(np.float32).smallest_normal
     grid = Grid(np.float32([[smallest], [np.finfo(np.float32).max]]), np.uint16([[0], [511]]), 9)
     layer = Linear(Quantized(np.uint16([[0], [511]]), grid), np.zeros(2))
-    written = Network((layer,), Signature(("a",), "", ""))
+    written = Network((layer,), Columns(("a",), "", ""))
     put(file, dump_network(written))
     assert_same(load_network(file), written)
