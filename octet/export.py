@@ -86,12 +86,14 @@ class _Graph:
         match layer:
             case Standardize():
                 each = (-1, *[1] * (len(self._shape) - 1))
-                mean = self._constant(f"{name}.mean", layer.mean.reshape(each))
-                std = self._constant(f"{name}.std", layer.std.reshape(each))
+                dtype = np.float64 if self._double else np.float32
+                mean = self._constant(f"{name}.mean", layer.mean.reshape(each).astype(dtype))
+                std = self._constant(f"{name}.std", layer.std.reshape(each).astype(dtype))
                 self._node("Sub", f"{name}.centred", mean)
                 self._node("Div", name, std)
             case Quantize():
                 self._to_float32()
+                _refuse_narrow(name, layer.grid)
                 self._node("QuantizeLinear", name, *self._scale(name, layer.grid))
                 self._grid = layer.grid
             case Relu() if self._grid is not None:
@@ -190,6 +192,7 @@ class _Graph:
             raise OctetError(f"layer {name}: no integer layer: it has no grid of its output")
         if np.any(grid.zero_point != grid.zero_point.flat[0]):
             raise OctetError(f"layer {name}: ONNX takes one zero point for all weights of a layer")
+        _refuse_narrow(name, output)
         weight = self._constant(f"{name}.weight", codes)
         entering = self._scale(f"{name}.entering", self._grid)
         inside = self._scale(f"{name}.inside", grid)
@@ -228,6 +231,13 @@ class _Graph:
         node = helper.make_node(kind, [self._last, *inputs], [name], name=name, **attributes)
         self._nodes.append(node)
         self._last = name
+
+
+def _refuse_narrow(name: str, output: Grid) -> None:
+    if output.bits != 8:
+        raise OctetError(
+            f"layer {name}: got activations of {output.bits} bits; ONNX clips them at 8 bits only"
+        )
 
 
 def _float32(parameter: npt.NDArray[np.floating] | Quantized | Int32) -> npt.NDArray[np.float32]:

@@ -5,6 +5,7 @@ depends on the CPU, and so would the last bits of a prediction.
 """
 
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from octet.network import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
+    Images,
     Input,
     Layer,
     Linear,
@@ -62,6 +64,10 @@ def refuse_input(network: Network, x: Input) -> None:
         raise OctetError(f"input: got {x.dtype}; allowed is float64 or uint8")
     if x.dtype == np.float64:
         refuse_not_finite(x.astype(np.float64, copy=False), "input")
+    elif isinstance(network.signature, Images):
+        brightest, white = int(np.max(x, initial=0)), network.signature.white
+        if brightest > white:
+            raise OctetError(f"input: got a pixel of {brightest}; allowed are 0 to {white}")
 
 
 def through(layers: Iterable[Layer], x: Array) -> Array:
@@ -91,7 +97,7 @@ def step(layer: Layer, x: Array) -> Array:
         case GlobalAveragePool():
             return _rounded(_mean(x), layer.output)
         case Flatten():
-            return x.reshape(len(x), -1)
+            return windows.flatten(x)
 
 
 def _rounded(x: Floats, grid: Grid | None) -> Array:
@@ -108,8 +114,8 @@ def _linear(x: Array, weight: Array, bias: Array) -> Array:
 
 def _mean(x: Array) -> Array:
     """Over height and width, in order of positions."""
-    positions = x.reshape(*x.shape[:2], -1)
+    _, _, height, width = x.shape
     total = np.zeros(x.shape[:2])
-    for j in range(positions.shape[2]):
-        total += positions[:, :, j]
-    return np.asarray(total / positions.shape[2])
+    for i, j in product(range(height), range(width)):
+        total += x[:, :, i, j]
+    return np.asarray(total / (height * width))

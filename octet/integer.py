@@ -71,12 +71,15 @@ def encode(network: Network, x: Input) -> Codes:
     """The codes with which the integers start: what stands before is computed in float."""
     start = _start(network)
     reals = floating.through(network.layers[:start], x.astype(np.float64))
-    return quantize(reals.astype(np.float32), _quantize(network).grid, "the input")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+        singles = reals.astype(np.float32)
+    return quantize(singles, _quantize(network).grid, "the input")
 
 
 def last(network: Network, codes: Codes) -> Codes:
     """The output codes for input codes ``(rows, …)``."""
-    return deque(trace(network, codes), maxlen=1)[0][2]
+    steps = deque(trace(network, codes), maxlen=1)
+    return steps[0][2] if steps else codes
 
 
 def trace(network: Network, codes: Codes) -> Iterator[tuple[int, Layer, Codes]]:
@@ -152,7 +155,7 @@ def _step(layer: Layer, codes: Codes, grid: Grid) -> tuple[Codes, Grid]:
             m = multiplier(layer, grid, positions)
             return _requantize(acc, m, _output(layer)), _output(layer)
         case Flatten():
-            return codes.reshape(len(codes), -1), grid
+            return windows.flatten(codes), grid
         case _:
             raise OctetError(f"a {type(layer).__name__} cannot stand among integer layers")
 
@@ -161,7 +164,8 @@ def _conv2d(layer: Conv2d, codes: Codes, grid: Grid) -> Codes:
     side = _weight(layer).codes.shape[2]
     acc = _sums(layer, windows.patches(_centred(layer, codes, grid), side, layer.padding))
     made = _requantize(acc, multiplier(layer, grid)[:, None], _output(layer))
-    return made.reshape(*made.shape[:2], codes.shape[2] + 2 * layer.padding - side + 1, -1)
+    sides = [length + 2 * layer.padding - side + 1 for length in codes.shape[2:]]
+    return made.reshape(*made.shape[:2], *sides)
 
 
 def _centred(layer: Weighted, codes: Codes, grid: Grid) -> Floats:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +52,10 @@ def _clear_plots(made: set[Path]) -> None:
     """A folder of plots holds what this run drew, and nothing that another kind of model drew."""
     for folder in {path.parent for path in made if path.is_relative_to(tracked.PLOTS)}:
         for stale in set(folder.iterdir()) - made:
-            stale.unlink()
+            if stale.is_dir():
+                shutil.rmtree(stale)
+            else:
+                stale.unlink()
 
 
 class _Parser(argparse.ArgumentParser):

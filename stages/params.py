@@ -123,22 +123,7 @@ class Quant(_Section):
                 f"margin: got {list(self.margin)} with range {_shown(self.range)}; "
                 "a margin widens the range of the weights: set range: minmax, or margin: [0, 0]"
             )
-        if self.activations == "uint8":
-            self._check_integers()
         return self
-
-    def _check_integers(self) -> None:
-        """What integer inference takes: weights in uint8, with a scale per tensor or channel."""
-        if 8 < self.bits < FLOAT_BITS:
-            raise ValueError(
-                f"bits: got {self.bits} with activations uint8; integer inference takes weights of "
-                "2 to 8 bits: set bits: 8, or activations: none"
-            )
-        if self.granularity not in ("per_tensor", "per_channel"):
-            raise ValueError(
-                f"granularity: got {self.granularity} with activations uint8; integer inference "
-                "takes per_tensor or per_channel"
-            )
 
 
 class Regression(_Section):
@@ -219,10 +204,10 @@ class Augment(_Section):
 
     share: float = Field(ge=0, le=1, description="a fraction of each batch, from 0 to 1")
     rotation: float = Field(ge=0, le=180, description="degrees either way, from 0 to 180")
-    translation: float = Field(ge=0, lt=1, description="a fraction of the side, from 0 to 1")
-    scale: float = Field(ge=0, lt=1, description="a fraction either way, from 0 to 1")
-    perspective: float = Field(ge=0, lt=1, description="a distortion from 0 to 1")
-    crop: float = Field(ge=0, lt=1, description="a fraction of the side cut away, from 0 to 1")
+    translation: float = Field(ge=0, lt=1, description="a fraction of the side, from 0 to below 1")
+    scale: float = Field(ge=0, lt=1, description="a fraction either way, from 0 to below 1")
+    perspective: float = Field(ge=0, lt=1, description="a distortion from 0 to below 1")
+    crop: float = Field(ge=0, lt=1, description="a fraction of the side, from 0 to below 1")
 
 
 class Train(_Section):
@@ -232,9 +217,9 @@ class Train(_Section):
     seed: int = Field(ge=0, lt=2**32, description="an integer from 0 to 2^32 - 1")
     epochs: int = Field(ge=1, description="an integer from 1")
     batch: int = Field(ge=2, description="an integer from 2")
-    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="a positive number")
+    learning_rate: float = Field(gt=0, le=1e38, description="a positive number up to 1e38")
     warm_up: float = Field(gt=0, lt=1, description="a fraction of all steps, between 0 and 1")
-    label_smoothing: float = Field(ge=0, lt=1, description="a number from 0 to 1")
+    label_smoothing: float = Field(ge=0, lt=1, description="a number from 0 to below 1")
     noise: Noise = Field(description="a mapping with share and std")
     augment: Augment = Field(description="a mapping; see params.yaml for its keys")
 
@@ -313,9 +298,26 @@ class Params(_Section):
         return self.systems[name]
 
     def quant_of(self, name: str) -> Quant:
-        """``quant`` for one system: its own keys over the common ones."""
+        """``quant`` for one system: its own keys over the common ones.
+
+        Raises:
+            OctetError: its activations are uint8, and integer inference does not take the rest.
+                (Not said when the file is read: 16 bits for all are fine for tables.)
+        """
         merged = _merge(self.quant.model_dump(), self.system(name).quant)
-        return _parse(Quant, merged, f"systems.{name}.quant")
+        where = f"systems.{name}.quant"
+        quant = _parse(Quant, merged, where)
+        if quant.activations == "uint8" and 8 < quant.bits < FLOAT_BITS:
+            raise OctetError(
+                f"{PATH}: {where}.bits: got {quant.bits} with activations uint8; integer inference "
+                "takes weights of 2 to 8 bits: set bits: 8, or activations: none"
+            )
+        if quant.activations == "uint8" and quant.granularity not in ("per_tensor", "per_channel"):
+            raise OctetError(
+                f"{PATH}: {where}.granularity: got {quant.granularity} with activations uint8; "
+                "integer inference takes per_tensor or per_channel"
+            )
+        return quant
 
     def train_of(self, name: str) -> Train:
         """``train`` for one system: its own keys over the common ones."""
@@ -341,8 +343,8 @@ def load() -> Params:
     except (YAMLError, ValueError, RecursionError) as error:
         raise OctetError(f"{PATH}: not YAML: {' '.join(str(error).split())}") from None
     params = _parse(Params, raw, "")
-    for name in params.systems:
-        params.quant_of(name)
+    for name, system in params.systems.items():
+        _parse(Quant, _merge(params.quant.model_dump(), system.quant), f"systems.{name}.quant")
         params.train_of(name)
     return params
 
@@ -371,13 +373,13 @@ def _parse(section: type[_S], raw: Any, where: str) -> _S:
 
 def _explain(section: type[_Section], where: str, error: dict[str, Any]) -> str:
     """One line for one of pydantic's errors: key, what was got, what is allowed."""
-    owner, path, name = _locate(section, error["loc"])
+    owner, path, name, inner = _locate(section, error["loc"])
     key = f"{where}{path}" if where else path.removeprefix(".")
     fields = owner.model_fields
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_nearest(name, list(fields))}; allowed are {', '.join(fields)}"
-    if error["type"].startswith("union_tag"):
-        return _explain_kind(fields[name].annotation, key, error["input"])
+    if error["type"].startswith("union_tag") or (len(_kinds(inner)) > 1 and path.endswith("]")):
+        return _explain_kind(inner, key, error["input"])
     if broken_rule := str(error.get("ctx", {}).get("error", "")):
         return f"{key}{': ' if broken_rule.startswith('got') else '.'}{broken_rule}"
     allowed = fields[name].description if name in fields else f"a mapping of {', '.join(fields)}"
@@ -398,8 +400,8 @@ def _explain_kind(annotation: Any, key: str, got: Any) -> str:
 
 def _locate(
     section: type[_Section], location: tuple[str | int, ...]
-) -> tuple[type[_Section], str, str]:
-    """The section that holds the key at ``location``, the path of that key, and its last name.
+) -> tuple[type[_Section], str, str, Any]:
+    """The section that holds the key at ``location``, its path, its last name, and its type.
 
     Two parts of a location are no part of the path: the kind by which one of several sections
     was chosen, and what stands behind a key that holds no section.
@@ -412,7 +414,7 @@ def _locate(
             path += f".{name}"
             field = owner.model_fields.get(name)
             inner = field.annotation if field else None
-        elif get_origin(inner) is dict:
+        elif get_origin(inner) is dict and name == "systems":
             owner, name, path = System, "", f"{path}.{part}"
             inner = System
         elif str(part) in (kinds := _kinds(inner)):
@@ -423,7 +425,7 @@ def _locate(
             inner = get_args(inner)[0]
         else:
             break
-    return owner, path, name
+    return owner, path, name, inner
 
 
 def _kinds(annotation: Any) -> dict[str, type[_Section]]:

@@ -91,7 +91,7 @@ def load_dataset(system: str) -> Dataset:
     try:
         signature = storage.load_signature(header)
         x_train, y_train, x_test, y_test = (arrays[name] for name in _ARRAYS)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
     for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
         _refuse_other_shapes(x, y, signature, part, str(file))

@@ -18,9 +18,9 @@ _TOGETHER = 100
 def table(reference: Network, apart: Network, x: Input, score: Score) -> dict[str, object]:
     """Scores with one layer quantized, with all but one, and the name of the layer to blame.
 
-    A quantized layer has its
-    weight, its bias and, in an integer network, its output on their grids; the codes are those of
-    `stages.quantize.network.quantize_apart`, of each layer as if it were the only one.
+    A quantized layer has its weight, its bias and, in an integer network, its output on their
+    grids; the codes are those of `stages.quantize.network.quantize_apart`, which takes each layer
+    as if it were the only one.
 
     Args:
         reference: in float.

@@ -86,7 +86,7 @@ def classification(
     change = (gained - lost) / total
     spread = np.sqrt(gained + lost + 1 - (gained - lost) ** 2 / total) / total
     reach = float(norm.ppf(0.5 + _CONFIDENCE / 2) * spread)
-    low, high = change - reach, change + reach
+    low, high = max(-1.0, change - reach), min(1.0, change + reach)
     test = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
     return {
         "low": low,

@@ -67,8 +67,9 @@ def pick(x: Input, calibration: Calibration) -> Input:
 def with_grids(network: Network, x: Input, calibration: Calibration) -> Network:
     """The network with its activations on uint8 grids, its weights still in float.
 
-    A `Quantize` goes before the first layer with weights. Where ReLU follows, the grid spans what
-    ReLU gives, so it begins at 0 and the clip of the integers is the ReLU.
+    A `Quantize` goes behind the scaler, which is the first layer if there is one. Where ReLU
+    follows, the grid spans what ReLU gives, so it begins at 0 and the clip of the integers is the
+    ReLU.
 
     Args:
         network: in float.
@@ -78,7 +79,7 @@ def with_grids(network: Network, x: Input, calibration: Calibration) -> Network:
     Raises:
         OctetError: a layer saw no data; it is named.
     """
-    start = sum(isinstance(layer, Standardize) for layer in network.layers)
+    start = int(isinstance(network.layers[0], Standardize))
     body = network.layers[start:]
     points = {-1: _Seen()} | {
         i: _Seen()
@@ -92,10 +93,8 @@ def with_grids(network: Network, x: Input, calibration: Calibration) -> Network:
             for i, given in _given(body, entering):
                 if i in points:
                     note(points[i], given)
-    grids = {
-        i: _grid(seen, calibration, label(network.layers, start + i) if i >= 0 else "input")
-        for i, seen in points.items()
-    }
+    names = {i: f"layer {label(network.layers, start + i)}" for i in points} | {-1: "the input"}
+    grids = {i: _grid(seen, calibration, names[i]) for i, seen in points.items()}
     coded = [
         replace(layer, output=grids[i])
         if isinstance(layer, Weighted | GlobalAveragePool)
@@ -123,9 +122,7 @@ def _given(body: tuple[Layer, ...], x: Array) -> Iterator[tuple[int, Array]]:
 
 def _grid(seen: _Seen, calibration: Calibration, name: str) -> Grid:
     if not seen.lo <= seen.hi:
-        raise OctetError(
-            f"layer {name}: saw no data in calibration; give it at least one training row"
-        )
+        raise OctetError(f"{name}: saw no data in calibration; give it at least one training row")
     match calibration.range:
         case "minmax":
             lo, hi = seen.lo, seen.hi
@@ -145,8 +142,7 @@ def _percentile(seen: _Seen) -> tuple[float, float]:
     share = np.cumsum(seen.counts) / np.sum(seen.counts)
     first, last = np.searchsorted(share, [_TAIL, 1 - _TAIL])
     edges = np.linspace(seen.lo, seen.hi, _BINS + 1)
-    lo = seen.lo if seen.counts[0] > _TAIL * np.sum(seen.counts) else edges[first]
-    return float(lo), float(edges[last + 1])
+    return float(edges[first]), float(edges[last + 1])
 
 
 def _least_error(seen: _Seen) -> tuple[float, float]:

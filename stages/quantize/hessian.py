@@ -11,6 +11,8 @@ from octet.network import Array
 
 # Far below the sampling error of H, and far above the rounding error of its factor.
 _RIDGE = 1e-12
+# An input whose variance is a smaller share than this of the mean one does not vary.
+_CONSTANT = 1e-9
 _TARGET_BITS = 20
 # What H of a sample says is damped by this share of its diagonal, against overfitting.
 DAMPING = 0.01
@@ -44,7 +46,8 @@ class Moments:
 
     Products of steps are integers below 2¹⁶, and a sum of 2³⁷ of those is still exact in float64,
     through BLAS and in whatever order. What the layer should give is rounded to 20 bits below its
-    largest, batch by batch, so that sums of its products with steps are exact too.
+    largest, batch by batch, so that sums of its products with steps are exact within a batch;
+    batches are added up in order.
 
     Attributes:
         count: how many x.
@@ -82,38 +85,46 @@ class Moments:
         -e·mean in the bias, and what is left is eᵀCe: the Schur complement of the bias in H. The
         difference is taken in integers, lest a constant input keep a variance of rounding errors.
         """
+        return _definite(self._variation(scale))
+
+    def _variation(self, scale: float) -> Array:
+        """The covariance of x as it is, perhaps singular."""
         second, first = (a.astype(np.int64).astype(object) for a in (self.second, self.first))
         centred: npt.NDArray[np.object_] = self.count * second - np.outer(first, first)
-        return _definite(scale**2 * (centred / self.count**2).astype(np.float64))
+        return np.asarray(scale**2 * (centred / self.count**2).astype(np.float64))
 
-    def regression(self, weight: Array, covariance: Array, scale: float) -> tuple[Array, Array]:
+    def regression(self, weight: Array, scale: float) -> tuple[Array, Array]:
         """The real weights and biases that give y most nearly, where ``weight`` gave it before.
 
         Earlier layers are in codes already, so x is not what the layer was trained on. Least
-        squares on what it sees now makes good what it can of their errors:
-        W' = (Cov(y, x) + W D)(C + D)⁻¹, where D, a percent of the diagonal of C, keeps W where
-        the calibration rows say nothing (ridge regression towards W).
+        squares on what it sees now makes good what it can of their errors, with C = Cov(x, x):
+        W' = W + (Cov(y, x) - W C)(C + D)⁻¹, ridge regression towards W. D is a percent of the
+        diagonal of C, and of its mean for inputs that do not vary, of which these rows say nothing.
 
         Args:
             weight: W, ``(outputs, inputs)``.
-            covariance: C, of `covariance`.
             scale: of a step.
 
         Returns:
             W' and the bias, which gives y its mean.
         """
         mean_x, mean_y = scale * self.first / self.count, self.given / self.count
-        damping = DAMPING * np.diag(covariance)
-        cross = scale * self.cross / self.count - mean_y[:, None] * mean_x
-        r = factor(covariance + np.diag(damping))
-        best = np.stack([solve(r, row) for row in cross + weight * damping])
+        variation = self._variation(scale)
+        diagonal = np.diag(variation)
+        typical = float(np.mean(diagonal)) or 1.0
+        damping = DAMPING * np.where(diagonal > _CONSTANT * typical, diagonal, typical)
+        r = factor(variation + np.diag(damping))
+        missing = scale * self.cross / self.count - mean_y[:, None] * mean_x
+        for j, row in enumerate(variation):
+            missing -= weight[:, j, None] * row
+        best = weight + np.stack([solve(r, row) for row in missing])
         return best, mean_y - np.sum(best * mean_x, axis=1)
 
 
 def _definite(moments: Array) -> Array:
-    """Raise the diagonal by 1e-12 of itself, or of its mean where it is 0."""
+    """Raise the diagonal by 1e-12 of itself; where it is 0 of its mean, and of 1 if all are."""
     diagonal = np.diag(moments)
-    raised = np.where(diagonal > 0, diagonal, np.mean(diagonal))
+    raised = np.where(diagonal > 0, diagonal, np.mean(diagonal) or 1.0)
     return np.asarray(moments + np.diag(_RIDGE * raised))
 
 

@@ -40,7 +40,7 @@ def weights_only(
     Raises:
         OctetError: weights that are not finite, or a range too wide for a float32.
     """
-    weight, bias = _parameters(layer, name)
+    weight, bias = parameters(layer, name)
 
     def place(shrink: Array | None) -> Lattice:
         chosen = grids.choose(weight, bias, quant, shrink)
@@ -59,7 +59,8 @@ def for_integers(
 ) -> tuple[Weighted, Figures]:
     """The layer as `octet.integer` runs it: its weight in codes, its bias in int32.
 
-    First the weights become those that, on what the layer sees now, best give what it should. The
+    First, unless rounding is nearest, which takes each weight as it is, the weights become those
+    that, on what the layer sees now, best give what it should; figures are of those. The
     bias has the scale of the input times that of the weight, far finer than the weight's own, so
     it can make good the mean of every error: b ← b - e·mean(x). The codes of the weight are chosen
     knowing that, by the covariance of the inputs.
@@ -80,15 +81,18 @@ def for_integers(
     """
     step = float(entering.scale)
     covariance = moments.covariance(step)
-    weight, bias = _parameters(layer, name)
+    weight, bias = parameters(layer, name)
     if quant.rounding != "nearest":
-        weight, bias = moments.regression(weight, covariance, step)
+        weight, bias = moments.regression(weight, step)
+
+    def choose(shrink: Array | None) -> Grid:
+        return _wide_enough(grids.choose(weight, bias, quant, shrink).weight, bias, step)
 
     def place(shrink: Array | None) -> Lattice:
-        return lattice(weight, grids.choose(weight, bias, quant, shrink).weight)
+        return lattice(weight, choose(shrink))
 
     shrink = best_shrink(place, covariance, quant) if _searched(quant) else None
-    rows, grid = place(shrink), grids.choose(weight, bias, quant, shrink).weight
+    rows, grid = place(shrink), choose(shrink)
     codes, figures = _round(rows, covariance, quant)
     mean = step * moments.first / moments.count
     corrected = bias - np.sum(rows.errors(codes) * mean, axis=1)
@@ -98,23 +102,39 @@ def for_integers(
     return made, {**figures, "largest_sum": largest}
 
 
+def _wide_enough(grid: Grid, bias: Array, step: float) -> Grid:
+    """The grid with scales at which the bias has less than 2³⁰ steps.
+
+    Only the weights of a dead output, beside whose bias they are nothing, need a wider scale than
+    they have; their codes then are those of 0.
+    """
+    least = np.abs(bias) / (step * 2.0**30)
+    least = least.max() if grid.scale.ndim == 0 else least.reshape(grid.scale.shape)
+    scale = np.maximum(grid.scale, least.astype(np.float32))
+    return Grid(np.asarray(scale), grid.zero_point, grid.bits)
+
+
 def _int32(bias: Array, entering: Grid, weight: Grid, name: str) -> Int32:
     scale = entering.scale.astype(np.float64) * weight.scale.astype(np.float64).reshape(-1)
     codes = np.rint(bias / scale)
     if np.max(np.abs(codes)) >= _INT32:
         raise OctetError(
-            f"layer {name}: bias: got {np.max(np.abs(bias)):g}; allowed is up to "
-            f"{_INT32 * np.min(scale):g}, 2^31 steps of the sums"
+            f"layer {name}: bias: got {np.max(np.abs(codes)):.3g} steps of its sums; allowed are "
+            "2^31: set quant.granularity: per_tensor"
         )
     return Int32(codes.astype(np.int32), np.broadcast_to(scale, bias.shape))
 
 
-def _parameters(layer: Weighted, name: str) -> tuple[Array, Array]:
-    """Weight ``(rows, inputs)`` and bias ``(rows,)``, checked."""
+def parameters(layer: Weighted, name: str) -> tuple[Array, Array]:
+    """Weight ``(rows, inputs)`` and bias ``(rows,)`` of a layer.
+
+    Raises:
+        OctetError: a value is not finite, or the weights are of no trained layer.
+    """
     weight, bias = values(layer.weight), values(layer.bias)
     refuse_not_finite(weight, f"layer {name}: weight")
     refuse_not_finite(bias, f"layer {name}: bias")
-    # Weights that are all zero, or several that are all the same, are of no trained layer.
+    # All zero, or several and all the same: nothing was learnt.
     if not np.any(weight) or (weight.size > 1 and np.all(weight == weight.flat[0])):
         raise OctetError(
             f"layer {name}: weight: got {weight.flat[0]:g} for every one of {weight.size}; "

@@ -25,7 +25,7 @@ from octet.network import (
 from stages.params import Quant
 from stages.quantize import calibration
 from stages.quantize.hessian import Moments, second_moments
-from stages.quantize.layer import Figures, for_integers, weights_only
+from stages.quantize.layer import Figures, for_integers, parameters, weights_only
 
 
 def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
@@ -44,7 +44,7 @@ def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
         OctetError: see `stages.quantize.layer`; a layer saw no data or too large numbers; or the
             network is quantized already.
     """
-    _refuse_quantized(network)
+    _refuse_unusable(network, x)
     if quant.activations == "none":
         return quantize_apart(network, x, quant, (quant.bits,))[quant.bits]
     coded, rows = _with_grids(network, x, quant)
@@ -71,7 +71,7 @@ def quantize_apart(
     Raises:
         OctetError: as `quantize_network`.
     """
-    _refuse_quantized(network)
+    _refuse_unusable(network, x)
     at_widths = {bits: quant.model_copy(update={"bits": bits}) for bits in widths}
     if quant.activations == "none" and not isinstance(network.signature, Images):
         floats = x.astype(np.float64)
@@ -98,9 +98,13 @@ def _apart(coded: Network, seen: Mapping[int, Moments], quant: Quant) -> Network
     return replace(coded, layers=tuple(kept), rounding=found)
 
 
-def _refuse_quantized(network: Network) -> None:
+def _refuse_unusable(network: Network, x: Input) -> None:
     if network.rounding:
         raise OctetError("the float network is quantized already: run the train stage again")
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, Weighted):
+            parameters(layer, label(network.layers, i))
+    floating.refuse_input(network, x)
 
 
 def _with_grids(network: Network, x: Input, quant: Quant) -> tuple[Network, Input]:

@@ -119,8 +119,8 @@ def descend(rows: Lattice, codes: Codes, hessian: Array) -> Codes:
         moved = False
         for k, grid in enumerate(rows.grids):
             scale = grid.scale.astype(np.float64)
-            wish = np.rint(-gradient[:, k] / (hessian[k, k] * scale)).astype(np.int64)
-            steps = np.clip(codes[:, k] + wish, 0, grid.top) - codes[:, k]
+            wish = codes[:, k] + np.rint(-gradient[:, k] / (hessian[k, k] * scale))
+            steps = np.clip(wish, 0, grid.top).astype(np.int64) - codes[:, k]
             if np.any(steps):
                 codes[:, k] += steps
                 gradient += (steps * scale)[:, None] * hessian[k]

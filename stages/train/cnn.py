@@ -78,8 +78,8 @@ def fit(
 def standardize(pixels: Pixels) -> Standardize:
     """Mean and deviation of all pixels, the mean rounded to a whole pixel value.
 
-    A pixel p becomes (p - mean) / std. As mean is whole, p is its own code on a grid of scale
-    1 / std and zero point mean: the input of an integer network is the image itself.
+    A pixel p becomes (p - mean) / std. As mean is whole, pixels 0 … 255 are their own codes on the
+    grid of scale 1 / std and zero point mean: the input of an integer network is the image itself.
     """
     counts = np.bincount(pixels.reshape(-1))
     level = np.arange(len(counts))
@@ -193,6 +193,12 @@ def _train(model: nn.Sequential, batches: _Batches, recipe: Train, device: torch
             rows.append((step, mean_loss, accuracy))
             progress.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{accuracy:.2%}")
             seen = []
+    # The last step has no loss behind it to tell.
+    if not all(bool(torch.all(torch.isfinite(t))) for t in model.state_dict().values()):
+        raise OctetError(
+            f"train: a weight is not finite after step {len(batches)} of {len(batches)}; nothing "
+            "was written: lower train.learning_rate"
+        )
     numbers, losses, accuracies = zip(*rows, strict=True)
     return History(numbers, losses, accuracies)
 

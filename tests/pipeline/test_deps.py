@@ -63,15 +63,24 @@ def test_stages_meet_only_in_files(stage: str) -> None:
 
 
 def test_the_product_needs_nothing_but_numpy_and_safetensors() -> None:
-    code = """
-import sys, pkgutil, importlib, octet
+    assert foreign_to("octet", leave_out="export") == {"numpy", "safetensors"}
+
+
+def test_only_the_export_needs_onnx() -> None:
+    assert "onnx" in foreign_to("octet", leave_out="")
+
+
+def foreign_to(package: str, leave_out: str) -> set[str]:
+    """What the modules of a package import that is neither theirs nor Python's."""
+    code = f"""
+import sys, pkgutil, importlib, {package}
 before = set(sys.modules)
-for module in pkgutil.iter_modules(octet.__path__, "octet."):
-    importlib.import_module(module.name)
-print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+for module in pkgutil.iter_modules({package}.__path__, "{package}."):
+    if module.name != "{package}.{leave_out}":
+        importlib.import_module(module.name)
+print(*sorted({{name.partition(".")[0] for name in set(sys.modules) - before}}))
 """
     listed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    foreign = set(listed.stdout.split()) - set(sys.stdlib_module_names) - {"octet"}
-    assert foreign == {"numpy", "safetensors"}
+    return set(listed.stdout.split()) - set(sys.stdlib_module_names) - {package}

@@ -14,9 +14,9 @@ import yaml
 from safetensors.numpy import save
 
 from octet import storage
-from octet.network import Linear, Network, Signature
+from octet.network import Columns, Images, Linear, Network
 from stages import tracked
-from stages.tracked import Dataset
+from stages.tracked import ImageData, TableData
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "diabetes"
@@ -25,7 +25,14 @@ DATA = tracked.data_path(SYSTEM)
 FLOAT = tracked.float_path(SYSTEM)
 QUANTIZED = tracked.quantized_path(SYSTEM)
 METRICS = tracked.metrics_path(SYSTEM)
-OUTPUT = dict(zip(STAGES, (DATA, FLOAT, QUANTIZED, METRICS), strict=True))
+PLOTS = tracked.plots_path(SYSTEM, "train")
+COEFFICIENTS = PLOTS / "coefficients.csv"
+OUTPUTS = {
+    "load": {DATA},
+    "train": {FLOAT, COEFFICIENTS},
+    "quantize": {QUANTIZED, *(tracked.apart_path(SYSTEM, bits) for bits in tracked.APART_BITS)},
+    "evaluate": {METRICS},
+}
 
 # Holds a stage until the test lets it go on.
 WAIT = """
@@ -131,14 +138,14 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree in which every stage has run, quietly, and has written its one file."""
+    """A tree in which every stage has run, quietly, and has written its files and no other."""
     tree = Tree(tmp_path_factory.mktemp("finished") / "tree")
     shutil.copytree(bare, tree.path)
     for stage in STAGES:
         before = tree.files()
         done = tree.run(stage)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        assert set(tree.files()) - set(before) == {str(OUTPUT[stage])}
+        assert set(tree.files()) - set(before) == {str(path) for path in OUTPUTS[stage]}
         assert tree.files().items() >= before.items()
     return tree.path
 
@@ -170,7 +177,7 @@ def test_a_bad_value_stops_even_a_stage_that_does_not_need_it(tree: Tree) -> Non
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     document["quant"]["rounding"] = "dithered"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
-    assert tree.refusal("train") == (
+    assert tree.refusal("evaluate") == (
         "error: params.yaml: quant.rounding: got 'dithered'; allowed is nearest, gptq or exact"
     )
 
@@ -204,18 +211,25 @@ def foreign(content: bytes) -> bytes:
 
 def other_width(content: bytes) -> bytes:
     """A good data file or a good model, but of two features."""
-    signature = Signature(("a", "b"), "target", "unit")
+    signature = Columns(("a", "b"), "target", "unit")
     if b"x_train" in content:
         x, y = np.random.default_rng(0).normal(size=(9, 2)), np.arange(9.0)
-        return tracked.dump_dataset(Dataset(x, y, x, y, signature))
+        return tracked.dump_dataset(TableData(x, y, x, y, signature))
     return storage.dump_network(Network((Linear(np.ones((1, 2)), np.ones(1)),), signature))
+
+
+def images(content: bytes) -> bytes:
+    """A good data file, but of another kind than the system's model takes."""
+    del content
+    x, y = np.zeros((9, 1, 4, 4), np.uint8), np.zeros(9, np.uint8)
+    return tracked.dump_dataset(ImageData(x, y, x, y, Images((1, 4, 4), 16, ("0", "1"))))
 
 
 @pytest.mark.parametrize(
     ("stage", "damaged", "damage"),
     [
         ("train", DATA, truncated),
-        ("train", DATA, foreign),
+        ("evaluate", DATA, foreign),
         ("quantize", FLOAT, html),
         ("quantize", DATA, other_width),
         ("evaluate", QUANTIZED, truncated),
@@ -233,6 +247,48 @@ def test_a_damaged_input_is_one_line_and_leaves_the_old_outputs(
 def test_a_float_model_is_not_made_from_a_quantized_one(tree: Tree) -> None:
     tree.write(FLOAT, (tree.path / QUANTIZED).read_bytes())
     assert "quantized already" in tree.refusal("quantize")
+
+
+STALE = {PLOTS / "training.csv", PLOTS / "views.png", PLOTS / ".hidden"}
+OF_OTHERS = {
+    tracked.plots_path("digits", "train") / "views.png",
+    tracked.plots_path(SYSTEM, "evaluate") / "residuals.csv",
+    tracked.PLOTS / "notes.txt",
+    FLOAT.with_name("notes.txt"),
+}
+
+
+def test_a_folder_of_plots_loses_what_another_model_drew_and_no_other_does(tree: Tree) -> None:
+    for path in OF_OTHERS:
+        tree.write(path, b"not of this run")
+    before = tree.files()
+    for path in STALE:
+        tree.write(path, b"of another kind of model")
+    assert tree.run("train").returncode == 0
+    assert tree.files() == before
+
+
+def test_a_folder_in_a_folder_of_plots_goes_too(tree: Tree) -> None:
+    before = tree.files()
+    tree.write(PLOTS / "old" / "training.csv", b"of another kind of model")
+    done = tree.run("train")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree.files() == before
+
+
+def test_a_stage_that_fails_leaves_every_plot(tree: Tree) -> None:
+    for path in (COEFFICIENTS, *STALE):
+        tree.write(path, b"old")
+    tree.write(DATA, images(b""))
+    assert str(DATA) in tree.refusal("train")
+
+
+def test_a_stage_without_plots_leaves_those_that_are_there(tree: Tree) -> None:
+    for path in STALE:
+        tree.write(path, b"of another kind of model")
+    before = tree.files()
+    assert tree.run("evaluate").returncode == 0
+    assert tree.files() == before
 
 
 def waiting(bare: Path, path: Path, file: str, code: str) -> Tree:

@@ -14,24 +14,25 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import save
 
 from octet import storage
+from octet.arrays import dump_arrays
 from octet.errors import OctetError
-from octet.network import Linear, Network, Signature
+from octet.network import Columns, Linear, Network
 from stages import tracked
-from stages.tracked import Dataset
+from stages.tracked import TableData
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "small"
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def dataset() -> Dataset:
+def dataset() -> TableData:
     rng = np.random.default_rng(0)
-    return Dataset(
+    return TableData(
         x_train=rng.normal(size=(5, 3)),
         y_train=rng.normal(size=5),
         x_test=rng.normal(size=(2, 3)),
         y_test=rng.normal(size=2),
-        signature=Signature(("age", "bmi", "größe"), "progression", "points"),
+        signature=Columns(("age", "bmi", "größe"), "progression", "points"),
     )
 
 
@@ -40,7 +41,7 @@ def dumped(header: dict[str, Any] | None = None, **parts: npt.NDArray[Any] | Non
     whole = {name: getattr(dataset(), name) for name in PARTS} | parts
     described = {"features": ["age", "bmi", "größe"], "target": "progression", "unit": "points"}
     given = {name: array for name, array in whole.items() if array is not None}
-    return storage.dump_arrays(described if header is None else header, given)
+    return dump_arrays(described if header is None else header, given)
 
 
 @pytest.fixture
@@ -69,7 +70,12 @@ def test_the_stages_write_where_dvc_looks() -> None:
     for stage, path in [
         ("load", tracked.data_path),
         ("train", tracked.float_path),
+        ("train", lambda system: tracked.plots_path(system, "train")),
         ("quantize", tracked.quantized_path),
+        *(
+            ("quantize", lambda system, bits=bits: tracked.apart_path(system, bits).parent)
+            for bits in tracked.APART_BITS
+        ),
         ("evaluate", tracked.metrics_path),
     ]:
         work = stages[stage]["do"]
@@ -103,7 +109,7 @@ def test_every_number_and_every_name_survives_to_the_bit(
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path_factory.getbasetemp())
         tracked.data_path(SYSTEM).parent.mkdir(exist_ok=True)
-        written = Dataset(x, y, x[:1], y[:1], Signature(names, *names))
+        written = TableData(x, y, x[:1], y[:1], Columns(names, *names))
         tracked.data_path(SYSTEM).write_bytes(tracked.dump_dataset(written))
         read = tracked.load_dataset(SYSTEM)
     assert read.signature == written.signature

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +13,26 @@ from hypothesis import strategies as st
 
 from octet import affine, storage
 from octet.errors import OctetError
-from octet.network import Array, Layer, Linear, Network, Quantized, Signature, Standardize, values
+from octet.network import Array, Columns, Layer, Linear, Network, Quantized, Standardize, values
 from octet.storage import Sizes
 from stages.evaluate import metrics
 from stages.params import Gates
-from stages.tracked import Dataset
+from stages.tracked import TableData
 
 FEATURES = 8
-SIGNATURE = Signature(tuple(f"f{i}" for i in range(FEATURES)), "target", "unit")
-GATES = Gates(mse_increase=0.01)
+SIGNATURE = Columns(tuple(f"f{i}" for i in range(FEATURES)), "target", "unit")
+GATES = Gates(mse_increase=0.01, accuracy_decrease=0.005)
 ROUNDING = {"output_error": 0.5, "rows": 1}
 METRICS = Path("metrics/small.json")
 
 Sized = Callable[[Network], Sizes]
 
 
-def data() -> Dataset:
+def data() -> TableData:
     rng = np.random.default_rng(0)
     x, noise = rng.normal(size=(60, FEATURES)), rng.normal(size=60)
     y = x @ np.arange(1.0, FEATURES + 1) + 3 + noise
-    return Dataset(x[:40], y[:40], x[40:], y[40:], SIGNATURE)
+    return TableData(x[:40], y[:40], x[40:], y[40:], SIGNATURE)
 
 
 def float_network(*before: Layer) -> Network:
@@ -42,7 +43,7 @@ def float_network(*before: Layer) -> Network:
 def quantized_network(bits: int = 8, bias_bits: int = 8, *before: Layer) -> Network:
     linear = float_network().layers[-1]
     weight, bias = coded(values(linear.weight), bits), coded(values(linear.bias), bias_bits)
-    return Network((*before, Linear(weight, bias)), SIGNATURE, ROUNDING)
+    return Network((*before, Linear(weight, bias)), SIGNATURE, {"0_linear": ROUNDING})
 
 
 def coded(real: Array, bits: int) -> Quantized:
@@ -56,7 +57,7 @@ def shared_grid() -> Network:
     weight, bias = values(linear.weight), values(linear.bias)
     grid = affine.asymmetric(weight.min(), weight.max(), 8)
     layer = Linear(*(Quantized(affine.quantize(real, grid), grid) for real in (weight, bias)))
-    return Network((layer,), SIGNATURE, ROUNDING)
+    return Network((layer,), SIGNATURE, {"0_linear": ROUNDING})
 
 
 def scaler() -> Standardize:
@@ -76,10 +77,14 @@ def sized(tmp_path: Path) -> Sized:
     return store
 
 
-def compare(reference: Network, quantized: Network, sized: Sized) -> metrics.Figures:
-    return metrics.compare(
-        reference, quantized, data(), (sized(reference), sized(quantized)), GATES
-    )
+def compare(
+    reference: Network, quantized: Network, sized: Sized, apart: Network | None = None
+) -> metrics.Figures:
+    """All figures; each layer is its own at 8 and 4 bits unless another network says otherwise."""
+    before = reference.layers[:-1]
+    by_width = {bits: apart or quantized_network(bits, 8, *before) for bits in (8, 4)}
+    sizes = sized(reference), sized(quantized)
+    return metrics.compare(metrics.Models(reference, quantized, by_width, sizes), data(), GATES)
 
 
 def predicted(network: Network, x: Array) -> Array:
@@ -101,6 +106,7 @@ def test_the_groups_are_those_that_the_readers_know(sized: Sized) -> None:
         "fidelity": {"mse", "mean_abs", "max_abs", "sqnr_db"},
         "parameters": {"weight_mean_abs", "weight_max_abs", "bias_max_abs"},
         "rounding": set(ROUNDING),
+        "sensitivity": {"8_bits", "4_bits"},
         "size": {
             *("float_payload", "codes", "scales", "quantized_payload", "scaler"),
             *("file_float", "file_quantized"),
@@ -222,7 +228,7 @@ def test_a_model_left_float_is_a_copy_that_saves_nothing(sized: Sized) -> None:
         Network((*quantized_network().layers, Linear(np.ones((1, 1)), np.zeros(1))), SIGNATURE),
         Network(
             quantized_network().layers,
-            Signature(tuple(f"g{i}" for i in range(FEATURES)), "target", "unit"),
+            Columns(tuple(f"g{i}" for i in range(FEATURES)), "target", "unit"),
         ),
     ],
     ids=["two outputs", "no weights", "another layer", "other features"],
@@ -232,6 +238,36 @@ def test_a_model_that_is_no_version_of_the_float_one_is_refused(
 ) -> None:
     with pytest.raises(OctetError):
         compare(float_network(), quantized, sized)
+    with pytest.raises(OctetError):
+        compare(float_network(), quantized_network(), sized, apart=quantized)
+
+
+def test_a_float_model_that_is_quantized_already_is_refused(sized: Sized) -> None:
+    with pytest.raises(OctetError, match="the float model is quantized already"):
+        compare(quantized_network(), quantized_network(), sized)
+
+
+def test_data_of_other_columns_is_refused(sized: Sized) -> None:
+    reference, quantized = float_network(), quantized_network()
+    others = replace(SIGNATURE, target="another")
+    models = metrics.Models(reference, quantized, {}, (sized(reference), sized(quantized)))
+    with pytest.raises(OctetError, match="do not have the same columns"):
+        metrics.compare(models, replace(data(), signature=others), GATES)
+
+
+def test_sensitivity_is_the_r2_of_each_layer_at_each_width(sized: Sized) -> None:
+    rows = data()
+    found = compare(float_network(), quantized_network(), sized)["sensitivity"]
+    for bits in (8, 4):
+        network = quantized_network(bits)
+        exact = predicted(float_network(), rows.x_test)
+        guess = predicted(network, rows.x_test)
+        assert found[f"{bits}_bits"] == {
+            "only": {"0_linear": pytest.approx(r2(rows.y_test, guess), rel=1e-9)},
+            "all_but": {"0_linear": pytest.approx(r2(rows.y_test, exact), rel=1e-9)},
+            "moved": {"0_linear": pytest.approx(np.mean((guess - exact) ** 2), rel=1e-9)},
+            "blame": "0_linear",
+        }
 
 
 def test_a_dump_is_sorted_json_with_a_last_line_end() -> None:

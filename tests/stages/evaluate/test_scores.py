@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, log_loss
 
 from octet.network import Array
 from stages.evaluate import scores
@@ -73,6 +75,10 @@ def test_distances_are_those_of_their_formulas(seed: int) -> None:
         "mean_abs": np.sum(abs(noise)) / noise.size,
         "max_abs": max(noise.max(), -noise.min()),
         "sqnr_db": 10 * math.log10(np.sum(reference**2) / np.sum(noise**2)),
+        "agreement": sum(
+            (a > b) == (c > d) for (a, b), (c, d) in zip(reference, other, strict=True)
+        )
+        / 40,
     }
     assert scores.fidelity(reference, other) == pytest.approx(expected, rel=1e-12)
 
@@ -147,3 +153,84 @@ def test_distances_of_parameters_are_taken_over_all_layers() -> None:
 def test_identical_parameters_have_no_distance() -> None:
     layers = [(np.array([[1.0, -2.0]]), np.array([0.5]))]
     assert set(scores.parameters(layers, layers).values()) == {0}
+
+
+def classes(seed: int, rows: int = 50) -> tuple[Array, Array]:
+    """Labels of four classes, and outputs that are right more often than not."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 4, rows).astype(np.uint8)
+    return truth, 2 * np.eye(4)[truth] + 1.5 * rng.normal(size=(rows, 4))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_accuracy_and_log_loss_are_those_of_scikit_learn(seed: int) -> None:
+    truth, given_outputs = classes(seed)
+    found = scores.classification(truth, given_outputs)
+    assert 0.3 < found["accuracy"] < 1
+    assert found == pytest.approx(
+        {
+            "accuracy": accuracy_score(truth, given_outputs.argmax(axis=1)),
+            "log_loss": log_loss(truth, softmax(given_outputs, axis=1), labels=range(4)),
+        },
+        rel=1e-12,
+    )
+    assert {type(value) for value in found.values()} == {float}
+
+
+def test_the_loss_of_two_rows_is_that_of_a_calculation_by_hand() -> None:
+    given_outputs = np.log([[1.0, 3.0], [4.0, 1.0]])
+    found = scores.classification(np.array([1, 1], np.uint8), given_outputs)
+    expected = {"accuracy": 0.5, "log_loss": -(math.log(3 / 4) + math.log(1 / 5)) / 2}
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_loss_of_outputs_that_are_far_apart_is_finite_and_not_cut_off() -> None:
+    truth = np.array([0, 0], np.uint8)
+    found = scores.classification(truth, np.array([[-2000.0, 3000.0], [3000.0, -2000.0]]))
+    assert found == {"accuracy": 0.5, "log_loss": 2500}
+
+
+@settings(deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1), shift=st.floats(-1e3, 1e3))
+def test_what_is_added_to_all_classes_makes_no_difference(seed: int, shift: float) -> None:
+    truth, given_outputs = classes(seed)
+    found = scores.classification(truth, given_outputs + shift)
+    assert found == pytest.approx(scores.classification(truth, given_outputs), rel=1e-9)
+
+
+def test_of_equal_outputs_the_first_counts() -> None:
+    given_outputs = np.array([[1.0, 1, 0], [1, 1, 0], [0, 2, 2], [0, 0, 0]])
+    right = scores.correct(np.array([0, 1, 1, 0], np.uint8), given_outputs)
+    assert right.dtype == bool
+    assert right.tolist() == [True, False, True, True]
+
+
+def test_the_share_of_correct_rows_is_the_accuracy() -> None:
+    truth, given_outputs = classes(7)
+    assert (
+        np.mean(scores.correct(truth, given_outputs))
+        == scores.classification(truth, given_outputs)["accuracy"]
+    )
+
+
+def test_outputs_move_by_the_mean_length_of_their_change() -> None:
+    before = np.array([[0.0, 0], [1, 1], [5, 5]])
+    after = np.array([[3.0, 4], [1, 1], [5, 6]])
+    assert scores.moved(before, after) == scores.moved(after, before) == 2
+    assert scores.moved(before, before) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agreement_is_the_share_of_rows_with_the_same_class_on_top(seed: int) -> None:
+    _, reference = classes(seed)
+    other = reference + np.random.default_rng(seed + 100).normal(size=reference.shape)
+    same = accuracy_score(reference.argmax(axis=1), other.argmax(axis=1))
+    assert 0 < same < 1
+    assert scores.fidelity(reference, other)["agreement"] == same
+    assert scores.fidelity(other, reference)["agreement"] == same
+    assert scores.fidelity(reference, reference)["agreement"] == 1
+    assert scores.fidelity(reference, -reference)["agreement"] == 0
+
+
+def test_a_single_output_has_no_agreement() -> None:
+    assert "agreement" not in scores.fidelity(column(1, 2), column(1, 3))

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 
 from octet.errors import OctetError
-from octet.network import Array, Signature
+from octet.network import Array, Columns
 from stages.load import tables
 from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, fetch
-from stages.load.tables import CALIFORNIA, DATA_SETS, Table
+from stages.load.tables import CALIFORNIA, TABLES, Table
 from stages.params import Split
 
 ROWS, COLUMNS = 20_640, 9
@@ -87,8 +87,8 @@ def put_archive(
     archived = made.getvalue()[:keep]
     path.write_bytes(archived)
     source = replace(CALIFORNIA, sha256=hashlib.sha256(archived).hexdigest())
-    data_set = replace(DATA_SETS["california_housing"], sources=(source,))
-    monkeypatch.setitem(DATA_SETS, "california_housing", data_set)
+    data_set = replace(TABLES["california_housing"], sources=(source,))
+    monkeypatch.setitem(TABLES, "california_housing", data_set)
 
 
 def refusal() -> str:
@@ -234,7 +234,7 @@ def test_an_archive_that_does_not_hold_the_table_is_refused(
 def numbered(rows: int) -> Table:
     """A table whose every number tells its row."""
     row = np.arange(rows, dtype=np.float64)
-    return Table(np.column_stack([row, -row]), row + 0.5, Signature(("a", "b"), "t", "u"))
+    return Table(np.column_stack([row, -row]), row + 0.5, Columns(("a", "b"), "t", "u"))
 
 
 def how(test_size: float, random_state: int = 42) -> Split:

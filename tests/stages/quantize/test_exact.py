@@ -83,8 +83,8 @@ def problem(
     return Problem(
         lattice(
             weight,
-            bias,
             affine.asymmetric(clip * weight.min(), clip * weight.max(), bits),
+            bias,
             affine.asymmetric(clip * bias.min(), clip * bias.max(), bias_bits or bits),
         ),
         second_moments(x),

@@ -33,7 +33,7 @@ def random_lattice(rng: np.random.Generator, rows: int, columns: int, bits: int)
     weight, bias = rng.normal(size=(rows, columns)), rng.normal(size=rows)
     clip = rng.uniform(0.6, 1)
     grid = affine.asymmetric(clip * weight.min(), clip * weight.max(), bits)
-    return lattice(weight, bias, grid, affine.asymmetric(bias.min(), bias.max(), 5))
+    return lattice(weight, grid, bias, affine.asymmetric(bias.min(), bias.max(), 5))
 
 
 GRIDS = {
@@ -52,7 +52,7 @@ def test_nearest_is_what_the_tensors_are_quantized_to(
     weight, bias = rng.normal(size=(3, 4)), rng.normal(size=3)
     weight_grid = affine.asymmetric(*GRIDS[granularity], 4)
     bias_grid = affine.asymmetric(*bias_range, 9)
-    rows = lattice(weight, bias, weight_grid, bias_grid)
+    rows = lattice(weight, weight_grid, bias, bias_grid)
     codes = nearest(rows)
     assert codes.dtype == np.int64
     weight_codes, bias_codes = (
@@ -67,6 +67,17 @@ def test_nearest_is_what_the_tensors_are_quantized_to(
         ]
     )
     assert rows.errors(codes).tolist() == (landed - np.column_stack([weight, bias])).tolist()
+
+
+@pytest.mark.parametrize("granularity", GRIDS)
+def test_weights_without_their_bias_are_columns_of_their_own(granularity: str) -> None:
+    weight = np.random.default_rng(1).normal(size=(3, 4))
+    grid = affine.asymmetric(*GRIDS[granularity], 4)
+    rows = lattice(weight, grid)
+    assert len(rows.grids) == 4
+    assert nearest(rows).tolist() == affine.quantize(weight, grid).tolist()
+    landed = affine.dequantize(affine.quantize(weight, grid), grid)
+    assert rows.errors(nearest(rows)).tolist() == (landed - weight).tolist()
 
 
 @fixed
@@ -136,10 +147,10 @@ def test_each_row_is_rounded_as_if_it_were_alone(seed: int) -> None:
     ends = weight.min(axis=1, keepdims=True), weight.max(axis=1, keepdims=True)
     grid, bias_grid = affine.asymmetric(*ends, 3), affine.asymmetric(-2, 2, 4)
     hessian = second_moments(inputs(rng, 3, 0.2))
-    together = gptq(lattice(weight, bias, grid, bias_grid), hessian)
+    together = gptq(lattice(weight, grid, bias, bias_grid), hessian)
     for i in range(4):
         own = Grid(grid.scale[i : i + 1], grid.zero_point[i : i + 1], 3)
-        alone = lattice(weight[i : i + 1], bias[i : i + 1], own, bias_grid)
+        alone = lattice(weight[i : i + 1], own, bias[i : i + 1], bias_grid)
         assert np.array_equal(gptq(alone, hessian)[0], together[i])
 
 

@@ -12,18 +12,18 @@ from sklearn.preprocessing import StandardScaler
 
 from octet import floating
 from octet.errors import OctetError
-from octet.network import Array, Linear, Network, Signature, Standardize, values
+from octet.network import Array, Columns, Linear, Network, Standardize, values
 from stages.load import tables
 from stages.params import Split
-from stages.tracked import Dataset
+from stages.tracked import TableData
 from stages.train.linear import fit, refine
 
 SEEDS = range(6)
 
 
-def dataset(x: Array, y: Array) -> Dataset:
+def dataset(x: Array, y: Array) -> TableData:
     names = tuple(f"f{i}" for i in range(x.shape[1]))
-    return Dataset(x, y, x[:2], y[:2], Signature(names, "target", "unit"))
+    return TableData(x, y, x[:2], y[:2], Columns(names, "target", "unit"))
 
 
 def problem(seed: int) -> tuple[Array, Array]:
@@ -37,7 +37,7 @@ def problem(seed: int) -> tuple[Array, Array]:
     return x, y
 
 
-def diabetes() -> Dataset:
+def diabetes() -> TableData:
     return tables.split(tables.load("diabetes"), Split(test_size=0.2, random_state=42))
 
 
@@ -243,7 +243,7 @@ def test_a_network_keeps_the_meaning_of_its_columns_and_knows_of_no_rounding() -
 def test_test_rows_have_no_say() -> None:
     x, y = problem(0)
     data = dataset(x, y)
-    other = Dataset(x, y, x[:2] * 9, y[:2] - 9, data.signature)
+    other = TableData(x, y, x[:2] * 9, y[:2] - 9, data.signature)
     np.testing.assert_array_equal(
         coefficients(fit(other, standardize=True)), coefficients(fit(data, standardize=True))
     )

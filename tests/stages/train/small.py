@@ -1,0 +1,88 @@
+"""What the tests of training share: parts of params.yaml, and pictures small enough to follow."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from octet.network import Images
+from stages.load import images
+from stages.params import (
+    Augment,
+    Cnn,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    LayerSpec,
+    MaxPool,
+    Params,
+    Train,
+)
+from stages.tracked import ImageData
+from stages.train.architecture import Step, plan
+
+ROOT = Path(__file__).parents[3]
+COMMITTED = Params.model_validate(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
+WHERE = "systems.small.model"
+CLASSES = 10
+
+
+def committed(name: str) -> Cnn:
+    """The model of a system of params.yaml."""
+    model = COMMITTED.system(name).model
+    assert isinstance(model, Cnn)
+    return model
+
+
+def recipe(**changes: Any) -> Train:
+    """A short training: what params.yaml says of all systems, but for some keys."""
+    merged = COMMITTED.train.model_dump() | {"batch": 16} | changes
+    return Train.model_validate(merged)
+
+
+def strengths(**changes: float) -> Augment:
+    """Views that differ from their image in these ways alone."""
+    none = {"rotation": 0, "translation": 0, "scale": 0, "perspective": 0, "crop": 0}
+    return Augment.model_validate({"share": 1} | none | changes)
+
+
+def conv(channels: int, kernel: int = 3, padding: int = 1) -> Conv:
+    return Conv(kind="conv", channels=channels, kernel=kernel, padding=padding)
+
+
+def pool(side: int = 2) -> MaxPool:
+    return MaxPool(kind="max_pool", side=side)
+
+
+def average() -> GlobalAveragePool:
+    return GlobalAveragePool(kind="global_average_pool")
+
+
+def flat() -> Flatten:
+    return Flatten(kind="flatten")
+
+
+def dense(outputs: int = CLASSES) -> Dense:
+    return Dense(kind="linear", outputs=outputs)
+
+
+def cnn_of(*layers: LayerSpec, budget: int = 10**6) -> Cnn:
+    return Cnn(kind="cnn", budget=budget, layers=layers)
+
+
+def planned(*layers: LayerSpec, image: tuple[int, int, int] = (1, 8, 8)) -> tuple[Step, ...]:
+    return plan(cnn_of(*layers), image, CLASSES, WHERE)
+
+
+def pictures(rows: int = 48, shape: tuple[int, int, int] = (1, 8, 8), seed: int = 0) -> ImageData:
+    """Noise with labels: there is nothing to learn, but it trains."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 17, (rows, *shape), np.uint8)
+    y = rng.integers(0, CLASSES, rows, np.uint8)
+    return ImageData(x, y, x[:5], y[:5], Images(shape, 16, tuple("0123456789")))
+
+
+def digits() -> ImageData:
+    return images.load("digits", COMMITTED.split)

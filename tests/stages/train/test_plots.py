@@ -1,0 +1,156 @@
+"""What training draws: CSV that reads back, a PNG of the right size, the same bytes each time."""
+
+import csv
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from octet.network import Array, Columns, Linear, Network, Pixels, Standardize
+from stages.params import Augment
+from stages.train import plots
+from stages.train.cnn import History
+from tests.stages.train.small import COMMITTED, strengths
+
+AUGMENT = COMMITTED.train.augment
+SAMPLES, ENLARGED = 12, 3
+COURSE = History((100, 200, 250), (2.302585092994046, 0.1, 1e-12), (0.125, 2 / 3, 1.0))
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode("ascii"), newline="")))
+
+
+def test_the_history_has_a_row_for_each_entry_with_nine_digits() -> None:
+    assert plots.history(COURSE).decode() == (
+        "step,loss,accuracy\n100,2.30258509,0.125\n200,0.1,0.666666667\n250,1e-12,1\n"
+    )
+
+
+def test_the_history_reads_back() -> None:
+    found = rows_of(plots.history(COURSE))
+    assert [int(row["step"]) for row in found] == list(COURSE.step)
+    for key in ("loss", "accuracy"):
+        numbers = [float(row[key]) for row in found]
+        np.testing.assert_allclose(numbers, getattr(COURSE, key), rtol=1e-8)
+
+
+def network(*weights: Array) -> Network:
+    width = weights[0].shape[1]
+    linear = [Linear(weight, np.zeros(len(weight))) for weight in weights]
+    signature = Columns(tuple(f"f{i}" for i in range(width)), "target", "unit")
+    return Network((Standardize(np.zeros(width), np.ones(width)), *linear), signature)
+
+
+def test_the_coefficients_are_those_of_the_inputs_in_order_with_nine_digits() -> None:
+    content = plots.coefficients(network(np.array([[1 / 3, -2e10, 0.0]])))
+    assert content.decode() == "input,coefficient\n0,0.333333333\n1,-2e+10\n2,0\n"
+
+
+def test_the_coefficients_read_back() -> None:
+    weight = np.random.default_rng(0).normal(size=(1, 30)) * 10.0 ** np.arange(-15, 15)
+    found = rows_of(plots.coefficients(network(weight)))
+    assert [int(row["input"]) for row in found] == list(range(30))
+    np.testing.assert_allclose([float(row["coefficient"]) for row in found], weight[0], rtol=1e-8)
+
+
+def pixels(rows: int = 20, side: int = 8, white: int = 16) -> Pixels:
+    return np.random.default_rng(0).integers(0, white + 1, (rows, 1, side, side), np.uint8)
+
+
+def sheet(
+    images: Pixels, white: int = 16, augment: Augment = AUGMENT, seed: int = 0
+) -> tuple[bytes, Pixels]:
+    """A contact sheet, and what Pillow makes of it."""
+    content = plots.contact_sheet(images, white, augment, seed)
+    with Image.open(io.BytesIO(content)) as opened:
+        opened.load()
+        assert opened.format == "PNG"
+        assert opened.mode == "L"
+        return content, np.asarray(opened)
+
+
+def shown(images: Pixels, white: int) -> Array:
+    """The images side by side, as large as on a sheet, from 0 to 255."""
+    row = np.concatenate(list(images[:SAMPLES, 0]), axis=1) * (255 / white)
+    return row.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+
+
+@pytest.mark.parametrize(("side", "white"), [(8, 16), (28, 255)])
+def test_a_sheet_is_twelve_images_over_their_views(side: int, white: int) -> None:
+    images = pixels(side=side, white=white)
+    _, found = sheet(images, white)
+    assert found.shape == (2 * side * ENLARGED, SAMPLES * side * ENLARGED)
+    above, below = np.split(found.astype(np.float64), 2)
+    np.testing.assert_allclose(above, shown(images, white), atol=0.51)
+    assert np.abs(below - above).mean() > 1
+
+
+def test_views_of_no_strength_show_the_images_again() -> None:
+    above, below = np.split(sheet(pixels(), augment=strengths())[1].astype(np.float64), 2)
+    np.testing.assert_allclose(below, above, atol=1)
+
+
+def test_fewer_images_make_a_narrower_sheet() -> None:
+    assert sheet(pixels(rows=5))[1].shape == (2 * 8 * ENLARGED, 5 * 8 * ENLARGED)
+
+
+def test_black_is_black_and_white_is_white() -> None:
+    images = np.zeros((2, 1, 8, 8), np.uint8)
+    images[1] = 16
+    above = sheet(images)[1][: 8 * ENLARGED]
+    assert set(above[:, : 8 * ENLARGED].ravel().tolist()) == {0}
+    assert set(above[:, 8 * ENLARGED :].ravel().tolist()) == {255}
+
+
+def test_a_sheet_is_the_same_bytes_every_time_and_a_seed_gives_other_views() -> None:
+    assert sheet(pixels())[0] == sheet(pixels())[0]
+    first, other = sheet(pixels())[1], sheet(pixels(), seed=1)[1]
+    half = len(first) // 2
+    np.testing.assert_array_equal(first[:half], other[:half])
+    assert not np.array_equal(first[half:], other[half:])
+
+
+def test_a_sheet_shows_views_whatever_share_of_a_batch_has_them() -> None:
+    none, all_of_them = (AUGMENT.model_copy(update={"share": share}) for share in (0, 1))
+    assert sheet(pixels(), augment=none)[0] == sheet(pixels(), augment=all_of_them)[0]
+
+
+def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and data of each chunk of a PNG."""
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    place = 8
+    while place < len(content):
+        (length,) = struct.unpack_from(">I", content, place)
+        yield content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
+        place += 12 + length
+
+
+def test_a_sheet_holds_nothing_but_size_and_pixels() -> None:
+    kinds = [kind for kind, _ in chunks(sheet(pixels())[0])]
+    assert kinds[0] == b"IHDR"
+    assert set(kinds[1:-1]) == {b"IDAT"}
+    assert kinds[-1] == b"IEND"
+
+
+@pytest.mark.parametrize(("side", "white"), [(8, 16), (28, 255)])
+def test_no_block_of_a_sheet_is_compressed(side: int, white: int) -> None:
+    """What zlib makes of the same pixels depends on the processor; what it stores does not."""
+    content, found = sheet(pixels(side=side, white=white), white)
+    stream = b"".join(data for kind, data in chunks(content) if kind == b"IDAT")
+    stored, place, last = b"", 2, 0
+    while not last:
+        block = stream[place]
+        last, kind = block & 1, block >> 1 & 3
+        assert kind == 0
+        length, complement = struct.unpack_from("<HH", stream, place + 1)
+        assert length ^ complement == 0xFFFF
+        stored += stream[place + 5 : place + 5 + length]
+        place += 5 + length
+    assert stream[place:] == struct.pack(">I", zlib.adler32(stored))
+    lines = np.frombuffer(stored, np.uint8).reshape(len(found), -1)
+    assert lines.shape[1] == found.shape[1] + 1  # a filter, then a line of pixels

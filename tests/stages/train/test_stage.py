@@ -1,0 +1,139 @@
+"""The train stage: a float network and its plots for each kind of system, or one line."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from octet import storage
+from octet.errors import OctetError
+from octet.network import Conv2d, Linear
+from stages import tracked
+from stages.load import tables
+from stages.params import Params, System
+from stages.tracked import Dataset, TableData
+from stages.train.__main__ import train
+from tests.stages.train.small import COMMITTED, digits, pictures
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the data of the stages lies."""
+    monkeypatch.chdir(tmp_path)
+    tracked.data_path("any").parent.mkdir()
+
+
+def table() -> TableData:
+    return tables.split(tables.load("diabetes"), COMMITTED.split)
+
+
+def with_data(system: str, dataset: Dataset) -> None:
+    tracked.data_path(system).write_bytes(tracked.dump_dataset(dataset))
+
+
+def params(**train_keys: object) -> Params:
+    """params.yaml, with the digits trained for one epoch and otherwise as said."""
+    return changed(train={"epochs": 1, **train_keys})
+
+
+def changed(**changes: object) -> Params:
+    system = COMMITTED.systems["digits"].model_dump() | changes
+    systems = COMMITTED.systems | {"digits": System.model_validate(system)}
+    return COMMITTED.model_copy(update={"systems": systems})
+
+
+def refusal(system: str, checked: Params) -> str:
+    with pytest.raises(OctetError) as caught:
+        train(system, checked)
+    message = str(caught.value)
+    assert message.splitlines() == [message]
+    return message
+
+
+def test_a_table_makes_a_network_and_its_coefficients() -> None:
+    with_data("diabetes", table())
+    made = train("diabetes", COMMITTED)
+    plot = tracked.plots_path("diabetes", "train") / "coefficients.csv"
+    assert set(made) == {tracked.float_path("diabetes"), plot}
+    Path("float").write_bytes(made[tracked.float_path("diabetes")])
+    head = storage.load_network(Path("float")).layers[-1]
+    assert isinstance(head, Linear)
+    rows = [line.split(",") for line in made[plot].decode().splitlines()]
+    assert rows[0] == ["input", "coefficient"]
+    assert [row[0] for row in rows[1:]] == [str(i) for i in range(10)]
+    np.testing.assert_allclose([float(row[1]) for row in rows[1:]], head.weight[0], rtol=1e-8)
+
+
+def test_images_make_a_network_its_history_and_a_sheet_of_views() -> None:
+    with_data("digits", digits())
+    made = train("digits", params())
+    folder = tracked.plots_path("digits", "train")
+    assert set(made) == {
+        tracked.float_path("digits"),
+        folder / "training.csv",
+        folder / "views.png",
+    }
+    Path("float").write_bytes(made[tracked.float_path("digits")])
+    network = storage.load_network(Path("float"))
+    assert network.signature == digits().signature
+    assert [type(layer) for layer in network.layers].count(Conv2d) == 3
+    header, *rows = made[folder / "training.csv"].decode().splitlines()
+    assert header == "step,loss,accuracy"
+    assert [row.partition(",")[0] for row in rows] == ["22"]
+    with Image.open(io.BytesIO(made[folder / "views.png"])) as sheet:
+        assert sheet.size == (12 * 8 * 3, 2 * 8 * 3)
+
+
+def test_the_stage_makes_the_same_bytes_every_time() -> None:
+    with_data("digits", digits())
+    assert train("digits", params()) == train("digits", params())
+
+
+def test_a_systems_own_keys_are_those_of_its_training() -> None:
+    with_data("digits", digits())
+    float_path = tracked.float_path("digits")
+    first = train("digits", params())[float_path]
+    assert train("digits", params(seed=1))[float_path] != first
+    common = COMMITTED.train.model_copy(update={"seed": 1, "epochs": 7})
+    other = params(seed=0).model_copy(update={"train": common})
+    assert train("digits", other)[float_path] == first
+
+
+def test_the_sheet_shows_the_views_of_the_recipe() -> None:
+    with_data("digits", digits())
+    sheet = tracked.plots_path("digits", "train") / "views.png"
+    still = dict.fromkeys(("rotation", "translation", "scale", "perspective", "crop"), 0)
+    recipes = params(), params(augment=still), params(seed=1)
+    assert len({train("digits", each)[sheet] for each in recipes}) == 3
+
+
+@pytest.mark.parametrize(
+    ("system", "kind", "dataset"), [("diabetes", "linear", pictures), ("digits", "cnn", table)]
+)
+def test_data_of_another_kind_than_the_model_takes_are_refused(
+    system: str, kind: str, dataset: type[Dataset]
+) -> None:
+    with_data(system, dataset())
+    message = refusal(system, COMMITTED)
+    assert message.startswith(f"{tracked.data_path(system)}: no data for a {kind}; ")
+
+
+def test_an_architecture_that_does_not_fit_the_data_is_named_by_its_key() -> None:
+    with_data("digits", pictures(shape=(1, 5, 5)))
+    start = "params.yaml: systems.digits.model.layers[2] (max_pool): got shape (8, 5, 5); "
+    assert refusal("digits", COMMITTED).startswith(start)
+
+
+def test_a_budget_that_is_too_small_is_named_by_its_key() -> None:
+    with_data("digits", digits())
+    model = COMMITTED.systems["digits"].model.model_dump() | {"budget": 100}
+    message = refusal("digits", changed(model=model))
+    assert message.startswith("params.yaml: systems.digits.model.layers: got 1,698 parameters; ")
+    assert "systems.digits.model.budget = 100" in message
+
+
+def test_missing_data_are_answered_with_what_makes_them() -> None:
+    message = refusal("digits", COMMITTED)
+    assert message == f"{tracked.data_path('digits')}: no such file; `dvc repro` makes it"
