@@ -115,6 +115,11 @@ def largest_sum(layer: Weighted, grid: Grid) -> int:
     return int(np.max(weight * reach + np.abs(_bias(layer).codes.astype(np.int64))))
 
 
+def largest_mean_sum(grid: Grid, positions: int) -> int:
+    """As `largest_sum`, for a mean over so many positions: each has the weight 1."""
+    return positions * max(int(grid.zero_point), grid.top - int(grid.zero_point))
+
+
 def steps(layer: Weighted) -> npt.NDArray[np.int64]:
     """q_w - z_w, ``(outputs, inputs of one output)``."""
     weight = _weight(layer)
@@ -186,7 +191,9 @@ def _sums(layer: Weighted, seen: Floats) -> Accumulators:
 
 def _requantize(acc: Accumulators, m: Scales, grid: Grid) -> Codes:
     """Formula 3."""
-    reals = np.rint(acc.astype(np.float32) * m) + grid.zero_point.astype(np.float32)
+    with np.errstate(over="ignore"):  # what overflows to infinity is clipped like any large value
+        products = acc.astype(np.float32) * m
+    reals = np.rint(products) + grid.zero_point.astype(np.float32)
     return as_codes(np.clip(reals, 0, grid.top), grid.bits)
 
 

@@ -76,6 +76,9 @@ class Reader:
                 return MaxPool(side), (shape[0], shape[1] // side, shape[2] // side)
             case "global_average_pool":
                 self._image(name, shape)
+                if self._codes is not None:
+                    largest = integer.largest_mean_sum(self._codes, shape[1] * shape[2])
+                    self._fits(name, largest)
                 return GlobalAveragePool(self._output(name, spec)), shape[:1]
             case "flatten":
                 return Flatten(), (math.prod(shape),)
@@ -133,7 +136,9 @@ class Reader:
             weight.grid.bits <= 8 and scale.size in (1, *scale.shape[:1]),
             f"{name}.weight: among integer layers, codes have up to 8 bits and a scale per output",
         )
-        largest = integer.largest_sum(layer, entering)
+        self._fits(name, integer.largest_sum(layer, entering))
+
+    def _fits(self, name: str, largest: int) -> None:
         self._require(
             largest <= _LARGEST_SUM, f"layer {name}: sums up to {largest} do not fit int32"
         )

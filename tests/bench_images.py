@@ -33,7 +33,7 @@ from stages import params, tracked
 
 BATCHES = (1, 32, 64, 1000)
 REPEATS = 9
-SECONDS = 0.3  # that one repeat takes at least
+SECONDS = 0.2  # that one repeat takes at least
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 Run = Callable[[np.ndarray], np.ndarray]

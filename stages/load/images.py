@@ -127,6 +127,8 @@ def read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> Pixels:
             raise
         reason = " ".join(str(error).split())
         raise _not_idx(path, shape, f"no whole gzip file ({reason})") from None
+    if not content:
+        raise _not_idx(path, shape, "nothing")
     magic = bytes([0, 0, 8, len(shape)])
     if content[:4] != magic:
         raise _not_idx(path, shape, f"magic number {content[:4].hex(' ')}, not {magic.hex(' ')}")

@@ -38,8 +38,10 @@ def _cnn(
 ) -> tuple[Network, dict[str, bytes]]:
     images = dataset.signature
     steps = plan(model, images.shape, len(images.classes), where)
-    kernels.pin()
-    network, history = cnn.fit(dataset, steps, recipe, kernels.device(recipe))
+    device = kernels.device(recipe)
+    if device.type == "cpu":
+        kernels.pin()
+    network, history = cnn.fit(dataset, steps, recipe, device)
     sheet = plots.contact_sheet(dataset.x_train, images.white, recipe.augment, recipe.seed)
     return network, {"training.csv": plots.history(history), "views.png": sheet}
 

@@ -142,6 +142,24 @@ def in_float(network: Network, dtype: type[np.floating] = np.float64) -> Network
     return replace(network, layers=tuple(layers))
 
 
+def absolute(network: Network) -> Network:
+    """What gives, for |x|, how much a relative error of 1 in all values could move each output.
+
+    The network is in float.
+    """
+    layers: list[Layer] = []
+    for layer in network.layers:
+        match layer:
+            case Standardize():
+                layers.append(Standardize(-np.abs(layer.mean), layer.std))
+            case Linear() | Conv2d():
+                weight, bias = np.abs(layer.weight), np.abs(layer.bias)
+                layers.append(replace(layer, weight=weight, bias=bias))
+            case _:
+                layers.append(layer)
+    return replace(network, layers=tuple(layers))
+
+
 class Anything:
     """Integer layers of any kind, one after the other, as long as they fit.
 

@@ -287,17 +287,37 @@ def test_the_largest_sums_of_int32_are_exact() -> None:
     assert integer.last(lowest, np.full((1, inputs), 255, np.uint8)).tolist() == [[200 - 128]]
 
 
-def test_of_large_sums_that_cancel_the_rest_is_exact() -> None:
-    # 3,000 weights of 127, as many of -127, and ones: parts of the sum exceed 2²⁴ in any order.
+@pytest.mark.parametrize("run", [1, 8, 16, 64, 30_000])
+def test_of_large_sums_that_cancel_the_rest_is_exact(run: int) -> None:
+    # As many weights of 127 as of -127, so many in a row: whichever sums a kernel of BLAS keeps
+    # side by side, for one of these some exceed 2²⁴ by far before they cancel.
     rng = np.random.default_rng(0)
-    weight = np.repeat([255, 1, 129], [3000, 3000, 100])
+    negative = np.arange(60_000) // run % 2 == 1
+    weight = np.append(np.where(negative, 1, 255), np.full(100, 129))
     network = one_output(weight, unit(0), unit(128))
     assert integer.largest_sum(network.layers[1], unit(0)) > 2**24
-    large = rng.integers(100, 256, (20, 3000))
-    rest = rng.integers(0, 101, 20)
-    ones = np.arange(100) < rest[:, None]
-    codes = np.concatenate([large, rng.permuted(large, axis=1), ones], axis=1).astype(np.uint8)
+    large = rng.integers(100, 256, (5, np.count_nonzero(negative)))
+    rest = rng.integers(0, 101, 5)
+    codes = np.zeros((5, 60_100), np.uint8)
+    codes[:, :60_000][:, negative] = large
+    codes[:, :60_000][:, ~negative] = rng.permuted(large, axis=1)
+    codes[:, 60_000:] = np.arange(100) < rest[:, None]
     assert integer.last(network, codes).ravel().tolist() == (128 + rest).tolist()
+
+
+@fixed
+@given(seed=seeds, per_channel=st.booleans())
+def test_the_multiplier_is_rounded_to_float32_twice_in_order(seed: int, per_channel: bool) -> None:
+    rng = np.random.default_rng(seed)
+    entering, output = activation(rng), activation(rng)
+    layer = Linear(*weighted(rng, (8, 3), entering, 8, per_channel), output)
+    scales = layer.weight.grid.scale.reshape(-1)
+    expected = [np.float32(np.float32(entering.scale * s) / output.scale) for s in scales]
+    found = integer.multiplier(layer, entering)
+    assert found.dtype == np.float32
+    assert found.tolist() == expected
+    mean = np.float32(np.float32(entering.scale * np.float32(1 / 12)) / output.scale)
+    assert integer.multiplier(GlobalAveragePool(output), entering, 12).tolist() == [mean]
 
 
 @pytest.mark.parametrize(
@@ -391,3 +411,9 @@ def test_inference_takes_the_runtime_that_fits(kind: str) -> None:
     reals, x = in_float(network), rows(network, 5)
     assert inference.run(network, x).tobytes() == integer.run(network, x).tobytes()
     assert inference.run(reals, x).tobytes() == floating.run(reals, x).tobytes()
+
+
+def test_products_beyond_float32_are_clipped_like_any_that_is_large() -> None:
+    network = one_output(np.array([255, 1]), unit(0), unit(7, 1e-36))
+    codes = np.array([[255, 0], [0, 255], [9, 9]], np.uint8)
+    assert integer.last(network, codes).tolist() == [[255], [0], [7]]

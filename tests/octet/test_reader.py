@@ -20,6 +20,7 @@ from tests.octet.modelfiles import (
     take_apart,
     weights_only,
 )
+from tests.octet.networks import one_output, unit
 
 fixed = settings(deadline=None, derandomize=True)
 
@@ -260,3 +261,12 @@ def test_a_file_with_one_wrong_bit_is_a_network_or_an_octet_error(file: Path) ->
         put(file, damaged)
         refused += is_refused(file)
     assert len(content) / 2 < refused < len(content)
+
+
+def test_scales_whose_product_float32_cannot_hold_are_refused(file: Path) -> None:
+    # Formula 2 of the integer runtime rounds it to float32: infinity, and infinity · 0 is no code.
+    network = one_output(np.array([129, 127]), unit(0, 3e38), unit(0))
+    parts = take_apart(file, network)
+    parts.arrays["1.weight.scale"] = np.array(3e38, np.float32)
+    parts.write()
+    refusal(parts.file)
