@@ -137,6 +137,12 @@ class Reader:
             f"{name}.weight: among integer layers, codes have up to 8 bits and a scale per output",
         )
         self._fits(name, integer.largest_sum(layer, entering))
+        with np.errstate(over="ignore"):
+            multiplier = integer.multiplier(layer, entering)
+        self._require(
+            bool(np.all(np.isfinite(multiplier))),
+            f"layer {name}: the product of its scales is more than float32 holds",
+        )
 
     def _fits(self, name: str, largest: int) -> None:
         self._require(

@@ -81,4 +81,5 @@ def correlate(x: Array, weight: Array, padding: int) -> Array:
 def _unit(x: Array, bits: int) -> Array:
     """A power of two of which no value of a row ``(rows, 1, values)`` is 2**bits times as much."""
     largest = np.maximum(np.max(x, axis=2, keepdims=True), -np.min(x, axis=2, keepdims=True))
-    return np.asarray(np.ldexp(1.0, np.frexp(largest)[1] - bits))
+    unit = np.ldexp(1.0, np.frexp(largest)[1] - bits)
+    return np.asarray(np.maximum(unit, np.finfo(np.float64).smallest_normal))
