@@ -239,6 +239,7 @@ class System(_Section):
     )
     train: dict[str, Any] = Field(description="a mapping of any keys of train, or {}")
     quant: dict[str, Any] = Field(description="a mapping of any keys of quant, or {}")
+    gates: dict[str, Any] = Field(description="a mapping of any keys of gates, or {}")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -252,13 +253,21 @@ class System(_Section):
 
 
 class Gates(_Section):
-    """What a quantized model may cost."""
+    """What a quantized model may cost, and what it must give."""
 
     mse_increase: float = Field(
         gt=0, allow_inf_nan=False, description="a positive fraction of the float model's MSE"
     )
     accuracy_decrease: float = Field(
         gt=0, lt=1, description="a fraction of the test images, between 0 and 1"
+    )
+    r2: float = Field(ge=-1, le=1, description="the least R² of a table, from -1 to 1")
+    accuracy: float = Field(ge=0, le=1, description="the least accuracy, from 0 to 1")
+    accuracy_noisy: float = Field(
+        ge=0, le=1, description="the least accuracy under noise, from 0 to 1"
+    )
+    saved: float = Field(
+        ge=0, lt=1, description="a fraction of the float payload, from 0 to below 1"
     )
 
 
@@ -268,9 +277,10 @@ class Params(_Section):
     split: Split = Field(description="a mapping with test_size and random_state")
     train: Train = Field(description="a mapping; see params.yaml for its keys")
     quant: Quant = Field(description="a mapping; see params.yaml for its keys")
-    gates: Gates = Field(description="a mapping with mse_increase and accuracy_decrease")
+    gates: Gates = Field(description="a mapping; see params.yaml for its keys")
     systems: dict[str, System] = Field(
-        min_length=1, description="a mapping from a system's name to data, model, train and quant"
+        min_length=1,
+        description="a mapping from a system's name to data, model, train, quant and gates",
     )
 
     @field_validator("systems", mode="before")
@@ -323,6 +333,11 @@ class Params(_Section):
         """``train`` for one system: its own keys over the common ones."""
         merged = _merge(self.train.model_dump(), self.system(name).train)
         return _parse(Train, merged, f"systems.{name}.train")
+
+    def gates_of(self, name: str) -> Gates:
+        """``gates`` for one system: its own keys over the common ones."""
+        merged = _merge(self.gates.model_dump(), self.system(name).gates)
+        return _parse(Gates, merged, f"systems.{name}.gates")
 
 
 def load() -> Params:

@@ -34,7 +34,7 @@ def main() -> None:
                 hessian = second_moments(inputs(rng, correlation))
                 weight, bias = rng.normal(size=(1, COLUMNS)), rng.normal(size=1)
                 grid = affine.asymmetric(weight.min(), weight.max(), bits)
-                rows = lattice(weight, bias, grid, affine.asymmetric(bias[0], bias[0], 8))
+                rows = lattice(weight, grid, bias, affine.asymmetric(bias[0], bias[0], 8))
                 start = time.perf_counter()
                 _, (certificate,) = exact(rows, hessian)
                 times.append(1000 * (time.perf_counter() - start))

@@ -1,15 +1,15 @@
-"""python -m stages.evaluate SYSTEM: both networks, from their files -> metrics/<system>.json."""
+"""python -m stages.evaluate SYSTEM: two networks, from their files -> metrics/<system>.json."""
 
 from pathlib import Path
 
 from octet import storage
 from stages import command, tracked
-from stages.evaluate import metrics
+from stages.evaluate import metrics, plots
 from stages.params import Params
 
 
 def evaluate(name: str, params: Params) -> dict[Path, bytes]:
-    """The metrics of a system."""
+    """The metrics of a system, and what its networks gave."""
     reference, quantized = tracked.float_path(name), tracked.quantized_path(name)
     models = metrics.Models(
         storage.load_network(reference),
@@ -17,9 +17,10 @@ def evaluate(name: str, params: Params) -> dict[Path, bytes]:
         {bits: storage.load_network(tracked.apart_path(name, bits)) for bits in tracked.APART_BITS},
         (storage.sizes(reference), storage.sizes(quantized)),
     )
-    figures = metrics.compare(models, tracked.load_dataset(name), params.gates)
-    path = tracked.metrics_path(name)
-    return {path: metrics.dump(figures, path)}
+    data, path = tracked.load_dataset(name), tracked.metrics_path(name)
+    found = metrics.compare(models, data, params.gates_of(name))
+    drawn = plots.files(name, data, found.outputs)
+    return {path: metrics.dump(found.figures, path), **drawn}
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from octet import inference
 from octet.network import Array, Network, Pixels, Standardize
-from stages.evaluate import scores
+from stages.evaluate import outputs, scores
 
 _SEED = 0
 _NOISE = 0.3  # the noise under which accuracy is measured, in deviations of the pixels
@@ -43,9 +42,9 @@ def figures(
         scaler: of the float network.
         images, truth: the test images and their labels.
     """
-    under_noise = inference.run(network, noisy(images, scaler, _NOISE))
-    a_little = inference.run(network, noisy(images, scaler, _LITTLE_NOISE))
-    fainter = inference.run(network, scaled(images, scaler, _SCALING))
+    under_noise = outputs.run(network, noisy(images, scaler, _NOISE))
+    a_little = outputs.run(network, noisy(images, scaler, _LITTLE_NOISE))
+    fainter = outputs.run(network, scaled(images, scaler, _SCALING))
     return {
         "accuracy_noisy": float(np.mean(scores.correct(truth, under_noise))),
         "robustness": {

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from octet import inference
 from octet.errors import OctetError
 from octet.network import (
     Array,
@@ -23,7 +22,7 @@ from octet.network import (
     values,
 )
 from octet.storage import Sizes
-from stages.evaluate import disturbed, scores, sensitivity, verdict
+from stages.evaluate import disturbed, outputs, scores, sensitivity, verdict
 from stages.params import Gates
 from stages.tracked import Dataset, ImageData, TableData
 
@@ -31,7 +30,7 @@ Figures = Mapping[str, object]
 
 _DIGITS = 9
 # The sensitivity table runs the network some 40 times: on this many of the test rows.
-_SENSITIVITY_ROWS = 2000
+_SENSITIVITY_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,21 @@ class Models:
     sizes: tuple[Sizes, Sizes]
 
 
-def compare(models: Models, data: Dataset, gates: Gates) -> Figures:
-    """Every group of figures, the same for every system.
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it.
+
+    Attributes:
+        figures: every group, the same for every system.
+        outputs: of the float and of the quantized network for the test rows, ``(rows, outputs)``.
+    """
+
+    figures: Figures
+    outputs: tuple[Array, Array]
+
+
+def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
+    """Compare two networks in every way that metrics/<system>.json knows.
 
     Args:
         models: what to compare.
@@ -67,24 +79,22 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Figures:
     if models.reference.rounding:
         raise OctetError("the float model is quantized already; run `dvc repro`")
     pair = models.reference, models.quantized
-    outputs = inference.run(pair[0], data.x_test), inference.run(pair[1], data.x_test)
+    given = outputs.run(pair[0], data.x_test), outputs.run(pair[1], data.x_test)
     if isinstance(data, TableData):
-        before, after = (_of_table(n, y, data) for n, y in zip(pair, outputs, strict=True))
-        judged = verdict.regression(
-            data.y_test, outputs[0][:, 0], outputs[1][:, 0], gates.mse_increase
-        )
+        before, after = (_of_table(n, y, data) for n, y in zip(pair, given, strict=True))
+        judged = verdict.regression(data.y_test, given[0][:, 0], given[1][:, 0], gates.mse_increase)
         score = partial(_r2, data.y_test[:_SENSITIVITY_ROWS])
     else:
         scaler = _scaler(models.reference)
-        before, after = (_of_images(n, y, data, scaler) for n, y in zip(pair, outputs, strict=True))
-        right = scores.correct(data.y_test, outputs[0]), scores.correct(data.y_test, outputs[1])
+        before, after = (_of_images(n, y, data, scaler) for n, y in zip(pair, given, strict=True))
+        right = scores.correct(data.y_test, given[0]), scores.correct(data.y_test, given[1])
         judged = verdict.classification(*right, gates.accuracy_decrease)
         score = partial(_accuracy, data.y_test[:_SENSITIVITY_ROWS])
-    return {
+    figures = {
         "float": before,
         "quantized": after,
         "change": _difference(before, after),
-        "fidelity": scores.fidelity(*outputs),
+        "fidelity": scores.fidelity(*given),
         "parameters": scores.parameters(_parameters(pair[0]), _parameters(pair[1])),
         "rounding": _rounding(models.quantized),
         "sensitivity": {
@@ -96,6 +106,7 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Figures:
         "size": _size(*models.sizes),
         "verdict": judged,
     }
+    return Comparison(figures, given)
 
 
 def dump(figures: Figures, path: Path) -> bytes:
@@ -121,24 +132,24 @@ def _rounded(figures: Figures, where: str) -> Figures:
     return rounded
 
 
-def _of_table(network: Network, outputs: Array, data: TableData) -> Figures:
-    r2_train = scores.regression(data.y_train, inference.run(network, data.x_train)[:, 0])["r2"]
-    return {**scores.regression(data.y_test, outputs[:, 0]), "r2_train": r2_train}
+def _of_table(network: Network, given: Array, data: TableData) -> Figures:
+    r2_train = scores.regression(data.y_train, outputs.run(network, data.x_train)[:, 0])["r2"]
+    return {**scores.regression(data.y_test, given[:, 0]), "r2_train": r2_train}
 
 
-def _of_images(network: Network, outputs: Array, data: ImageData, scaler: Standardize) -> Figures:
+def _of_images(network: Network, given: Array, data: ImageData, scaler: Standardize) -> Figures:
     return {
-        **scores.classification(data.y_test, outputs),
-        **disturbed.figures(network, outputs, scaler, data.x_test, data.y_test),
+        **scores.classification(data.y_test, given),
+        **disturbed.figures(network, given, scaler, data.x_test, data.y_test),
     }
 
 
-def _r2(truth: Array, outputs: Array) -> float:
-    return scores.regression(truth, outputs[:, 0])["r2"]
+def _r2(truth: Array, given: Array) -> float:
+    return scores.regression(truth, given[:, 0])["r2"]
 
 
-def _accuracy(truth: Pixels, outputs: Array) -> float:
-    return float(np.mean(scores.correct(truth, outputs)))
+def _accuracy(truth: Pixels, given: Array) -> float:
+    return float(np.mean(scores.correct(truth, given)))
 
 
 def _difference(before: Figures, after: Figures) -> Figures:

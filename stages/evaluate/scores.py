@@ -73,12 +73,18 @@ def fidelity(reference: Array, outputs: Array) -> dict[str, float]:
 def parameters(
     reference: list[tuple[Array, Array]], other: list[tuple[Array, Array]]
 ) -> dict[str, float]:
-    """How far the coefficients are apart: (weight, bias) of each layer, float and dequantized."""
+    """How many coefficients there are, and how far apart: (weight, bias) of each layer.
+
+    Args:
+        reference: in float.
+        other: the same, dequantized.
+    """
     weights, biases = (
         np.concatenate([np.abs(a[i] - b[i]).ravel() for a, b in zip(reference, other, strict=True)])
         for i in (0, 1)
     )
     return {
+        "count": weights.size + biases.size,
         "weight_mean_abs": float(np.mean(weights)),
         "weight_max_abs": float(np.max(weights)),
         "bias_max_abs": float(np.max(biases)),

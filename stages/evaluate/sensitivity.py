@@ -1,18 +1,16 @@
 """One layer at a time: what a network scores with only that layer quantized, and all but that."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 
-import joblib
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from octet import floating
 from octet.network import Array, Input, Layer, Network, Quantize, Weighted, label
+from stages.evaluate.outputs import by_parts
 
 Score = Callable[[Array], float]
-
-_TOGETHER = 100
 
 
 def table(reference: Network, apart: Network, x: Input, score: Score) -> dict[str, object]:
@@ -33,13 +31,7 @@ def table(reference: Network, apart: Network, x: Input, score: Score) -> dict[st
         quantizing it alone changes in the outputs; ``blame``: the layer that moves them most.
         (Scores of good networks differ by a few images, so they would blame by luck.)
     """
-    starts = range(0, len(x), _TOGETHER)
-    # Each thread with a BLAS of one: its own threads would only wait for each other.
-    with threadpool_limits(1):
-        parts = joblib.Parallel(n_jobs=-1, prefer="threads")(
-            joblib.delayed(_outputs)(reference, apart, x[i : i + _TOGETHER]) for i in starts
-        )
-    plain, by_layer = zip(*parts, strict=True)
+    plain, by_layer = zip(*by_parts(partial(_outputs, reference, apart), x), strict=True)
     float_outputs = np.concatenate(plain)
     only, all_but, moved = dict[str, float](), dict[str, float](), dict[str, float]()
     for name in by_layer[0]:

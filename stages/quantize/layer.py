@@ -34,8 +34,9 @@ def weights_only(
         The layer, and: ``output_error``, eᵀHe summed over rows, the mean squared error that the
         codes cause at the outputs over the inputs of H; ``nearest_error``, the same for
         round-to-nearest on the same grid; ``lower_bound``, which no codes on this grid can
-        undercut (of a row of which nothing is proven, 0); ``rows``, and of how many the codes are
-        proven optimal, ``rows_proven``.
+        undercut (of a row of which nothing is proven, 0); ``rows``, how many of them were
+        searched for a proof, ``rows_searched``, and of how many the codes are proven optimal,
+        ``rows_proven``.
 
     Raises:
         OctetError: weights that are not finite, or a range too wide for a float32.
@@ -156,6 +157,7 @@ def _round(rows: Lattice, hessian: Array, quant: Quant) -> tuple[Codes, Figures]
         "nearest_error": float(np.sum(output_error(rows.errors(nearest(rows)), r))),
         "lower_bound": sum(certificate.bound for certificate in certificates),
         "rows": len(codes),
+        "rows_searched": len(certificates),
         "rows_proven": sum(certificate.proven for certificate in certificates),
     }
 

@@ -21,7 +21,14 @@ from stages.tracked import TableData
 
 FEATURES = 8
 SIGNATURE = Columns(tuple(f"f{i}" for i in range(FEATURES)), "target", "unit")
-GATES = Gates(mse_increase=0.01, accuracy_decrease=0.005)
+GATES = Gates(
+    mse_increase=0.01,
+    accuracy_decrease=0.005,
+    r2=0.0,
+    accuracy=0.95,
+    accuracy_noisy=0.9,
+    saved=0.6,
+)
 ROUNDING = {"output_error": 0.5, "rows": 1}
 METRICS = Path("metrics/small.json")
 
@@ -84,7 +91,9 @@ def compare(
     before = reference.layers[:-1]
     by_width = {bits: apart or quantized_network(bits, 8, *before) for bits in (8, 4)}
     sizes = sized(reference), sized(quantized)
-    return metrics.compare(metrics.Models(reference, quantized, by_width, sizes), data(), GATES)
+    return metrics.compare(
+        metrics.Models(reference, quantized, by_width, sizes), data(), GATES
+    ).figures
 
 
 def predicted(network: Network, x: Array) -> Array:
@@ -104,14 +113,14 @@ def test_the_groups_are_those_that_the_readers_know(sized: Sized) -> None:
         "quantized": task,
         "change": task,
         "fidelity": {"mse", "mean_abs", "max_abs", "sqnr_db"},
-        "parameters": {"weight_mean_abs", "weight_max_abs", "bias_max_abs"},
+        "parameters": {"count", "weight_mean_abs", "weight_max_abs", "bias_max_abs"},
         "rounding": set(ROUNDING),
         "sensitivity": {"8_bits", "4_bits"},
         "size": {
             *("float_payload", "codes", "scales", "quantized_payload", "scaler"),
             *("file_float", "file_quantized"),
         },
-        "verdict": {"low", "high", "margin", "non_inferior"},
+        "verdict": {"low", "high", "margin", "smallest_effect", "non_inferior"},
     }
 
 

@@ -21,7 +21,14 @@ from stages.quantize.network import quantize_apart, quantize_network
 from stages.tracked import ImageData
 from tests.stages.quantize.cases import digits, quant
 
-GATES = Gates(mse_increase=0.01, accuracy_decrease=0.02)
+GATES = Gates(
+    mse_increase=0.01,
+    accuracy_decrease=0.02,
+    r2=0.0,
+    accuracy=0.95,
+    accuracy_noisy=0.9,
+    saved=0.6,
+)
 LAYERS = ["1_conv2d", "4_conv2d", "7_linear"]
 
 
@@ -57,7 +64,7 @@ def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def figures(models: Models) -> Figures:
-    return metrics.compare(models, digits()[1], GATES)
+    return metrics.compare(models, digits()[1], GATES).figures
 
 
 def leaves(given: Figures, where: str = "") -> Iterator[tuple[str, object]]:
@@ -70,7 +77,15 @@ def leaves(given: Figures, where: str = "") -> Iterator[tuple[str, object]]:
 
 def test_the_groups_are_those_that_the_readers_know(figures: Figures, models: Models) -> None:
     task = {"accuracy", "log_loss", "accuracy_noisy", "robustness"}
-    rounding = {"output_error", "nearest_error", "lower_bound", "rows", "rows_proven", *LAYERS}
+    rounding = {
+        "output_error",
+        "nearest_error",
+        "lower_bound",
+        "rows",
+        "rows_searched",
+        "rows_proven",
+        *LAYERS,
+    }
     if any(isinstance(layer, Quantize) for layer in models.quantized.layers):
         rounding.add("largest_sum")
     assert {group: set(figures[group]) for group in figures} == {
@@ -78,14 +93,17 @@ def test_the_groups_are_those_that_the_readers_know(figures: Figures, models: Mo
         "quantized": task,
         "change": task,
         "fidelity": {"mse", "mean_abs", "max_abs", "sqnr_db", "agreement"},
-        "parameters": {"weight_mean_abs", "weight_max_abs", "bias_max_abs"},
+        "parameters": {"count", "weight_mean_abs", "weight_max_abs", "bias_max_abs"},
         "rounding": rounding,
         "sensitivity": {"8_bits", "4_bits"},
         "size": {
             *("float_payload", "codes", "scales", "quantized_payload", "scaler"),
             *("file_float", "file_quantized"),
         },
-        "verdict": {"low", "high", "gained", "lost", "mcnemar_p", "margin", "non_inferior"},
+        "verdict": {
+            *("low", "high", "gained", "lost", "mcnemar_p", "margin", "smallest_effect"),
+            "non_inferior",
+        },
     }
     for group in ("float", "quantized", "change"):
         assert set(figures[group]["robustness"]) == {"noise", "scaling"}
@@ -228,7 +246,7 @@ def test_an_image_network_that_does_not_standardize_is_refused() -> None:
 def test_a_model_left_float_changes_nothing(models: Models) -> None:
     _, data = digits()
     same = replace(models, quantized=models.reference, sizes=(models.sizes[0],) * 2)
-    found = metrics.compare(same, data, GATES)
+    found = metrics.compare(same, data, GATES).figures
     assert {value for _, value in leaves(found["change"])} == {0}
     assert found["fidelity"]["agreement"] == 1
     assert (found["verdict"]["gained"], found["verdict"]["lost"]) == (0, 0)

@@ -144,6 +144,7 @@ def test_distances_of_parameters_are_taken_over_all_layers() -> None:
     ]
     found = scores.parameters(reference, other)
     assert found == {
+        "count": 9,
         "weight_mean_abs": (0.5 + 1 + 3) / 6,
         "weight_max_abs": 3,
         "bias_max_abs": 0.5,
@@ -152,7 +153,9 @@ def test_distances_of_parameters_are_taken_over_all_layers() -> None:
 
 def test_identical_parameters_have_no_distance() -> None:
     layers = [(np.array([[1.0, -2.0]]), np.array([0.5]))]
-    assert set(scores.parameters(layers, layers).values()) == {0}
+    distances = scores.parameters(layers, layers)
+    assert distances.pop("count") == 3
+    assert set(distances.values()) == {0}
 
 
 def classes(seed: int, rows: int = 50) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ import pytest
 
 from octet import floating
 from octet.network import Array, Columns, Network, Quantize, Standardize, Weighted, label
-from stages.evaluate import sensitivity
+from stages.evaluate import outputs, sensitivity
 from stages.quantize.network import quantize_apart
 from tests.stages.quantize.cases import (
     quant,
@@ -88,7 +88,7 @@ def test_the_size_of_a_batch_makes_no_difference(
     reference, apart, x = images(60)
     score = nearness(reference, x)
     expected = sensitivity.table(reference, apart, x, score)
-    monkeypatch.setattr(sensitivity, "_TOGETHER", together)
+    monkeypatch.setattr(outputs, "_TOGETHER", together)
     assert sensitivity.table(reference, apart, x, score) == expected
 
 

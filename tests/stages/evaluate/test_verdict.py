@@ -22,7 +22,13 @@ def judge(float_errors: Array, quantized_errors: Array, margin: float = MARGIN) 
 
 def test_identical_models_do_not_differ_at_all() -> None:
     found = judge(errors(), errors())
-    assert found == {"low": 0, "high": 0, "margin": MARGIN, "non_inferior": 1}
+    assert found == {
+        "low": 0,
+        "high": 0,
+        "margin": MARGIN,
+        "smallest_effect": 0,
+        "non_inferior": 1,
+    }
 
 
 def test_predictions_are_compared_with_the_truth() -> None:
@@ -142,3 +148,16 @@ def test_a_float_model_whose_error_vanishes_in_a_resample_is_refused_not_warned_
     reference[0] = 1
     with pytest.raises(OctetError):
         judge(reference, reference + np.eye(20)[1])
+
+
+def test_a_change_of_the_smallest_effect_shows_four_times_in_five() -> None:
+    rng = np.random.default_rng(0)
+
+    def draw(excess: float) -> dict[str, float]:
+        float_errors = rng.normal(size=400)
+        own = 0.2 * rng.normal(size=400)  # of variance 0.04: an increase of the MSE by 4 percent
+        return judge(float_errors, np.sqrt((1 + excess) / 1.04) * (float_errors + own))
+
+    effect = float(np.mean([draw(0.0)["smallest_effect"] for _ in range(20)]))
+    shown = sum(draw(effect)["low"] > 0 for _ in range(60))
+    assert 0.6 < shown / 60 < 0.95

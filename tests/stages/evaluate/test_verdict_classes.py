@@ -176,3 +176,20 @@ def test_where_there_is_no_change_small_p_values_are_rare() -> None:
 
 def test_the_deviation_is_that_of_two_sided_95_percent() -> None:
     assert norm.ppf(0.975) == pytest.approx(Z, rel=1e-12)
+
+
+def test_a_change_of_the_smallest_effect_shows_four_times_in_five() -> None:
+    rng = np.random.default_rng(0)
+    rows, lost, gained = 4000, 0.02, 0.01
+    effect = judge(rows - 120, round(gained * rows), round(lost * rows), 0)["smallest_effect"]
+    # The same number of images on which the models differ, and a true change of that size.
+    shown = 0
+    for _ in range(1000):
+        b, c = rng.multinomial(rows, [0.015 - effect / 2, 0.015 + effect / 2, 0.97])[:2]
+        shown += judge(rows - b - c, b, c, 0)["high"] < 0
+    assert 0.75 < shown / 1000 < 0.85
+
+
+def test_more_images_show_a_smaller_effect() -> None:
+    few, many = judge(900, 5, 5, 90), judge(90_000, 500, 500, 9000)
+    assert many["smallest_effect"] < few["smallest_effect"] / 9

@@ -1,0 +1,35 @@
+"""What evaluate has to draw: what both networks gave for each test row."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from octet.arrays import dump_arrays
+from octet.network import Array
+from stages.tracked import Dataset, TableData, plots_path
+
+_DIGITS = 9
+
+
+def files(name: str, data: Dataset, outputs: tuple[Array, Array]) -> dict[Path, bytes]:
+    """The outputs as they are, and as a CSV of actual, float and quantized for each test row.
+
+    Args:
+        name: the system's.
+        data: its data; of a table the CSV has targets, of images the numbers of classes.
+        outputs: of the float and of the quantized network, ``(rows, outputs)``.
+    """
+    table = isinstance(data, TableData)
+    said = [y[:, 0] if table else np.argmax(y, axis=1) for y in outputs]
+    form = f"%.{_DIGITS}g" if table else "%d"
+    file = io.BytesIO()
+    columns = np.column_stack([data.y_test, *said])
+    np.savetxt(file, columns, form, ",", header="actual,float,quantized", comments="")
+    folder = plots_path(name, "evaluate")
+    return {
+        folder / "outputs.safetensors": dump_arrays(
+            {}, {"float": outputs[0], "quantized": outputs[1]}
+        ),
+        folder / "predictions.csv": file.getvalue(),
+    }
