@@ -22,9 +22,9 @@ from octet.network import (
     label,
 )
 from stages.params import Calibration
+from stages.quantize.spool import batches
 
 BITS = 8
-_TOGETHER = 50
 _BINS = 4096
 # What range: percentile leaves out at each end.
 _TAIL = 1e-4
@@ -103,12 +103,6 @@ def with_grids(network: Network, x: Input, calibration: Calibration) -> Network:
     ]
     layers = (*network.layers[:start], Quantize(grids[-1]), *coded)
     return replace(network, layers=layers)
-
-
-def batches(x: Input) -> Iterator[Array]:
-    """The rows in float64, some at a time."""
-    for i in range(0, len(x), _TOGETHER):
-        yield x[i : i + _TOGETHER].astype(np.float64)
 
 
 def _given(body: tuple[Layer, ...], x: Array) -> Iterator[tuple[int, Array]]:

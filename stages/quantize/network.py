@@ -1,7 +1,7 @@
 """Quantize a network layer by layer, each on the inputs that it sees in training."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from stages.params import Quant
 from stages.quantize import calibration
 from stages.quantize.hessian import Moments, second_moments
 from stages.quantize.layer import Figures, for_integers, parameters, weights_only
+from stages.quantize.spool import Spool
 
 
 def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
@@ -47,14 +48,34 @@ def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
     _refuse_unusable(network, x)
     if quant.activations == "none":
         return quantize_apart(network, x, quant, (quant.bits,))[quant.bits]
-    coded, rows = _with_grids(network, x, quant)
-    layers = list(coded.layers)
+    return quantize_coded(*with_grids(network, x, quant), quant)
+
+
+def with_grids(network: Network, x: Input, quant: Quant) -> tuple[Network, Input]:
+    """The network with its activations on grids, and the rows that the grids are taken from."""
+    rows = calibration.pick(x, quant.calibration)
+    return calibration.with_grids(network, rows, quant.calibration), rows
+
+
+def quantize_coded(coded: Network, rows: Input, quant: Quant) -> Network:
+    """What `quantize_network` does once activations are on grids, which no width changes.
+
+    Args:
+        coded: with its activations on grids, its weights in float.
+        rows: the calibration rows.
+        quant: how; activations are uint8.
+
+    Raises:
+        OctetError: see `stages.quantize.layer`.
+    """
     found: dict[str, Figures] = {}
-    for i, layer, entering in _weighted(coded):
-        seen = _moments(layer, _pairs(coded.layers[: i + 1], layers[:i], rows), entering)
-        name = label(layers, i)
-        layers[i], found[name] = for_integers(layer, seen, entering, quant, name)
-    return replace(network, layers=tuple(layers), rounding=found)
+
+    def quantize(i: int, layer: Weighted, seen: Moments, entering: Grid) -> Weighted:
+        name = label(coded.layers, i)
+        made, found[name] = for_integers(layer, seen, entering, quant, name)
+        return made
+
+    return replace(coded, layers=_walk(coded, rows, quantize), rounding=found)
 
 
 def quantize_apart(
@@ -76,11 +97,14 @@ def quantize_apart(
     if quant.activations == "none" and not isinstance(network.signature, Images):
         floats = x.astype(np.float64)
         return {bits: _on_floats(network, floats, each) for bits, each in at_widths.items()}
-    coded, rows = _with_grids(network, x, quant)
-    seen = {
-        i: _moments(layer, _pairs(coded.layers[: i + 1], coded.layers[:i], rows), entering)
-        for i, layer, entering in _weighted(coded)
-    }
+    coded, rows = with_grids(network, x, quant)
+    seen: dict[int, Moments] = {}
+
+    def keep(i: int, layer: Weighted, moments: Moments, _: Grid) -> Weighted:
+        seen[i] = moments
+        return layer
+
+    _walk(coded, rows, keep)
     return {bits: _apart(coded, seen, each) for bits, each in at_widths.items()}
 
 
@@ -105,12 +129,6 @@ def _refuse_unusable(network: Network, x: Input) -> None:
         if isinstance(layer, Weighted):
             parameters(layer, label(network.layers, i))
     floating.refuse_input(network, x)
-
-
-def _with_grids(network: Network, x: Input, quant: Quant) -> tuple[Network, Input]:
-    """The network with its activations on grids, and the rows that the grids are taken from."""
-    rows = calibration.pick(x, quant.calibration)
-    return calibration.with_grids(network, rows, quant.calibration), rows
 
 
 def _on_floats(network: Network, x: Array, quant: Quant) -> Network:
@@ -138,20 +156,30 @@ def _weighted(network: Network) -> Iterator[tuple[int, Weighted, Grid]]:
             grid = layer.output
 
 
-def _pairs(
-    layers: Sequence[Layer], before: Sequence[Layer], rows: Input
-) -> Iterator[tuple[Array, Array]]:
-    """What enters the last of the layers behind ``before``, and what it gives in float.
+def _walk(
+    coded: Network, rows: Input, quantize: Callable[[int, Weighted, Moments, Grid], Weighted]
+) -> tuple[Layer, ...]:
+    """Put one layer after the other through ``quantize``; each sees what those before it give then.
 
-    The rows pass through all layers again for each layer, in small batches: to keep what each gave
-    would take memory in proportion to their number.
+    Args:
+        coded: with its activations on grids, its weights in float.
+        rows: the calibration rows.
+        quantize: from the index of a layer, the layer, moments of what it sees and should give,
+            and the grid of what it sees, to what stands in its place.
     """
-    reference = _in_float(layers)
-    for batch in calibration.batches(rows):
-        yield floating.through(before, batch), floating.through(reference, batch)
+    layers = list(coded.layers)
+    seen, wanted = Spool(rows), Spool(rows)
+    last = done = 0
+    for i, layer, entering in _weighted(coded):
+        seen.advance(layers[last:i])
+        wanted.advance(_in_float(layers[done : i + 1]))
+        moments = _moments(layer, zip(seen, wanted, strict=True), entering)
+        layers[i] = quantize(i, layer, moments, entering)
+        last, done = i, i + 1
+    return tuple(layers)
 
 
-def _moments(layer: Weighted, pairs: Iterator[tuple[Array, Array]], entering: Grid) -> Moments:
+def _moments(layer: Weighted, pairs: Iterable[tuple[Array, Array]], entering: Grid) -> Moments:
     """Moments of what enters a layer and what it should give, in steps of the entering grid."""
     shape = shape_of(layer.weight)
     moments = Moments(math.prod(shape[1:]), shape[0])

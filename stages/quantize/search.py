@@ -18,8 +18,8 @@ How = Literal["nearest", "gptq", "exact"]
 _COARSE = [0.05 * i for i in range(2, 25)]
 _FINE = [0.01 * i for i in range(-5, 6)]
 # How many ranges are rounded exactly, of those that gptq found best: 16 of rows of ten columns, and
-# of longer ones fewer, down to 1.
-_SHORTLISTED_COLUMNS = 160
+# of longer ones, whose search takes far longer, fewer, down to 2.
+_SHORTLISTED = 1600
 # Rows of more columns are not searched for a proof: it would not end.
 _PROVABLE = 26
 
@@ -72,7 +72,7 @@ def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, quant:
     coarse_errors = errors(coarse, quick)
     fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, quant.scheme)
     candidates = np.concatenate([coarse, fine])
-    listed = max(1, min(16, _SHORTLISTED_COLUMNS // len(hessian)))
+    listed = max(2, min(16, _SHORTLISTED // len(hessian) ** 2))
     short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), listed)
     if quant.rounding == "exact":
         # The range as it is comes along, lest a search by gptq's errors end up with a worse one.

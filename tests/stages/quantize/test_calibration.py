@@ -29,7 +29,7 @@ from octet.network import (
     Weighted,
 )
 from stages import params
-from stages.quantize import calibration as stage
+from stages.quantize import spool
 from stages.quantize.calibration import pick, with_grids
 from tests.stages.quantize.cases import calibration, random_cnn, random_images, random_layer
 
@@ -269,7 +269,7 @@ def test_the_size_of_a_batch_makes_no_difference(
     rng = np.random.default_rng(9)
     network, x = random_cnn(rng), random_images(rng, 130)
     first = plain(grids(with_grids(network, x, calibration(range_=range_))))
-    monkeypatch.setattr(stage, "_TOGETHER", together)
+    monkeypatch.setattr(spool, "_TOGETHER", together)
     assert plain(grids(with_grids(network, x, calibration(range_=range_)))) == first
 
 
