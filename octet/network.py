@@ -152,7 +152,7 @@ class Network:
     """Layers in order, their meaning, and what is known of how they came to be.
 
     ``rounding`` is what the quantizer knows of the codes of each layer, by its `label`: their error
-    at the outputs and what was proven of it (see `stages.quantize.layer`). Empty in float.
+    at the outputs and what was proven of it (see `stages.quantization.layer`). Empty in float.
     """
 
     layers: tuple[Layer, ...]

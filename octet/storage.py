@@ -38,10 +38,14 @@ from octet.reader import Reader, number, whole
 
 def dump_network(network: Network) -> bytes:
     """The bytes of a model file."""
-    arrays: dict[str, AnyArray] = {}
-    layers = [_dump_layer(str(i), layer, arrays) for i, layer in enumerate(network.layers)]
+    layers, arrays = _dump_layers(network)
     header = {"layers": layers, "rounding": network.rounding, **asdict(network.signature)}
     return dump_arrays(header, arrays)
+
+
+def _dump_layers(network: Network) -> tuple[list[dict[str, Any]], dict[str, AnyArray]]:
+    arrays: dict[str, AnyArray] = {}
+    return [_dump_layer(str(i), layer, arrays) for i, layer in enumerate(network.layers)], arrays
 
 
 def load_signature(header: Mapping[str, Any]) -> Signature:
@@ -116,17 +120,23 @@ class Sizes:
 def sizes(path: Path) -> Sizes:
     """What a model file spends its bytes on, read off the file. Errors as for `load_arrays`."""
     _, arrays = load_arrays(path)
-
-    def total(*kinds: str) -> int:
-        return sum(a.nbytes for name, a in arrays.items() if name.split(".")[-1] in kinds)
-
     return Sizes(
-        floats=total("weight", "bias"),
-        codes=total("codes"),
-        scales=total("scale", "zero_point"),
-        scaler=total("mean", "std"),
+        floats=_total(arrays, "weight", "bias"),
+        codes=_total(arrays, "codes"),
+        scales=_total(arrays, "scale", "zero_point"),
+        scaler=_total(arrays, "mean", "std"),
         file=path.stat().st_size,
     )
+
+
+def payload(network: Network) -> int:
+    """The bytes that a file of the network would spend on floats, codes and scales."""
+    _, arrays = _dump_layers(network)
+    return _total(arrays, "weight", "bias", "codes", "scale", "zero_point")
+
+
+def _total(arrays: Mapping[str, AnyArray], *kinds: str) -> int:
+    return sum(a.nbytes for name, a in arrays.items() if name.split(".")[-1] in kinds)
 
 
 def _strings(value: object) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ def _refuse_empty(span: tuple[float, float]) -> tuple[float, float]:
 
 
 Span = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_refuse_empty)]
+Rounding = Literal["nearest", "gptq", "exact"]
 Margin = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
@@ -97,7 +98,7 @@ class Quant(_Section):
         description="[below, above], fractions of the range from 0 to 10; "
         "other than [0, 0] only with range: minmax"
     )
-    rounding: Literal["nearest", "gptq", "exact"] = Field(description="nearest, gptq or exact")
+    rounding: Rounding = Field(description="nearest, gptq or exact")
     bias: Bias = Field(description="a mapping with bits and range")
     activations: Literal["none", "uint8"] = Field(
         description="none (weights only) or uint8 (integers only)"
@@ -271,6 +272,20 @@ class Gates(_Section):
     )
 
 
+class Sweep(_Section):
+    """What the sweep tries, and who does the work."""
+
+    bits: tuple[Annotated[int, Field(ge=MIN_BITS, le=8)], ...] = Field(
+        min_length=1, description="a list of integers from 2 to 8"
+    )
+    roundings: tuple[Rounding, ...] = Field(
+        min_length=1, description="a list of nearest, gptq and exact"
+    )
+    backend: Literal["loky", "dask"] = Field(
+        description="loky (this machine) or dask (the cluster at $DASK_SCHEDULER_ADDRESS)"
+    )
+
+
 class Params(_Section):
     """The whole of params.yaml."""
 
@@ -278,6 +293,7 @@ class Params(_Section):
     train: Train = Field(description="a mapping; see params.yaml for its keys")
     quant: Quant = Field(description="a mapping; see params.yaml for its keys")
     gates: Gates = Field(description="a mapping; see params.yaml for its keys")
+    sweep: Sweep = Field(description="a mapping with bits, roundings and backend")
     systems: dict[str, System] = Field(
         min_length=1,
         description="a mapping from a system's name to data, model, train, quant and gates",

@@ -7,9 +7,9 @@ import numpy as np
 
 from octet import affine
 from octet.network import Array
-from stages.quantize.exact import exact
-from stages.quantize.hessian import second_moments
-from stages.quantize.rounding import lattice
+from stages.quantization.exact import exact
+from stages.quantization.hessian import second_moments
+from stages.quantization.rounding import lattice
 
 WIDTHS = range(2, 17)
 TRIALS = 20

@@ -20,10 +20,11 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from octet import export, inference
 from octet.network import Network
 from stages import params, tracked
-from stages.evaluate import disturbed, scores
+from stages.comparison import scores
+from stages.evaluate import disturbed
 from stages.params import Calibration, Cnn, Params, Quant
-from stages.quantize import calibration
-from stages.quantize.network import quantize_network
+from stages.quantization import calibration
+from stages.quantization.network import quantize_network
 from stages.tracked import ImageData
 from stages.train import cnn, kernels
 from stages.train.architecture import plan

@@ -3,7 +3,7 @@
 import numpy as np
 
 from octet.network import Array, Network, Pixels, Standardize
-from stages.evaluate import outputs, scores
+from stages.comparison import outputs, scores
 
 _SEED = 0
 _NOISE = 0.3  # the noise under which accuracy is measured, in deviations of the pixels

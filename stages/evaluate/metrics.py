@@ -22,7 +22,8 @@ from octet.network import (
     values,
 )
 from octet.storage import Sizes
-from stages.evaluate import disturbed, outputs, scores, sensitivity, verdict
+from stages.comparison import outputs, scores, verdict
+from stages.evaluate import disturbed, sensitivity
 from stages.params import Gates
 from stages.tracked import Dataset, ImageData, TableData
 

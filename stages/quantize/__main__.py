@@ -5,7 +5,7 @@ from pathlib import Path
 from octet import storage
 from stages import command, tracked
 from stages.params import FLOAT_BITS, Params
-from stages.quantize.network import quantize_apart, quantize_network
+from stages.quantization.network import quantize_apart, quantize_network
 
 
 def quantize(name: str, params: Params) -> dict[Path, bytes]:

@@ -9,7 +9,7 @@ import pytest
 from octet import export, integer, storage
 from octet.network import Input, Network
 from stages import params, tracked
-from stages.quantize.network import quantize_network
+from stages.quantization.network import quantize_network
 from stages.tracked import ImageData, load_dataset
 from tests.conftest import Clone, new_clone_at
 

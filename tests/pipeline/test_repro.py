@@ -49,7 +49,7 @@ def test_a_systems_own_key_goes_over_the_common_one(reproduced: Clone) -> None:
 
 
 def test_running_python_does_not_make_a_stage_stale(reproduced: Clone) -> None:
-    reproduced.run("python", "-c", "import stages.quantize.network, octet.storage")
+    reproduced.run("python", "-c", "import stages.quantization.network, octet.storage")
     assert list(reproduced.path.glob("stages/quantize/__pycache__"))
     assert "up to date" in reproduced.dvc("status")
 

@@ -5,9 +5,10 @@ import pytest
 
 from octet import floating, inference
 from octet.network import Pixels, Standardize
-from stages.evaluate import disturbed, scores
-from stages.quantize.network import quantize_network
-from tests.stages.quantize.cases import quant, random_cnn, random_images
+from stages.comparison import scores
+from stages.evaluate import disturbed
+from stages.quantization.network import quantize_network
+from tests.stages.quantization.cases import quant, random_cnn, random_images
 
 SCALER = Standardize(np.array([40.0, 128.0]), np.array([70.0, 3.0]))
 

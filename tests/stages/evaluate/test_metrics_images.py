@@ -14,12 +14,13 @@ from sklearn.metrics import accuracy_score
 from octet import inference, storage
 from octet.errors import OctetError
 from octet.network import Images, Network, Quantize, Standardize
-from stages.evaluate import disturbed, metrics, scores, verdict
+from stages.comparison import scores, verdict
+from stages.evaluate import disturbed, metrics
 from stages.evaluate.metrics import Figures, Models
 from stages.params import Gates
-from stages.quantize.network import quantize_apart, quantize_network
+from stages.quantization.network import quantize_apart, quantize_network
 from stages.tracked import ImageData
-from tests.stages.quantize.cases import digits, quant
+from tests.stages.quantization.cases import digits, quant
 
 GATES = Gates(
     mse_increase=0.01,

@@ -8,9 +8,10 @@ import pytest
 
 from octet import floating
 from octet.network import Array, Columns, Network, Quantize, Standardize, Weighted, label
-from stages.evaluate import outputs, sensitivity
-from stages.quantize.network import quantize_apart
-from tests.stages.quantize.cases import (
+from stages.comparison import outputs
+from stages.evaluate import sensitivity
+from stages.quantization.network import quantize_apart
+from tests.stages.quantization.cases import (
     quant,
     random_cnn,
     random_images,

@@ -1,0 +1,24 @@
+"""python -m stages.sweep SYSTEM: every width and rounding -> plots/<system>/sweep/sweep.csv."""
+
+from pathlib import Path
+
+from octet import storage
+from stages import command, tracked
+from stages.params import Params
+from stages.sweep import points, workers
+
+
+def sweep(name: str, params: Params) -> dict[Path, bytes]:
+    """What each width and rounding of a system costs and saves."""
+    network = storage.load_network(tracked.float_path(name))
+    data, quant = tracked.load_dataset(name), params.quant_of(name)
+    reference = points.prepare(network, data, quant)
+    hows = points.ways(quant, params.sweep)
+    with workers.backend(params.sweep.backend):
+        found = workers.each(points.measure, reference, hows, name)
+    table = points.dump(name, points.in_float(reference), found)
+    return {tracked.plots_path(name, "sweep") / "sweep.csv": table}
+
+
+if __name__ == "__main__":
+    command.run(sweep, "Quantize and score a system at every width and with every rounding.")

@@ -1,0 +1,127 @@
+"""The points of the sweep: a width, a rounding, and what they cost in score and save in bytes."""
+
+from dataclasses import astuple, dataclass, fields
+from itertools import product
+
+import numpy as np
+
+from octet import inference, storage
+from octet.network import Array, Input, Network
+from stages.comparison import scores, verdict
+from stages.params import FLOAT_BITS, Quant, Sweep
+from stages.quantization.network import quantize_coded, quantize_network, with_grids
+from stages.tracked import Dataset, TableData
+
+_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Point:
+    """One row of the CSV.
+
+    Attributes:
+        bits: of a weight; 32 for the float network.
+        rounding: nearest, gptq or exact; float for the float network.
+        payload: bytes of codes, scales and zero points, and of what is left in float.
+        score: R² of a table, accuracy of images; on the test rows.
+        loss: the score of the float network less this one's.
+        low, high: the paired interval of the loss, 95 %.
+        fidelity: signal to quantization noise of the outputs, in dB.
+    """
+
+    bits: int
+    rounding: str
+    payload: int
+    score: float
+    loss: float
+    low: float
+    high: float
+    fidelity: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What all points of a system share.
+
+    Attributes:
+        network: in float.
+        coded: the same with its activations on grids; without any, the same.
+        rows: the training rows that quantization looks at.
+        data: of which the test rows are scored.
+        outputs: of the float network for the test rows, ``(rows, outputs)``.
+    """
+
+    network: Network
+    coded: Network
+    rows: Input
+    data: Dataset
+    outputs: Array
+
+
+def prepare(network: Network, data: Dataset, quant: Quant) -> Reference:
+    """Take the ranges of the activations and the float outputs, once for all points."""
+    coded, rows = network, data.x_train
+    if quant.activations == "uint8":
+        coded, rows = with_grids(network, data.x_train, quant)
+    return Reference(network, coded, rows, data, inference.run(network, data.x_test))
+
+
+def ways(quant: Quant, sweep: Sweep) -> list[Quant]:
+    """Every width with every rounding; for the rest as the system is quantized."""
+    return [
+        quant.model_copy(update={"bits": bits, "rounding": rounding})
+        for bits, rounding in product(sweep.bits, sweep.roundings)
+    ]
+
+
+def measure(reference: Reference, quant: Quant) -> Point:
+    """Quantize in one way, and compare the outputs with those of the float network.
+
+    Raises:
+        OctetError: see `stages.quantization.layer`.
+    """
+    if quant.activations == "uint8":
+        network = quantize_coded(reference.coded, reference.rows, quant)
+    else:
+        network = quantize_network(reference.network, reference.rows, quant)
+    outputs = inference.run(network, reference.data.x_test)
+    whole, (low, high) = _score(reference.data, reference.outputs), _interval(reference, outputs)
+    score = _score(reference.data, outputs)
+    fidelity = scores.fidelity(reference.outputs, outputs)["sqnr_db"]
+    payload = storage.payload(network)
+    return Point(quant.bits, quant.rounding, payload, score, whole - score, low, high, fidelity)
+
+
+def in_float(reference: Reference) -> Point:
+    """The float network itself, which loses nothing."""
+    score = _score(reference.data, reference.outputs)
+    fidelity = scores.fidelity(reference.outputs, reference.outputs)["sqnr_db"]
+    payload = storage.payload(reference.network)
+    return Point(FLOAT_BITS, "float", payload, score, 0.0, 0.0, 0.0, fidelity)
+
+
+def dump(name: str, whole: Point, points: list[Point]) -> bytes:
+    """The CSV of a system: the float network first, then the points as they come."""
+    lines = [",".join(["system", *(field.name for field in fields(Point))])]
+    for point in (whole, *points):
+        cells = [f"{x:.{_DIGITS}g}" if isinstance(x, float) else str(x) for x in astuple(point)]
+        lines.append(",".join([name, *cells]))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _score(data: Dataset, outputs: Array) -> float:
+    if isinstance(data, TableData):
+        return scores.regression(data.y_test, outputs[:, 0])["r2"]
+    return float(np.mean(scores.correct(data.y_test, outputs)))
+
+
+def _interval(reference: Reference, outputs: Array) -> tuple[float, float]:
+    """Of the loss in score. R² falls by what MSE grows by, relative to itself, times 1 - R²."""
+    data, plain = reference.data, reference.outputs
+    if isinstance(data, TableData):
+        found = verdict.regression(data.y_test, plain[:, 0], outputs[:, 0], margin=0.0)
+        unexplained = 1 - _score(data, plain)
+        return unexplained * found["low"], unexplained * found["high"]
+    right = scores.correct(data.y_test, plain), scores.correct(data.y_test, outputs)
+    found = verdict.classification(*right, margin=0.0)
+    return -found["high"], -found["low"]

@@ -1,0 +1,74 @@
+"""Who does the work of a sweep: processes of this machine, or the workers of a Dask cluster."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import joblib
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from octet.errors import OctetError
+
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
+_SECONDS = 30  # that a scheduler may take to answer
+
+Shared = TypeVar("Shared")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Inside, joblib runs its tasks with this backend: ``loky`` or ``dask``.
+
+    Raises:
+        OctetError: it is dask, and DASK_SCHEDULER_ADDRESS names no scheduler that answers.
+    """
+    with ExitStack() as stack:
+        if name == "dask":
+            stack.enter_context(_client())
+        stack.enter_context(joblib.parallel_config(backend=name, n_jobs=-1))
+        yield
+
+
+def each(
+    function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task], title: str
+) -> list[Result]:
+    """What the function gives for each task, in their order, with a progress bar.
+
+    Args:
+        function: of what all tasks share, and one of them.
+        shared: is sent to each worker.
+        tasks: in any number.
+        title: of the bar.
+    """
+    work = (joblib.delayed(_alone)(function, shared, task) for task in tasks)
+    done = joblib.Parallel(return_as="generator")(work)
+    return list(tqdm(done, desc=title, total=len(tasks), unit="point"))
+
+
+def _alone(function: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:
+    # Each worker with a BLAS of one thread: their own threads would only wait for each other.
+    with threadpool_limits(1):
+        return function(shared, task)
+
+
+@contextmanager
+def _client() -> Iterator[None]:
+    # Imported here, for it takes a second and only clusters need it.
+    from distributed import Client
+
+    address = os.environ.get(ADDRESS)
+    if not address:
+        raise OctetError(
+            f"params.yaml: sweep.backend: got dask without {ADDRESS}; set it to the address of a "
+            "Dask scheduler, such as tcp://127.0.0.1:8786, or set sweep.backend: loky"
+        )
+    try:
+        client = Client(address, timeout=_SECONDS)
+    except (OSError, ValueError) as error:
+        raise OctetError(f"{ADDRESS}: got {address}, where no scheduler answers: {error}") from None
+    with client:
+        yield
