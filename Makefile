@@ -5,9 +5,12 @@ READY := $(VENV)/.ready
 # The stages run `python`: it must be the one that has the requirements.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test check bench seeds lock
+.PHONY: run gate test check bench seeds lock
 run: $(READY)
 	@python -m stages.run
+
+gate: $(READY)
+	@python -m stages.gate
 
 test: $(READY)
 	python -m pytest -n 2 --dist loadgroup $(PYTEST)

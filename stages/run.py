@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from octet.errors import OctetError
-from stages import params, tracked
+from stages import markdown, params, tracked
 from stages.load.images import IMAGES
 from stages.load.sources import OutOfReachError, fetch
 from stages.load.tables import TABLES
@@ -64,7 +64,7 @@ def out_of_reach(checked: Params) -> dict[str, str]:
 
 def table(names: list[str]) -> str:
     """Float against quantized, a row for each system, as Markdown."""
-    rows = [list(_HEAD)]
+    rows = []
     for name in names:
         metrics = json.loads(tracked.metrics_path(name).read_text())
         size, verdict = metrics["size"], metrics["verdict"]
@@ -85,10 +85,7 @@ def table(names: list[str]) -> str:
                 "not inferior" if verdict["non_inferior"] else "not shown to be as good",
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * width for width in widths])
-    lines = [" | ".join(map(str.ljust, row, widths)) for row in rows]
-    return "".join(f"| {line} |\n" for line in lines)
+    return markdown.table(_HEAD, rows)
 
 
 def _dvc(*arguments: str) -> int:

@@ -62,6 +62,7 @@ def quantized_path(system: str) -> Path:
 
 APART_BITS = (8, 4)
 PLOTS = Path("plots")
+METRICS = Path("metrics")
 
 
 def apart_path(system: str, bits: int) -> Path:
@@ -71,7 +72,7 @@ def apart_path(system: str, bits: int) -> Path:
 
 def metrics_path(system: str) -> Path:
     """What evaluate writes."""
-    return Path("metrics", f"{system}.json")
+    return METRICS / f"{system}.json"
 
 
 def dump_dataset(dataset: Dataset) -> bytes:
