@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lines of cells, every column as wide as its widest cell."""
-    cells = [list(map(str, head)), *[list(map(text, row)) for row in rows]]
+    cells = [list(map(text, row)) for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * width for width in widths])
     lines = [" | ".join(map(str.ljust, row, widths)) for row in cells]
