@@ -61,12 +61,14 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Point:
-    """A row of a sweep: a network of so many bits and this rounding; ``float`` with 32 is the last.
+    """A row of a sweep.
 
     Attributes:
+        bits: of a weight; 32 for the float network.
+        rounding: nearest, gptq or exact; float for the float network.
         payload: bytes of weights, scales and zero points.
         score, loss: R² or accuracy, and how much less than the float network's.
-        low, high: the interval of the verdict.
+        low, high: the interval of the loss.
         fidelity: signal to quantization noise at the outputs, in dB.
     """
 
@@ -139,7 +141,7 @@ def _read_metrics(path: Path) -> Metrics:
     except (ValueError, RecursionError) as error:
         raise OctetError(f"{path}: not JSON ({error}); run `dvc repro`") from None
     if not isinstance(content, dict):
-        raise OctetError(f"{path}: got {type(content).__name__}; allowed is an object of groups")
+        raise OctetError(f"{path}: not an object of groups of figures; run `dvc repro`")
     return Metrics(path, content)
 
 

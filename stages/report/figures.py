@@ -46,7 +46,7 @@ def pictures(evidence: Evidence, key: str) -> list[Picture]:
     """
     drawn = [_predictions, _errors] if isinstance(evidence.data, TableData) else [_output_changes]
     drawn += [_weights, _steps] if evidence.of_images else [_coefficients]
-    if evidence.sweep:
+    if any(point.rounding in _ROUNDINGS for point in evidence.sweep):
         drawn.append(_sweep)
     if tables.activation_ranges(evidence):
         drawn.append(_ranges)
@@ -232,22 +232,15 @@ def _paired_weights(evidence: Evidence) -> list[tuple[Array, Array]]:
 
 def _sweep(evidence: Evidence, key: str) -> list[Picture]:
     """Bytes against loss in score, a line for each rounding, float as the reference."""
-    unit, times, linear = ("accuracy, points", 100, 0.1) if evidence.of_images else ("R²", 1, 0.001)
+    unit, times, linear = ("accuracy, points", 100, 0.1) if evidence.of_images else ("R²", 1, 0.01)
     points = [point for point in evidence.sweep if point.rounding in _ROUNDINGS]
     reference = [point for point in evidence.sweep if point.rounding == "float"]
 
     def paint(axes: Axes) -> None:
         axes.axhline(0, color=INK, linewidth=0.8)
-        for rounding, (colour, marker, dash) in _ROUNDINGS.items():
-            line = sorted((p.payload, times * p.loss) for p in points if p.rounding == rounding)
-            axes.plot(
-                *zip(*line, strict=True),
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linestyle=dash,
-                label=rounding,
-            )
+        for rounding in _ROUNDINGS:
+            if line := [point for point in points if point.rounding == rounding]:
+                _line(axes, sorted(line, key=lambda point: point.payload), times, rounding)
         for point in reference:
             axes.plot(point.payload, 0, "*", color=INK, markersize=10, label="float")
         axes.set_yscale("symlog", linthresh=linear)
@@ -256,16 +249,29 @@ def _sweep(evidence: Evidence, key: str) -> list[Picture]:
         axes.legend(loc="upper right")
 
     caption = (
-        f"Bytes against loss in {unit}. Numbers along the top are bits; "
+        f"Bytes against loss in {unit}, with intervals of 95 %. Numbers along the top are bits; "
         "lower and further left is better."
     )
-    best = min(points, key=lambda p: (p.loss, p.payload))
+    best = min(points, key=lambda point: (point.loss, point.payload))
     told = (
         f"{caption} The least loss is {times * best.loss:.3g}, of {best.rounding} rounding with "
         f"{best.bits} bits; the table of the sweep has every point."
     )
     axes = ("bytes of weights, scales and zero points", f"loss in {unit}")
     return [_picture(key, paint, (caption, told), axes, _PLAIN)]
+
+
+def _line(axes: Axes, points: Sequence[Point], times: float, rounding: str) -> None:
+    """The points of one rounding, joined, with their intervals."""
+    colour, marker, dash = _ROUNDINGS[rounding]
+    payloads = [point.payload for point in points]
+    low, loss, high = (
+        [times * getattr(point, key) for point in points] for key in ("low", "loss", "high")
+    )
+    axes.vlines(payloads, low, high, color=colour, linewidth=0.8, alpha=0.6)
+    axes.plot(
+        payloads, loss, color=colour, marker=marker, markersize=4, linestyle=dash, label=rounding
+    )
 
 
 def _name_bytes(axes: Axes, points: Sequence[Point], reference: Sequence[Point]) -> None:

@@ -70,7 +70,7 @@ def layers(evidence: Evidence) -> Table:
             moved = [_cell(value, form) for value, form in numbers]
             rows.append((Cell(name, float(i)), _cell(size, ",d"), *moved, *span))
     headings = ("layer", "parameters", *(heading for heading, _, _ in figures), "lowest", "highest")
-    caption = "Layers: sensitivity, and the range of the outputs in codes"
+    caption = "sensitivity by layer, and the range that the codes of its outputs span"
     return Table(f"{evidence.name}: {caption}", headings, tuple(rows))
 
 
@@ -81,17 +81,15 @@ def sweep(evidence: Evidence) -> Table:
             Cell(f"{point.rounding}, {point.bits} bits", f"{point.rounding} {point.bits:02d}"),
             _cell(point.payload, ",d"),
             _cell(point.score, ".4f"),
-            _cell(point.loss, "+.4f"),
-            _cell(100 * point.low, "+.2f"),
-            _cell(100 * point.high, "+.2f"),
+            *(_cell(loss, "+.4f") for loss in (point.loss, point.low, point.high)),
             _cell(point.fidelity, ".1f"),
         )
         for point in evidence.sweep
     )
-    of = verdicts.unit(evidence)
-    interval = f"of {of.judged}, {of.name}"
-    headings = ("rounding", "bytes", "score", "loss", f"low {interval}", f"high {interval}", "dB")
-    return Table(f"{evidence.name}: every point of the sweep", headings, rows)
+    score = "accuracy" if evidence.of_images else "R²"
+    headings = ("rounding", "bytes", score, "loss", "low", "high", "SQNR in dB")
+    caption = f"every point of the sweep, with the 95 % interval of its loss in {score}"
+    return Table(f"{evidence.name}: {caption}", headings, rows)
 
 
 def activation_ranges(evidence: Evidence) -> list[tuple[str, tuple[float, float]]]:

@@ -44,7 +44,7 @@ _STYLE: dict[str, Any] = {
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _ROUNDED = {"d", "height", "transform", "viewBox", "width", "x", "y"}
 _REFERENCE = re.compile(r"#([\w.-]+)")
-_NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 # A point is drawn as a line that ends where it starts, which takes half as many bytes in this form.
 _DOT = re.compile(r"M (\S+ \S+) L \1(?= |$)")
 
@@ -99,8 +99,10 @@ def _tidy(element: ET.Element) -> None:
     if element.tag != "text":
         element.text = None
     element.tail = None
-    for name, value in element.attrib.items():
-        if name in _ROUNDED:
+    for name, value in list(element.attrib.items()):
+        if value.startswith("rotate(-0 "):
+            del element.attrib[name]
+        elif name in _ROUNDED:
             rounded = _NUMBER.sub(_tenths, " ".join(value.split()))
             element.set(name, _DOT.sub(r"M\1h0", rounded))
         elif name == "style":
