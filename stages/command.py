@@ -16,7 +16,8 @@ from octet.errors import OctetError
 from stages import params, tracked
 from stages.params import Params
 
-Stage = Callable[[str, Params], dict[Path, bytes]]
+Files = dict[Path, bytes]
+Stage = Callable[[str, Params], Files]
 
 
 def run(stage: Stage, description: str) -> None:
@@ -32,12 +33,27 @@ def run(stage: Stage, description: str) -> None:
     """
     parser = _Parser(description=description)
     parser.add_argument("system", help="a name under systems: in params.yaml")
+
+    def work(arguments: argparse.Namespace, checked: Params) -> Files:
+        checked.system(arguments.system)
+        return stage(arguments.system, checked)
+
+    _run(parser, work)
+
+
+def run_for_all(stage: Callable[[Params], Files], description: str) -> None:
+    """Be ``python -m stages.NAME``: one stage for all systems together; else as `run`."""
+    _run(_Parser(description=description), lambda _, checked: stage(checked))
+
+
+def _run(
+    parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace, Params], Files]
+) -> None:
     try:
-        name: str = parser.parse_args().system
+        arguments = parser.parse_args()
         checked = params.load()
-        checked.system(name)
         with np.errstate(over="raise", divide="raise", invalid="raise"):
-            made = stage(name, checked)
+            made = work(arguments, checked)
         _refuse_to_outlive(stages.PARENT)
         for path, content in made.items():
             files.write(path, content)
@@ -45,7 +61,8 @@ def run(stage: Stage, description: str) -> None:
     except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
     except ArithmeticError as error:
-        sys.exit(f"error: {name}: numbers too large or too small to work with ({error}); rescale")
+        of = f"{arguments.system}: " if "system" in arguments else ""
+        sys.exit(f"error: {of}numbers too large or too small to work with ({error}); rescale")
 
 
 def _clear_plots(made: set[Path]) -> None:

@@ -4,25 +4,9 @@ import numpy as np
 
 from octet.network import Array, Network, Pixels, Standardize
 from stages.comparison import outputs, scores
+from stages.comparison.noise import ACCURACY_NOISE, noisy
 
-_SEED = 0
-_NOISE = 0.3  # the noise under which accuracy is measured, in deviations of the pixels
 _LITTLE_NOISE, _SCALING = 0.1, 0.9
-
-
-def noisy(images: Pixels, scaler: Standardize, std: float) -> Array:
-    """The images with N(0, std²) on their standardized pixels: seeded, the same for every model.
-
-    Args:
-        images: ``(rows, channels, height, width)``.
-        scaler: mean and deviation of each channel.
-        std: of the noise, in deviations of the pixels.
-
-    Returns:
-        What standardizes to noisy pixels; not clipped, so below black and above white too.
-    """
-    noise = np.random.default_rng(_SEED).standard_normal(images.shape)
-    return np.asarray(images + std * scaler.std[:, None, None] * noise)
 
 
 def scaled(images: Pixels, scaler: Standardize, factor: float) -> Array:
@@ -42,7 +26,7 @@ def figures(
         scaler: of the float network.
         images, truth: the test images and their labels.
     """
-    under_noise = outputs.run(network, noisy(images, scaler, _NOISE))
+    under_noise = outputs.run(network, noisy(images, scaler, ACCURACY_NOISE))
     a_little = outputs.run(network, noisy(images, scaler, _LITTLE_NOISE))
     fainter = outputs.run(network, scaled(images, scaler, _SCALING))
     return {

@@ -38,7 +38,7 @@ def imported(stage: str) -> set[Path]:
 
 
 def declared(stage: str) -> set[Path]:
-    deps = {Path(dep) for dep in STAGES[stage]["do"]["deps"]}
+    deps = {Path(dep) for dep in STAGES[stage].get("do", STAGES[stage])["deps"]}
     return {dep for dep in deps if (ROOT / dep).exists() and dep.parts[0] in ("octet", "stages")}
 
 

@@ -1,0 +1,22 @@
+"""python -m stages.report: what all systems came to -> report/index.html and report/summary.md."""
+
+from pathlib import Path
+
+from stages import command
+from stages.params import Params
+from stages.report import evidence, page
+
+_FOLDER = Path("report")
+
+
+def report(params: Params) -> dict[Path, bytes]:
+    """The page and its Markdown twin."""
+    systems = [evidence.read(name) for name in params.systems]
+    return {
+        _FOLDER / "index.html": page.page(systems).encode(),
+        _FOLDER / "summary.md": page.summary(systems).encode(),
+    }
+
+
+if __name__ == "__main__":
+    command.run_for_all(report, "Report on all systems.")

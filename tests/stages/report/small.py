@@ -1,0 +1,117 @@
+"""A tree with all files that a report reads, made in seconds by the code that makes them."""
+
+import contextlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from octet import inference, storage
+from octet.network import Columns, Images, Linear, Network, Standardize
+from stages import tracked
+from stages.evaluate import metrics
+from stages.evaluate import plots as evaluate_plots
+from stages.params import Params, Quant
+from stages.quantization.network import quantize_apart, quantize_network
+from stages.sweep import points
+from stages.tracked import Dataset, ImageData, TableData
+from stages.train import plots as train_plots
+from tests.stages import documents
+from tests.stages.quantization.cases import quant, random_cnn, random_images, random_inputs
+
+TABLE, IMAGES = "diabetes", "digits"
+# What a page must show as it is, and a figure too.
+HOSTILE = ("<script>alert(1)</script>", '"><img src=x>', "$\\frac{a}{b}$", "R&D; {{ 7 * 7 }}")
+
+
+def write(folder: Path, sweep: bool = True) -> Path:
+    """The files of one system of each kind, and params.yaml, in a new folder."""
+    folder.mkdir()
+    document = {**documents.REAL, "systems": {n: documents.REAL["systems"][n] for n in both()}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    params = documents.load(folder, document)
+    with contextlib.chdir(folder):
+        for name, network, data, how in (_table(), _images()):
+            _write_system(name, network, data, how, params)
+            if sweep:
+                _write_sweep(name, network, data, how)
+    return folder
+
+
+def both() -> Iterable[str]:
+    return TABLE, IMAGES
+
+
+def copy(tree: Path, to: Path) -> Path:
+    """A copy to damage."""
+    shutil.copytree(tree, to)
+    return to
+
+
+def _table() -> tuple[str, Network, Dataset, Quant]:
+    rng = np.random.default_rng(0)
+    x = random_inputs(rng, len(HOSTILE))
+    weight, bias = rng.normal(size=(1, len(HOSTILE))), rng.normal(size=1)
+    y = x @ weight[0] + bias[0] + 0.1 * rng.normal(size=len(x))
+    signature = Columns(HOSTILE, "target", HOSTILE[0])
+    layers = (Standardize(x.mean(axis=0), x.std(axis=0)), Linear(weight * x.std(axis=0), bias))
+    return TABLE, Network(layers, signature), TableData(x, y, x, y, signature), quant()
+
+
+def _images() -> tuple[str, Network, Dataset, Quant]:
+    rng = np.random.default_rng(1)
+    network = random_cnn(rng)
+    classes = HOSTILE[: len(network.signature.classes)]
+    signature = Images(network.signature.shape, network.signature.white, classes)
+    x = random_images(rng, 200)
+    said = np.argmax(inference.run(network, x), axis=1).astype(np.uint8)
+    y = np.where(rng.random(len(x)) < 0.1, rng.integers(0, len(classes), len(x)), said)
+    data = ImageData(x, y.astype(np.uint8), x, y.astype(np.uint8), signature)
+    how = quant(activations="uint8", granularity="per_channel", bits=3)
+    return IMAGES, Network(network.layers, signature), data, how
+
+
+def _write_system(name: str, network: Network, data: Dataset, how: Quant, params: Params) -> None:
+    apart = quantize_apart(network, data.x_train, how, tracked.APART_BITS)
+    models = {
+        tracked.float_path(name): network,
+        tracked.quantized_path(name): quantize_network(network, data.x_train, how),
+        **{tracked.apart_path(name, bits): each for bits, each in apart.items()},
+    }
+    for path, each in models.items():
+        _put(path, storage.dump_network(each))
+    _put(tracked.data_path(name), tracked.dump_dataset(data))
+    pair = tracked.float_path(name), tracked.quantized_path(name)
+    stored = metrics.Models(
+        *(storage.load_network(path) for path in pair),
+        {bits: storage.load_network(tracked.apart_path(name, bits)) for bits in apart},
+        tuple(storage.sizes(path) for path in pair),
+    )
+    found = metrics.compare(stored, data, params.gates_of(name))
+    path = tracked.metrics_path(name)
+    _put(path, metrics.dump(found.figures, path))
+    for file, content in evaluate_plots.files(name, data, found.outputs).items():
+        _put(file, content)
+    if isinstance(data, ImageData):
+        white = data.signature.white
+        sheet = train_plots.contact_sheet(data.x_train, white, params.train.augment, 0)
+        _put(tracked.plots_path(name, "train") / "views.png", sheet)
+
+
+def _write_sweep(name: str, network: Network, data: Dataset, how: Quant) -> None:
+    reference = points.prepare(network, data, how)
+    ways = [
+        how.model_copy(update={"bits": bits, "rounding": rounding})
+        for bits in (2, 4, 8)
+        for rounding in ("nearest", "gptq", "exact")
+    ]
+    found = [points.measure(reference, each) for each in ways]
+    table = points.dump(name, points.in_float(reference), found)
+    _put(tracked.plots_path(name, "sweep") / "sweep.csv", table)
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

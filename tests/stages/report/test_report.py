@@ -1,0 +1,326 @@
+"""The report: one page that loads nothing, its Markdown twin, the same bytes every time."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from octet import storage
+from octet.errors import OctetError
+from stages import tracked
+from stages.report import evidence, page, sheets, tables, vector, verdicts
+from stages.report.evidence import Evidence
+from tests.conftest import ROOT
+from tests.stages.report import small
+
+VOID = {"br", "hr", "img", "input", "link", "meta"}
+LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "cite"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text in each, and whether all of them are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs), f"an attribute of {tag} stands there twice"
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append((self._open[-1] if self._open else "", data.strip()))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for each, attributes in self.elements if each == tag]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.write(tmp_path_factory.mktemp("report") / "tree")
+
+
+@pytest.fixture(scope="module")
+def systems(tree: Path) -> list[Evidence]:
+    return read(tree)
+
+
+@pytest.fixture(scope="module")
+def html(tree: Path, systems: list[Evidence]) -> str:
+    with contextlib.chdir(tree):
+        return page.page(systems)
+
+
+def read(tree: Path) -> list[Evidence]:
+    with contextlib.chdir(tree):
+        return [evidence.read(name) for name in small.both()]
+
+
+def run(tree: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.report"],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def edit(path: Path, key: str, value: object) -> None:
+    """Put a figure into a file of metrics, or take it away with None."""
+    content = json.loads(path.read_text())
+    *groups, last = key.split(".")
+    section = content
+    for group in groups:
+        section = section[group]
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    path.write_text(json.dumps(content))
+
+
+def test_two_runs_give_the_same_bytes_whatever_the_hash_seed_and_the_users_style(
+    tree: Path, tmp_path: Path
+) -> None:
+    first, second = small.copy(tree, tmp_path / "first"), small.copy(tree, tmp_path / "second")
+    (second / "matplotlibrc").write_text("axes.edgecolor: red\nfont.size: 30\n")
+    for copy, seed in ((first, "1"), (second, "2")):
+        done = run(copy, PYTHONHASHSEED=seed)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for name in ("index.html", "summary.md"):
+        made = (first / "report" / name).read_bytes()
+        assert made == (second / "report" / name).read_bytes()
+        assert 1000 < len(made) < 2_000_000
+    assert {path.name for path in (first / "report").iterdir()} == {"index.html", "summary.md"}
+
+
+def test_the_page_refers_to_nothing_outside_of_it(html: str) -> None:
+    shown = Page(html)
+    names = [attributes["id"] for _, attributes in shown.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    for tag, attributes in shown.elements:
+        for name, value in attributes.items():
+            if name == "href" and tag != "link":
+                assert value.startswith("#")
+                assert value[1:] in names
+            elif name in LOADING or name == "href":
+                assert value.startswith("data:")
+            assert "url(" not in (value or "") or re.search(r"url\(#([\w-]+)\)", value)[1] in names
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert not re.search(r"url\(|@import|@font-face", style)
+    policy = shown.all("meta")[1]["content"]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_names_are_shown_as_they_are_and_never_run(html: str) -> None:
+    shown = Page(html)
+    texts = [text for _, text in shown.texts]
+    for name in small.HOSTILE:
+        assert any(name in text for text in texts), name
+    assert len(shown.all("script")) == 1
+    assert all(image["src"].startswith("data:image/gif") for image in shown.all("img"))
+    assert not any(name.startswith("on") for _, each in shown.elements for name in each)
+
+
+def test_everything_has_words_for_those_who_do_not_see_it(html: str) -> None:
+    shown = Page(html)
+    assert [tag for tag, _ in shown.elements if tag in ("header", "main", "footer", "h1")] == [
+        "header",
+        "h1",
+        "main",
+        "footer",
+    ]
+    assert all(image["alt"] for image in shown.all("img"))
+    drawn = [each for each in shown.all("div") if each.get("role") == "img"]
+    assert len(drawn) == len(shown.all("svg")) > 8
+    assert all(each["aria-label"] for each in drawn)
+    captions = shown.all("figcaption")
+    assert len(captions) == len(shown.all("figure"))
+    tables_shown = [each for each in shown.all("table") if each.get("class") == "sortable"]
+    assert len(shown.all("caption")) == len(tables_shown)
+    assert all("scope" in each for each in shown.all("th"))
+
+
+def test_no_digit_of_a_picture_is_finer_than_a_tenth(html: str) -> None:
+    drawn = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    places = re.findall(r' (?:d|x|y|transform|viewBox)="([^"]*)"', "".join(drawn))
+    assert len(places) > 500
+    assert not [each for each in places if re.search(r"\d\.\d\d|-0(?![.\d])|nan|inf", each)]
+
+
+def test_pictures_are_in_colours_that_the_page_can_change(html: str) -> None:
+    drawn = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
+    used = set(re.findall(r"#[0-9a-f]{6}\b", drawn))
+    assert used <= {"#000000", "#ffffff"}
+    names = set(re.findall(r"var\(--(\w+)\)", drawn))
+    assert names == {"ink", "line", "float", "quantized", "third"}
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert all(style.count(f"--{name}:") == 2 for name in names)
+
+
+def test_the_summary_has_the_sentences_and_the_figures_of_the_page(
+    html: str, systems: list[Evidence], tree: Path
+) -> None:
+    with contextlib.chdir(tree):
+        summary = page.summary(systems)
+    for each in systems:
+        sentence = verdicts.judge(each).sentence
+        assert f"- **{each.name}**: {sentence}\n" in summary
+        assert sentence.replace(" %", "\u00a0%") in html
+    cells = [c.text for t in tables.overview(systems) for row in t.rows for c in row]
+    for text in cells:
+        assert text in summary
+        assert text.replace("'", "&#39;") in html
+    lines = [line for line in summary.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in lines)
+
+
+def test_a_verdict_on_images_is_a_sentence_in_points(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    path = copy / tracked.metrics_path(small.IMAGES)
+    for key, value in {
+        "change.accuracy": -0.0001,
+        "verdict.low": -0.0005,
+        "verdict.high": 0.0003,
+        "verdict.margin": 0.005,
+        "verdict.non_inferior": 1,
+        "size.quantized_payload": 28,
+        "size.float_payload": 100,
+    }.items():
+        edit(path, key, value)
+    found = verdicts.judge(read(copy)[1])
+    assert found.kind == "yes"
+    assert found.sentence == (
+        "the uint8 model with 3-bit weights may replace the float one: accuracy changes by -0.01 "
+        "points (95 % interval -0.05 … +0.03, allowed -0.50), at 28 % of the bytes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "interval", "kind"),
+    [
+        (small.IMAGES, (-0.006, 0.001), "open"),
+        (small.IMAGES, (-0.009, -0.006), "no"),
+        (small.TABLE, (-0.001, 0.006), "open"),
+        (small.TABLE, (0.006, 0.009), "no"),
+    ],
+)
+def test_worse_than_allowed_is_told_from_not_shown(
+    tree: Path, tmp_path: Path, system: str, interval: tuple[float, float], kind: str
+) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    keys = ("low", "high", "margin", "non_inferior", "smallest_effect")
+    for key, value in zip(keys, (*interval, 0.005, 0, 0.004), strict=True):
+        edit(copy / tracked.metrics_path(system), f"verdict.{key}", value)
+    found = verdicts.judge(dict(zip(small.both(), read(copy), strict=True))[system])
+    assert found.kind == kind
+    assert ("could have shown is 0.40" in found.sentence) == (kind == "open")
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "says"),
+    [
+        ("metrics/diabetes.json", None, "no such file"),
+        ("metrics/diabetes.json", b"{", "not JSON"),
+        ("metrics/diabetes.json", b"[]", "not an object of groups"),
+        ("metrics/diabetes.json", b"{}", "verdict.low: missing"),
+        ("plots/digits/evaluate/outputs.safetensors", None, "no such file"),
+        ("plots/digits/sweep/sweep.csv", b"bits,rounding\n8,exact\n", "not a sweep"),
+        ("plots/digits/train/views.png", b"<html>", "not an image"),
+        ("models/digits/quantized.safetensors", None, "no such file"),
+    ],
+)
+def test_a_missing_or_damaged_file_is_one_line_that_says_what_to_run(
+    tree: Path, tmp_path: Path, path: str, change: bytes | None, says: str
+) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    if change is None:
+        (copy / path).unlink()
+    else:
+        (copy / path).write_bytes(change)
+    done = run(copy)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {path}: ")
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+    assert "dvc repro" in done.stderr
+    assert not (copy / "report").exists()
+
+
+def test_a_figure_that_is_missing_or_no_number_is_never_left_out(
+    tree: Path, tmp_path: Path
+) -> None:
+    for i, value in enumerate((None, float("nan"), "0.5", True)):
+        copy = small.copy(tree, tmp_path / f"tree{i}")
+        edit(copy / tracked.metrics_path(small.IMAGES), "fidelity.max_abs", value)
+        with pytest.raises(OctetError, match=r"metrics/digits.json: fidelity.max_abs: ") as caught:
+            page.summary(read(copy))
+        assert "dvc repro" in str(caught.value)
+
+
+def test_a_sweep_that_is_not_there_is_said_to_be_missing(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    (copy / "plots/diabetes/sweep/sweep.csv").unlink()
+    with contextlib.chdir(copy):
+        text = page.page(read(copy))
+    assert "plots/diabetes/sweep/sweep.csv is not there: `dvc repro sweep@diabetes`" in text
+    assert "digits: every point of the sweep" in text
+    assert "diabetes: every point of the sweep" not in text
+
+
+def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    for name in small.both():
+        network = storage.load_network(copy / tracked.float_path(name))
+        (copy / tracked.quantized_path(name)).write_bytes(storage.dump_network(network))
+    systems = read(copy)
+    with contextlib.chdir(copy):
+        text = page.page(systems)
+    assert "the float copy" in text
+    assert not [each for each in tables.overview(systems) if each.caption.startswith("Rounding")]
+
+
+def test_confusion_matrices_count_every_test_image(systems: list[Evidence]) -> None:
+    images = systems[1]
+    before, after, change = sheets.confusions(images, images.data)
+    truth, answers = images.data.y_test, np.argmax(images.outputs[1], axis=1)
+    assert before.counts.sum() == after.counts.sum() == len(truth)
+    assert after.counts[1, 2] == np.sum((truth == 1) & (answers == 2))
+    assert np.array_equal(change.counts, after.counts - before.counts)
+    shown, number = sheets.disagreements(images, images.data)
+    assert number == np.sum(np.argmax(images.outputs[0], axis=1) != answers) > 0
+    assert len(shown) == min(number, 24)
+
+
+def test_a_dot_is_drawn_as_a_line_that_ends_where_it_starts() -> None:
+    svg = vector.draw(
+        (2, 1), lambda figure: figure.add_axes((0, 0, 1, 1)).plot([0, 0], [0, 0]), "key"
+    )
+    assert re.search(r'd="M\S+ \S+h0"', svg)
+    assert sorted(re.findall(r'id="([^"]+)"', svg)) == [
+        f"key-{i}" for i in range(svg.count(" id="))
+    ]
