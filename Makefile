@@ -19,6 +19,7 @@ check: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
 
 bench: $(READY)
 	python -m tests.bench_exact
