@@ -142,7 +142,7 @@ def pushed(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def new_small(path: Path, committed: Path) -> Clone:
-    clone = new_clone_at(path, committed, "diabetes")
+    clone = new_clone_at(path, committed, "diabetes", whole=True)
     strangers = [f"metrics/{m.name}" for m in clone.path.glob("metrics/*") if m.stem != "diabetes"]
     clone.git("rm", "--quiet", *strangers)
     clone.edit("dvc.yaml", "plots/digits/", "plots/diabetes/")
