@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import stages
 from octet import files
 from octet.errors import OctetError
-from stages import params, tracked
+from stages import params
 from stages.params import Params
 
 Files = dict[Path, bytes]
@@ -57,22 +56,11 @@ def _run(
         _refuse_to_outlive(stages.PARENT)
         for path, content in made.items():
             files.write(path, content)
-        _clear_plots(set(made))
     except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
     except ArithmeticError as error:
         of = f"{arguments.system}: " if "system" in arguments else ""
         sys.exit(f"error: {of}numbers too large or too small to work with ({error}); rescale")
-
-
-def _clear_plots(made: set[Path]) -> None:
-    """A folder of plots holds what this run drew, and nothing that another kind of model drew."""
-    for folder in {path.parent for path in made if path.is_relative_to(tracked.PLOTS)}:
-        for stale in set(folder.iterdir()) - made:
-            if stale.is_dir():
-                shutil.rmtree(stale)
-            else:
-                stale.unlink()
 
 
 class _Parser(argparse.ArgumentParser):

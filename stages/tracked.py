@@ -50,9 +50,13 @@ def float_path(system: str) -> Path:
     return Path("models", system, "float.safetensors")
 
 
-def plots_path(system: str, stage: str) -> Path:
-    """The folder of what a stage has to draw."""
-    return PLOTS / system / stage
+def plot_path(system: str, file: str) -> Path:
+    """A file of what there is to draw; a stage has fixed ones, the same for all systems.
+
+    (Not folders: where a picture of dvc.yaml's is in one that is not in the cache, as in a fresh
+    clone, `dvc exp run` fails.)
+    """
+    return PLOTS / system / file
 
 
 def quantized_path(system: str) -> Path:

@@ -168,7 +168,6 @@ def values(clone: Clone) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("workflows")
 @pytest.mark.parametrize("job", ["check", "reproduce"])
 def test_every_step_of_a_job_passes_in_a_fresh_clone(
     checked_out: Clone, tmp_path: Path, job: str
@@ -187,7 +186,6 @@ def test_every_step_of_a_job_passes_in_a_fresh_clone(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("workflows")
 def test_the_job_sees_stale_stages_other_numbers_and_failed_gates(
     checked_out: Clone, tmp_path: Path
 ) -> None:

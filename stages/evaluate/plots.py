@@ -7,7 +7,7 @@ import numpy as np
 
 from octet.arrays import dump_arrays
 from octet.network import Array
-from stages.tracked import Dataset, TableData, plots_path
+from stages.tracked import Dataset, TableData, plot_path
 
 _DIGITS = 9
 
@@ -26,10 +26,8 @@ def files(name: str, data: Dataset, outputs: tuple[Array, Array]) -> dict[Path, 
     file = io.BytesIO()
     columns = np.column_stack([data.y_test, *said])
     np.savetxt(file, columns, form, ",", header="actual,float,quantized", comments="")
-    folder = plots_path(name, "evaluate")
+    arrays = {"float": outputs[0], "quantized": outputs[1]}
     return {
-        folder / "outputs.safetensors": dump_arrays(
-            {}, {"float": outputs[0], "quantized": outputs[1]}
-        ),
-        folder / "predictions.csv": file.getvalue(),
+        plot_path(name, "outputs.safetensors"): dump_arrays({}, arrays),
+        plot_path(name, "predictions.csv"): file.getvalue(),
     }

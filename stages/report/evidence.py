@@ -115,14 +115,14 @@ def read(name: str) -> Evidence:
             sweep may be missing.
     """
     data = tracked.load_dataset(name)
-    views = tracked.plots_path(name, "train") / "views.png"
+    views = tracked.plot_path(name, "views.png")
     return Evidence(
         name,
         _read_metrics(tracked.metrics_path(name)),
         data,
         storage.load_network(tracked.float_path(name)),
         storage.load_network(tracked.quantized_path(name)),
-        _read_outputs(tracked.plots_path(name, "evaluate") / "outputs.safetensors", data),
+        _read_outputs(tracked.plot_path(name, "outputs.safetensors"), data),
         _read_sweep(sweep_path(name)),
         views if views.exists() else None,
     )
@@ -130,7 +130,7 @@ def read(name: str) -> Evidence:
 
 def sweep_path(name: str) -> Path:
     """What sweep writes."""
-    return tracked.plots_path(name, "sweep") / "sweep.csv"
+    return tracked.plot_path(name, "sweep.csv")
 
 
 def _read_metrics(path: Path) -> Metrics:

@@ -1,4 +1,4 @@
-"""python -m stages.sweep SYSTEM: every width and rounding -> plots/<system>/sweep/sweep.csv."""
+"""python -m stages.sweep SYSTEM: every width and rounding -> plots/<system>/sweep.csv."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def sweep(name: str, params: Params) -> dict[Path, bytes]:
     with workers.backend(params.sweep.backend):
         found = workers.each(points.measure, reference, hows, name)
     table = points.dump(name, points.in_float(reference), found)
-    return {tracked.plots_path(name, "sweep") / "sweep.csv": table}
+    return {tracked.plot_path(name, "sweep.csv"): table}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from octet import storage
+import numpy as np
+
+from octet import floating, storage
 from octet.errors import OctetError
 from octet.network import Network
 from stages import command, tracked
@@ -21,16 +23,17 @@ def train(name: str, params: Params) -> dict[Path, bytes]:
         network, drawn = _regression(dataset, model)
     else:
         raise OctetError(f"{tracked.data_path(name)}: no data for a {model.kind}; run `dvc repro`")
-    folder = tracked.plots_path(name, "train")
     return {
         tracked.float_path(name): storage.dump_network(network),
-        **{folder / file: content for file, content in drawn.items()},
+        **{tracked.plot_path(name, file): content for file, content in drawn.items()},
     }
 
 
 def _regression(dataset: TableData, model: Regression) -> tuple[Network, dict[str, bytes]]:
     network = linear.fit(dataset, model.standardize)
-    return network, {"coefficients.csv": plots.coefficients(network)}
+    loss = float(np.mean((floating.run(network, dataset.x_train)[:, 0] - dataset.y_train) ** 2))
+    drawn = {"training.csv": plots.solution(loss), "views.png": plots.row_sheet(dataset.x_train)}
+    return network, drawn
 
 
 def _cnn(

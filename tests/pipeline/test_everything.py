@@ -17,7 +17,6 @@ from tests.conftest import Clone, new_clone_at
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("california", "mnist"),
-    pytest.mark.xdist_group("everything"),  # so that one process trains everything once
 ]
 
 IMAGES = ("digits", "mnist-7k", "mnist-25k")

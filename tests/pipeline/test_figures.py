@@ -17,7 +17,6 @@ from tests.conftest import ROOT, Clone, environment, new_clone_at
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("california"),
-    pytest.mark.xdist_group("figures"),  # so that one process runs each command once
 ]
 
 README = (ROOT / "README.md").read_text()

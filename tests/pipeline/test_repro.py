@@ -10,8 +10,7 @@ import pytest
 
 from tests.conftest import Clone, new_clone_at
 
-# One process, so that it is reproduced once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("repro")]
+pytestmark = pytest.mark.slow
 
 NewClone = Callable[..., Clone]
 

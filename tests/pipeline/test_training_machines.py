@@ -60,13 +60,11 @@ def here() -> str:
     return digest({}, TRAIN, "pinned")
 
 
-@pytest.mark.xdist_group("training")
 @pytest.mark.parametrize("machine", MACHINES)
 def test_another_machine_trains_the_same_bytes(here: str, machine: str) -> None:
     assert digest(MACHINES[machine], TRAIN, "pinned") == here
 
 
-@pytest.mark.xdist_group("training")
 def test_without_the_pins_the_bytes_would_be_others(here: str) -> None:
     # Else the tests above could not fail.
     unpinned = TRAIN.replace("import stages.train\n", "")

@@ -25,14 +25,13 @@ DATA = tracked.data_path(SYSTEM)
 FLOAT = tracked.float_path(SYSTEM)
 QUANTIZED = tracked.quantized_path(SYSTEM)
 METRICS = tracked.metrics_path(SYSTEM)
-PLOTS = tracked.plots_path(SYSTEM, "train")
-COEFFICIENTS = PLOTS / "coefficients.csv"
-PREDICTIONS = tracked.plots_path(SYSTEM, "evaluate") / "predictions.csv"
+DRAWN = {tracked.plot_path(SYSTEM, name) for name in ("training.csv", "views.png")}
+PREDICTED = {tracked.plot_path(SYSTEM, name) for name in ("predictions.csv", "outputs.safetensors")}
 OUTPUTS = {
     "load": {DATA},
-    "train": {FLOAT, COEFFICIENTS},
+    "train": {FLOAT, *DRAWN},
     "quantize": {QUANTIZED, *(tracked.apart_path(SYSTEM, bits) for bits in tracked.APART_BITS)},
-    "evaluate": {METRICS, PREDICTIONS, PREDICTIONS.with_name("outputs.safetensors")},
+    "evaluate": {METRICS, *PREDICTED},
 }
 
 # Holds a stage until the test lets it go on.
@@ -250,46 +249,20 @@ def test_a_float_model_is_not_made_from_a_quantized_one(tree: Tree) -> None:
     assert "quantized already" in tree.refusal("quantize")
 
 
-STALE = {PLOTS / "training.csv", PLOTS / "views.png", PLOTS / ".hidden"}
-OF_OTHERS = {
-    tracked.plots_path("digits", "train") / "views.png",
-    tracked.plots_path(SYSTEM, "evaluate") / "residuals.csv",
-    tracked.PLOTS / "notes.txt",
-    FLOAT.with_name("notes.txt"),
-}
-
-
-def test_a_folder_of_plots_loses_what_another_model_drew_and_no_other_does(tree: Tree) -> None:
-    for path in OF_OTHERS:
+def test_a_stage_leaves_what_is_not_its_own(tree: Tree) -> None:
+    for path in (tracked.plot_path(SYSTEM, "notes.txt"), FLOAT.with_name("notes.txt")):
         tree.write(path, b"not of this run")
     before = tree.files()
-    for path in STALE:
-        tree.write(path, b"of another kind of model")
-    assert tree.run("train").returncode == 0
-    assert tree.files() == before
-
-
-def test_a_folder_in_a_folder_of_plots_goes_too(tree: Tree) -> None:
-    before = tree.files()
-    tree.write(PLOTS / "old" / "training.csv", b"of another kind of model")
-    done = tree.run("train")
-    assert (done.returncode, done.stderr) == (0, "")
+    for stage in OUTPUTS:
+        assert tree.run(stage).returncode == 0
     assert tree.files() == before
 
 
 def test_a_stage_that_fails_leaves_every_plot(tree: Tree) -> None:
-    for path in (COEFFICIENTS, *STALE):
+    for path in DRAWN:
         tree.write(path, b"old")
     tree.write(DATA, images(b""))
     assert str(DATA) in tree.refusal("train")
-
-
-def test_a_stage_without_plots_leaves_those_that_are_there(tree: Tree) -> None:
-    for path in STALE:
-        tree.write(path, b"of another kind of model")
-    before = tree.files()
-    assert tree.run("quantize").returncode == 0
-    assert tree.files() == before
 
 
 def waiting(bare: Path, path: Path, file: str, code: str) -> Tree:

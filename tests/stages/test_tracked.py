@@ -70,7 +70,16 @@ def test_the_stages_write_where_dvc_looks() -> None:
     for stage, path in [
         ("load", tracked.data_path),
         ("train", tracked.float_path),
-        ("train", lambda system: tracked.plots_path(system, "train")),
+        *(
+            (stage, lambda system, file=file: tracked.plot_path(system, file))
+            for stage, file in [
+                ("train", "training.csv"),
+                ("train", "views.png"),
+                ("evaluate", "outputs.safetensors"),
+                ("evaluate", "predictions.csv"),
+                ("sweep", "sweep.csv"),
+            ]
+        ),
         ("quantize", tracked.quantized_path),
         *(
             ("quantize", lambda system, bits=bits: tracked.apart_path(system, bits).parent)

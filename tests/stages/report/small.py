@@ -97,7 +97,7 @@ def _write_system(name: str, network: Network, data: Dataset, how: Quant, params
     if isinstance(data, ImageData):
         white = data.signature.white
         sheet = train_plots.contact_sheet(data.x_train, white, params.train.augment, 0)
-        _put(tracked.plots_path(name, "train") / "views.png", sheet)
+        _put(tracked.plot_path(name, "views.png"), sheet)
 
 
 def _write_sweep(name: str, network: Network, data: Dataset, how: Quant) -> None:
@@ -109,7 +109,7 @@ def _write_sweep(name: str, network: Network, data: Dataset, how: Quant) -> None
     ]
     found = [points.measure(reference, each) for each in ways]
     table = points.dump(name, points.in_float(reference), found)
-    _put(tracked.plots_path(name, "sweep") / "sweep.csv", table)
+    _put(tracked.plot_path(name, "sweep.csv"), table)
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -18,7 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.conftest import ROOT
 from tests.stages.report import small
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 # What a reader can look at, with where it is and how much of it is cut off.
 SEEN = """

@@ -247,9 +247,9 @@ def test_worse_than_allowed_is_told_from_not_shown(
         ("metrics/diabetes.json", b"{", "not JSON"),
         ("metrics/diabetes.json", b"[]", "not an object of groups"),
         ("metrics/diabetes.json", b"{}", "verdict.low: missing"),
-        ("plots/digits/evaluate/outputs.safetensors", None, "no such file"),
-        ("plots/digits/sweep/sweep.csv", b"bits,rounding\n8,exact\n", "not a sweep"),
-        ("plots/digits/train/views.png", b"<html>", "not an image"),
+        ("plots/digits/outputs.safetensors", None, "no such file"),
+        ("plots/digits/sweep.csv", b"bits,rounding\n8,exact\n", "not a sweep"),
+        ("plots/digits/views.png", b"<html>", "not an image"),
         ("models/digits/quantized.safetensors", None, "no such file"),
     ],
 )
@@ -284,10 +284,10 @@ def test_a_figure_that_is_missing_or_no_number_is_never_left_out(
 
 def test_a_sweep_that_is_not_there_is_said_to_be_missing(tree: Path, tmp_path: Path) -> None:
     copy = small.copy(tree, tmp_path / "tree")
-    (copy / "plots/diabetes/sweep/sweep.csv").unlink()
+    (copy / "plots/diabetes/sweep.csv").unlink()
     with contextlib.chdir(copy):
         text = page.page(read(copy))
-    assert "plots/diabetes/sweep/sweep.csv is not there: `dvc repro sweep@diabetes`" in text
+    assert "plots/diabetes/sweep.csv is not there: `dvc repro sweep@diabetes`" in text
     assert "digits: every point of the sweep" in text
     assert "diabetes: every point of the sweep" not in text
 

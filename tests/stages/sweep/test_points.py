@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from octet import inference, storage
-from stages import params, tracked
+from stages import params
 from stages.comparison import scores, verdict
 from stages.load import tables
 from stages.params import Quant, Sweep
@@ -92,4 +92,3 @@ def test_the_csv_has_the_float_network_first(reference: points.Reference) -> Non
         str(found[0].payload),
     )
     assert float(eight["score"]) == pytest.approx(found[0].score, rel=1e-8)
-    assert tracked.plots_path("digits", "sweep").name == "sweep"

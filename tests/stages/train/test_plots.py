@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from octet.network import Array, Columns, Linear, Network, Pixels, Standardize
+from octet.network import Array, Pixels
 from stages.params import Augment
 from stages.train import plots
 from stages.train.cnn import History
@@ -39,23 +39,17 @@ def test_the_history_reads_back() -> None:
         np.testing.assert_allclose(numbers, getattr(COURSE, key), rtol=1e-8)
 
 
-def network(*weights: Array) -> Network:
-    width = weights[0].shape[1]
-    linear = [Linear(weight, np.zeros(len(weight))) for weight in weights]
-    signature = Columns(tuple(f"f{i}" for i in range(width)), "target", "unit")
-    return Network((Standardize(np.zeros(width), np.ones(width)), *linear), signature)
+def test_a_solution_has_one_step() -> None:
+    assert plots.solution(1 / 3) == b"step,loss\n1,0.333333333\n"
 
 
-def test_the_coefficients_are_those_of_the_inputs_in_order_with_nine_digits() -> None:
-    content = plots.coefficients(network(np.array([[1 / 3, -2e10, 0.0]])))
-    assert content.decode() == "input,coefficient\n0,0.333333333\n1,-2e+10\n2,0\n"
-
-
-def test_the_coefficients_read_back() -> None:
-    weight = np.random.default_rng(0).normal(size=(1, 30)) * 10.0 ** np.arange(-15, 15)
-    found = rows_of(plots.coefficients(network(weight)))
-    assert [int(row["input"]) for row in found] == list(range(30))
-    np.testing.assert_allclose([float(row["coefficient"]) for row in found], weight[0], rtol=1e-8)
+def test_rows_of_a_table_are_lines_of_cells_from_black_to_white() -> None:
+    x = np.array([[0.0, 5.0, 7.0], [1.0, 3.0, 7.0], [0.5, 4.0, 7.0]])
+    content = plots.row_sheet(x)
+    with Image.open(io.BytesIO(content)) as opened:
+        found = np.asarray(opened)
+    assert found.shape == (3 * 24, 3 * 24)
+    np.testing.assert_array_equal(found[12::24, 12::24], [[0, 255, 0], [255, 0, 0], [128, 128, 0]])
 
 
 def pixels(rows: int = 20, side: int = 8, white: int = 16) -> Pixels:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from octet import storage
+from octet import floating, storage
 from octet.errors import OctetError
-from octet.network import Conv2d, Linear
+from octet.network import Conv2d
 from stages import tracked
 from stages.load import tables
 from stages.params import Params, System
@@ -52,38 +52,35 @@ def refusal(system: str, checked: Params) -> str:
     return message
 
 
-def test_a_table_makes_a_network_and_its_coefficients() -> None:
+def test_a_table_makes_a_network_its_loss_and_a_sheet_of_rows() -> None:
     with_data("diabetes", table())
     made = train("diabetes", COMMITTED)
-    plot = tracked.plots_path("diabetes", "train") / "coefficients.csv"
-    assert set(made) == {tracked.float_path("diabetes"), plot}
+    loss, sheet = (tracked.plot_path("diabetes", name) for name in ("training.csv", "views.png"))
+    assert set(made) == {tracked.float_path("diabetes"), loss, sheet}
     Path("float").write_bytes(made[tracked.float_path("diabetes")])
-    head = storage.load_network(Path("float")).layers[-1]
-    assert isinstance(head, Linear)
-    rows = [line.split(",") for line in made[plot].decode().splitlines()]
-    assert rows[0] == ["input", "coefficient"]
-    assert [row[0] for row in rows[1:]] == [str(i) for i in range(10)]
-    np.testing.assert_allclose([float(row[1]) for row in rows[1:]], head.weight[0], rtol=1e-8)
+    network, data = storage.load_network(Path("float")), table()
+    errors = floating.run(network, data.x_train)[:, 0] - data.y_train
+    header, row = made[loss].decode().splitlines()
+    assert header == "step,loss"
+    assert float(row.removeprefix("1,")) == pytest.approx(np.mean(errors**2), rel=1e-8)
+    with Image.open(io.BytesIO(made[sheet])) as opened:
+        assert opened.size == (10 * 8 * 3, 12 * 8 * 3)
 
 
 def test_images_make_a_network_its_history_and_a_sheet_of_views() -> None:
     with_data("digits", digits())
     made = train("digits", params())
-    folder = tracked.plots_path("digits", "train")
-    assert set(made) == {
-        tracked.float_path("digits"),
-        folder / "training.csv",
-        folder / "views.png",
-    }
+    history, sheet = (tracked.plot_path("digits", name) for name in ("training.csv", "views.png"))
+    assert set(made) == {tracked.float_path("digits"), history, sheet}
     Path("float").write_bytes(made[tracked.float_path("digits")])
     network = storage.load_network(Path("float"))
     assert network.signature == digits().signature
     assert [type(layer) for layer in network.layers].count(Conv2d) == 3
-    header, *rows = made[folder / "training.csv"].decode().splitlines()
+    header, *rows = made[history].decode().splitlines()
     assert header == "step,loss,accuracy"
     assert [row.partition(",")[0] for row in rows] == ["22"]
-    with Image.open(io.BytesIO(made[folder / "views.png"])) as sheet:
-        assert sheet.size == (12 * 8 * 3, 2 * 8 * 3)
+    with Image.open(io.BytesIO(made[sheet])) as opened:
+        assert opened.size == (12 * 8 * 3, 2 * 8 * 3)
 
 
 def test_the_stage_makes_the_same_bytes_every_time() -> None:
@@ -103,7 +100,7 @@ def test_a_systems_own_keys_are_those_of_its_training() -> None:
 
 def test_the_sheet_shows_the_views_of_the_recipe() -> None:
     with_data("digits", digits())
-    sheet = tracked.plots_path("digits", "train") / "views.png"
+    sheet = tracked.plot_path("digits", "views.png")
     still = dict.fromkeys(("rotation", "translation", "scale", "perspective", "crop"), 0)
     recipes = params(), params(augment=still), params(seed=1)
     assert len({train("digits", each)[sheet] for each in recipes}) == 3
