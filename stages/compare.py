@@ -23,6 +23,9 @@ Leaf = Decimal | str
 Figures = Mapping[str, Leaf]
 
 _HIGHER, _LOWER = "↑", "↓"
+# What is of a size beyond that of every float is no figure: its digits could fill the memory.
+_LARGEST_EXPONENT = 308
+_WIDEST = 80  # characters in a cell: all of the others get as wide
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,15 @@ class Kind:
 
 
 _BYTES = Kind("bytes", _LOWER)
-# By the last part of a figure's path, or by its group.
+# By a part of a figure's path: the last that is here.
 _KINDS = {
     "r2": Kind("", _HIGHER),
     "r2_train": Kind("", _HIGHER),
-    "mse": Kind("target²", _LOWER),
     "mae": Kind("target", _LOWER),
     "accuracy": Kind("%", _HIGHER, 100),
     "accuracy_noisy": Kind("%", _HIGHER, 100),
     "agreement": Kind("%", _HIGHER, 100),
     "log_loss": Kind("nats", _LOWER),
-    "mean_abs": Kind("target", _LOWER),
-    "max_abs": Kind("target", _LOWER),
     "sqnr_db": Kind("dB", _HIGHER),
     "output_error": Kind("", _LOWER),
     "rows": Kind("rows"),
@@ -60,18 +60,38 @@ _KINDS = {
     "rows_proven": Kind("rows", _HIGHER),
     "gained": Kind("images", _HIGHER),
     "lost": Kind("images", _LOWER),
-    "low": Kind("%", "", 100),
-    "high": Kind("%", "", 100),
-    "margin": Kind("%", "", 100),
-    "smallest_effect": Kind("%", _LOWER, 100),
     "non_inferior": Kind("", _HIGHER),
     "count": Kind("parameters"),
-    "only": Kind("", _HIGHER),
-    "all_but": Kind("", _HIGHER),
-    "moved": Kind("", _LOWER),
+    "weight_max_abs": Kind("", _LOWER),
+    "weight_mean_abs": Kind("", _LOWER),
+    "bias_max_abs": Kind("", _LOWER),
     "noise": Kind("", _LOWER),
     "scaling": Kind("", _LOWER),
-    "size": _BYTES,
+}
+_KINDS_OF_TABLES = _KINDS | {
+    "mse": Kind("target²", _LOWER),
+    "mean_abs": Kind("target", _LOWER),
+    "max_abs": Kind("target", _LOWER),
+    "moved": Kind("target²", _LOWER),
+    "only": Kind("R²", _HIGHER),
+    "all_but": Kind("R²", _HIGHER),
+    "low": Kind("% of MSE", _LOWER, 100),
+    "high": Kind("% of MSE", _LOWER, 100),
+    "margin": Kind("% of MSE", "", 100),
+    "smallest_effect": Kind("% of MSE", _LOWER, 100),
+}
+# Their outputs are logits.
+_KINDS_OF_IMAGES = _KINDS | {
+    "mse": Kind("logits²", _LOWER),
+    "mean_abs": Kind("logits", _LOWER),
+    "max_abs": Kind("logits", _LOWER),
+    "moved": Kind("logits²", _LOWER),
+    "only": Kind("%", _HIGHER, 100),
+    "all_but": Kind("%", _HIGHER, 100),
+    "low": Kind("points", _HIGHER, 100),
+    "high": Kind("points", _HIGHER, 100),
+    "margin": Kind("points", "", 100),
+    "smallest_effect": Kind("points", _LOWER, 100),
 }
 _SCORES = ("accuracy", "accuracy_noisy", "log_loss", "mae", "mse", "r2", "r2_train")
 # What has a float and a quantized side: its name, and where each side is.
@@ -92,6 +112,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         base, head = read(arguments.base), read(arguments.head)
+        if not base and not head:
+            raise OctetError(
+                f"{tracked.METRICS}: no metrics on either side; `dvc repro` makes them"
+            )
     except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
     names = arguments.base, arguments.head or "workspace"
@@ -104,13 +128,17 @@ def read(revision: str | None) -> dict[str, Figures]:
     Raises:
         OctetError: there is no such revision, or a file that holds no metrics.
     """
+    if revision == "":  # to DVC the workspace: compared with itself, nothing would ever differ
+        raise OctetError("revision '': got nothing; `git log` lists what there is")
     try:
         files = DVCFileSystem(rev=revision)
-        paths = sorted(files.glob(f"{tracked.METRICS}/*.json"))
+        paths = sorted(files.glob(f"/{tracked.METRICS}/*.json"))
         texts = {PurePosixPath(path).stem: files.read_text(path) for path in paths}
     except (DvcException, SCMError) as error:
         reason = " ".join(str(error).split())
         raise OctetError(f"revision {revision}: {reason}; `git log` lists what there is") from None
+    except AttributeError:  # of scmrepo's, which takes a tree or a blob for a commit
+        raise OctetError(f"revision {revision}: no commit; `git log` lists what there is") from None
     except UnicodeDecodeError:
         raise OctetError(f"revision {revision}: a file in metrics/ is no text") from None
     return {
@@ -130,7 +158,7 @@ def figures(text: str, where: str) -> Figures:
         if not isinstance(found, dict):
             raise TypeError
         return dict(_leaves(found, ""))
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError, ArithmeticError):
         raise OctetError(f"{where}: not a file of metrics; `dvc repro` makes it") from None
 
 
@@ -139,7 +167,14 @@ def _leaves(group: Mapping[str, object], path: str) -> Iterator[tuple[str, Leaf]
         if isinstance(value, dict):
             yield from _leaves(value, f"{path}{key}.")
         else:
-            yield f"{path}{key}", value if isinstance(value, Decimal) else str(value)
+            yield f"{path}{key}", _leaf(value)
+
+
+def _leaf(value: object) -> Leaf:
+    """A number as it is; all else as text."""
+    if isinstance(value, Decimal):
+        return value if abs(value.adjusted()) <= _LARGEST_EXPONENT else str(value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def float_to_quantized(systems: Mapping[str, Figures]) -> str:
@@ -147,10 +182,13 @@ def float_to_quantized(systems: Mapping[str, Figures]) -> str:
     rows = []
     for name in sorted(systems):
         found = systems[name]
+        kinds = _kinds(found)
         for title, before, after in _PAIRS:
             if before in found or after in found:
-                rows.append([name, title, *_cells(before, found.get(before), found.get(after))])
-    return f"### float → quantized\n\n{markdown.table(_head('float', 'quantized'), rows)}"
+                cells = _cells(_kind(before, kinds), found.get(before), found.get(after))
+                rows.append([name, title, *cells])
+    shown = _table(("float", "quantized"), rows) if rows else "No system has metrics.\n"
+    return f"### float → quantized\n\n{shown}"
 
 
 def base_to_head(
@@ -163,32 +201,39 @@ def base_to_head(
         names: of the two revisions.
     """
     changed, same = [], 0
-    for name in sorted(base.keys() | head.keys()):
-        before, after = base.get(name, {}), head.get(name, {})
+    for name in sorted(base.keys() & head.keys()):
+        before, after = base[name], head[name]
+        kinds = _kinds({**before, **after})
         for path in sorted(before.keys() | after.keys()):
             if before.get(path) == after.get(path):
                 same += 1
             else:
-                row = [name, path, *_cells(path, before.get(path), after.get(path))]
-                changed.append(row)
-    first, second = map(markdown.text, names)
+                cells = _cells(_kind(path, kinds), before.get(path), after.get(path))
+                changed.append([name, path, *cells])
+    first, second = (markdown.text(_short(name)) for name in names)
     lines = [f"### {first} → {second}\n"]
     for name in sorted(base.keys() ^ head.keys()):
-        side = second if name in base else first
-        lines.append(f"`{markdown.text(name)}`: not in {side}\n")
-    lines.append(markdown.table(_head(*names), changed) if changed else "No figure differs.\n")
-    if same and changed:
-        lines.append(f"{same} figures are the same on both sides.\n")
+        there, lacking = (first, second) if name in base else (second, first)
+        count = len(base.get(name) or head.get(name, {}))
+        said = f"{markdown.text(_short(name))}, of which {there} has {count} figures"
+        lines.append(f"Not in {lacking}: {said}.\n")
+    lines.append(_table(names, changed) if changed else "No figure of both sides differs.\n")
+    lines.append(f"{same} figures are the same on both sides.\n")
     return "\n".join(lines)
 
 
-def _head(before: str, after: str) -> list[str]:
-    return ["system", "figure", "unit", before, after, "change", ""]
+def _table(names: tuple[str, str], rows: list[list[str]]) -> str:
+    head = ["system", "figure", "unit", *names, "change", ""]
+    short = [[_short(cell) for cell in row] for row in (head, *rows)]
+    return markdown.table(short[0], short[1:])
 
 
-def _cells(path: str, before: Leaf | None, after: Leaf | None) -> list[str]:
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _cells(kind: Kind, before: Leaf | None, after: Leaf | None) -> list[str]:
     """Unit with the better direction, both values, their difference, and which is better."""
-    kind = _kind(path)
     unit = " ".join(filter(None, [kind.unit, kind.better]))
     shown = [_shown(value, kind) for value in (before, after)]
     if not isinstance(before, Decimal) or not isinstance(after, Decimal):
@@ -196,20 +241,25 @@ def _cells(path: str, before: Leaf | None, after: Leaf | None) -> list[str]:
     change = (after - before) * kind.factor
     if not change:
         return [unit, *shown, "0", ""]
-    points = " points" if kind.unit == "%" else ""
+    points = " points" if kind.factor == 100 else ""
     judged = "better" if (change > 0) == (kind.better == _HIGHER) else "worse"
     return [unit, *shown, f"{_digits(change, '+')}{points}", judged if kind.better else ""]
 
 
-def _kind(path: str) -> Kind:
-    group, _, rest = path.partition(".")
+def _kinds(found: Figures) -> Mapping[str, Kind]:
+    """How to read the figures of a system: only images have an accuracy."""
+    images = any(path.endswith(".accuracy") for path in found)
+    return _KINDS_OF_IMAGES if images else _KINDS_OF_TABLES
+
+
+def _kind(path: str, kinds: Mapping[str, Kind]) -> Kind:
+    group, *rest = path.split(".")
     if group == "size":
         return _BYTES
-    if group == "change":  # a change of a change is in the unit, but neither better nor worse
-        last = _KINDS.get(rest.rpartition(".")[2], Kind())
-        return Kind(last.unit, "", last.factor)
-    parts = reversed(path.split("."))
-    return next((_KINDS[part] for part in parts if part in _KINDS), Kind())
+    kind = next((kinds[part] for part in reversed(rest) if part in kinds), Kind())
+    if group == "change":  # a change of a change is neither better nor worse
+        return Kind("points" if kind.unit == "%" else kind.unit, "", kind.factor)
+    return kind
 
 
 def _shown(value: Leaf | None, kind: Kind) -> str:
@@ -220,6 +270,8 @@ def _shown(value: Leaf | None, kind: Kind) -> str:
 
 def _digits(value: Decimal, sign: str = "") -> str:
     """All of them, or nine and an exponent where that is shorter."""
+    if not value:
+        return "0"  # which may have a sign
     whole = f"{value.normalize():{sign}f}"
     return whole if len(whole) <= 14 else f"{value:{sign}.9g}"
 

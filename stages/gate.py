@@ -4,18 +4,24 @@ Reads metrics/ and the gates of params.yaml. What is missing or no number has fa
 never a pass.
 """
 
+import argparse
 import json
 import math
+import reprlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from octet.errors import OctetError
 from stages import markdown, params, tracked
 from stages.params import FLOAT_BITS, Cnn, Gates, Params
 
+Metrics = Mapping[str, Any]
+
 _HEAD = ("system", "what", "got", "allowed", "")
+_ROUNDING_ERROR = 1e-8  # relative: metrics have nine digits
 
 
 @dataclass(frozen=True, order=True)
@@ -31,6 +37,7 @@ class Check:
 
 def main() -> None:
     """Print the table, and exit with 1 if any row of it has failed."""
+    argparse.ArgumentParser(description="Hold the metrics against the gates.").parse_args()
     try:
         checks = sorted(every(params.load()))
     except (OctetError, OSError) as error:
@@ -43,107 +50,139 @@ def main() -> None:
 
 
 def every(checked: Params) -> Iterator[Check]:
-    """Every gate of every system, and a failure for each file of no system."""
-    for name in checked.systems:
-        yield from of_system(name, checked, _metrics(name))
-    known = {tracked.metrics_path(name) for name in checked.systems}
-    for path in sorted(set(tracked.METRICS.glob("*.json")) - known):
+    """Every gate of every system, and a failure for each file that cannot be held against one."""
+    known = {tracked.metrics_path(name): name for name in checked.systems}
+    for path, name in known.items():
+        try:
+            metrics = read(path)
+        except OctetError as error:
+            yield Check(name, "metrics", str(error), "a file of metrics; dvc repro makes it", False)
+        else:
+            yield from of_system(name, checked, metrics)
+    for path in sorted(set(tracked.METRICS.glob("*.json")) - known.keys()):
         yield Check(path.stem, "metrics", f"{path}", "a system of params.yaml; delete it", False)
 
 
-def of_system(name: str, checked: Params, metrics: object) -> Iterator[Check]:
+def read(path: Path) -> Metrics:
+    """What a file of metrics holds.
+
+    Raises:
+        OctetError: there is no such file, or no JSON object in it.
+    """
+    try:
+        metrics = json.loads(path.read_bytes())
+    except OSError as error:
+        raise OctetError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise OctetError(f"{path}: no JSON") from None
+    if not isinstance(metrics, dict):
+        raise OctetError(f"{path}: got {reprlib.repr(metrics)}")
+    return metrics
+
+
+def of_system(name: str, checked: Params, metrics: Metrics) -> Iterator[Check]:
     """The gates of one system.
 
     Args:
         name: the system's.
         checked: the parameters.
-        metrics: what its file holds, or None if there is nothing to be read.
+        metrics: what its file holds.
     """
     gates, model = checked.gates_of(name), checked.system(name).model
-
-    def least(what: str, key: str, bound: float) -> Check:
-        got = _number(metrics, key)
-        return Check(
-            name, what, _shown(got), f"at least {bound:g}", got is not None and got >= bound
-        )
-
-    yield _not_inferior(name, metrics, gates)
-    if isinstance(model, Cnn):
-        yield least("accuracy", "quantized.accuracy", gates.accuracy)
-        yield least("accuracy under noise", "quantized.accuracy_noisy", gates.accuracy_noisy)
-        count = _number(metrics, "parameters.count")
-        within = count is not None and 0 < count <= model.budget
-        yield Check(name, "parameters", _shown(count), f"at most {model.budget}", within)
-    else:
-        yield least("R²", "quantized.r2", gates.r2)
+    yield _not_inferior(name, metrics, gates, images=isinstance(model, Cnn))
     yield _smaller(name, metrics, gates.saved)
+    if isinstance(model, Cnn):
+        yield _score(name, "accuracy", metrics, "accuracy", gates.accuracy)
+        yield _score(name, "accuracy under noise", metrics, "accuracy_noisy", gates.accuracy_noisy)
+        yield _within_budget(name, metrics, model.budget)
+    else:
+        yield _score(name, "R²", metrics, "r2", gates.r2)
     quant = checked.quant_of(name)
     if quant.rounding == "exact" and quant.bits != FLOAT_BITS:
         yield _proven(name, metrics)
 
 
-def _not_inferior(name: str, metrics: object, gates: Gates) -> Check:
+def _not_inferior(name: str, metrics: Metrics, gates: Gates, *, images: bool) -> Check:
     """The interval meets the margin here once more: a stored 1, or a stored margin, may be old."""
-    low, high, margin, said = (
-        _number(metrics, f"verdict.{key}") for key in ("low", "high", "margin", "non_inferior")
-    )
-    if _number(metrics, "float.accuracy") is None:
-        score, bound, allowed = "MSE", gates.mse_increase, f"up to {gates.mse_increase:+.3%}"
-    else:
-        score, bound = "accuracy", gates.accuracy_decrease
-        allowed = f"down to {-bound:+.3%}"
-    if low is None or high is None:
-        return Check(name, "not inferior", "missing", allowed, False)
-    inside = low <= high and (high <= bound if score == "MSE" else low >= -bound)
+    score, bound = ("accuracy", gates.accuracy_decrease) if images else ("MSE", gates.mse_increase)
+    allowed = f"down to {-bound:+.3%}" if images else f"up to {bound:+.3%}"
+    found, lacking = _numbers(metrics, "verdict", "low", "high", "margin", "non_inferior")
+    if lacking:
+        return Check(name, "not inferior", lacking, allowed, False)
+    low, high, margin, said = found
+    inside = low <= high and (low >= -bound if images else high <= bound)
+    current = math.isclose(margin, bound, rel_tol=_ROUNDING_ERROR) and said == int(inside)
     got = f"{score} {low:+.3%} … {high:+.3%}"
-    if (margin, said) != (bound, int(inside)):
-        got += ", of another gate or run: `dvc repro`"
-    return Check(name, "not inferior", got, allowed, inside and (margin, said) == (bound, 1))
+    if not current:
+        got += ", of another gate or run: dvc repro"
+    return Check(name, "not inferior", got, allowed, inside and current)
 
 
-def _smaller(name: str, metrics: object, saved: float) -> Check:
-    whole, codes, scales = (
-        _number(metrics, f"size.{key}") for key in ("float_payload", "codes", "scales")
-    )
+def _score(name: str, what: str, metrics: Metrics, key: str, bound: float) -> Check:
+    allowed = f"at least {bound:g}"
+    found, lacking = _numbers(metrics, "quantized", key)
+    if lacking:
+        return Check(name, what, lacking, allowed, False)
+    (got,) = found
+    # R² and accuracy are 1 at most: 99 is no accuracy.
+    return Check(name, what, f"{got:.9g}", allowed, bound <= got <= 1)
+
+
+def _within_budget(name: str, metrics: Metrics, budget: int) -> Check:
+    found, lacking = _numbers(metrics, "parameters", "count")
+    if lacking:
+        return Check(name, "parameters", lacking, f"at most {budget}", False)
+    (count,) = found
+    return Check(name, "parameters", f"{count:.9g}", f"at most {budget}", 0 < count <= budget)
+
+
+def _smaller(name: str, metrics: Metrics, saved: float) -> Check:
     allowed = f"at least {saved:.1%} smaller"
-    if not whole or not codes or scales is None or min(whole, codes, scales) < 0:
-        return Check(name, "codes + scales", "missing", allowed, False)
-    share = 1 - (codes + scales) / whole
-    return Check(name, "codes + scales", f"{share:.1%} smaller", allowed, share >= saved)
+    found, lacking = _numbers(
+        metrics, "size", "float_payload", "codes", "scales", "quantized_payload"
+    )
+    if lacking:
+        return Check(name, "codes + scales", lacking, allowed, False)
+    whole, codes, scales, payload = found
+    if min(whole, codes, scales) <= 0:
+        got = f"{codes:.9g} + {scales:.9g} of {whole:.9g} bytes"
+        return Check(name, "codes + scales", got, allowed, False)
+    # The payload is more than codes and scales where a layer was left float.
+    share = 1 - max(codes + scales, payload) / whole
+    return Check(name, "codes + scales", f"{share:.3%} smaller", allowed, share >= saved)
 
 
-def _proven(name: str, metrics: object) -> Check:
-    searched = _number(metrics, "rounding.rows_searched")
-    proven = _number(metrics, "rounding.rows_proven")
-    if searched is None or proven is None:
-        return Check(name, "exact, proven", "missing", "every row that was searched", False)
-    allowed = f"{searched:g} rows, all that were searched"
-    return Check(name, "exact, proven", f"{proven:g} rows", allowed, proven == searched > 0)
+def _proven(name: str, metrics: Metrics) -> Check:
+    found, lacking = _numbers(metrics, "rounding", "rows_searched", "rows_proven")
+    if lacking:
+        return Check(name, "exact, proven", lacking, "every row that was searched", False)
+    searched, proven = found
+    if searched <= 0:
+        return Check(name, "exact, proven", "no row was searched", "at least 1 row", False)
+    allowed = f"{searched:.9g} rows, all that were searched"
+    return Check(name, "exact, proven", f"{proven:.9g} rows", allowed, proven == searched)
 
 
-def _metrics(name: str) -> object:
-    """What the file of a system holds; None where there is no such file, or no JSON in it."""
+def _numbers(metrics: Metrics, group: str, *keys: str) -> tuple[list[float], str]:
+    """The finite numbers at these keys of a group, and what is said of keys without one."""
+    inside = metrics.get(group)
+    values = inside if isinstance(inside, dict) else {}
+    found = [float(values[key]) for key in keys if _is_number(values.get(key))]
+    lacking = [
+        f"{group}.{key}: {reprlib.repr(values[key]) if key in values else 'missing'}"
+        for key in keys
+        if not _is_number(values.get(key))
+    ]
+    return found, ", ".join(lacking)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
     try:
-        return json.loads(tracked.metrics_path(name).read_text())
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def _number(metrics: object, key: str) -> float | None:
-    """The finite number at ``group.name``; None where there is none."""
-    found: Any = metrics
-    for part in key.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return None
-    try:
-        return float(found) if math.isfinite(found) else None
-    except OverflowError:
-        return None
-
-
-def _shown(got: float | None) -> str:
-    return "missing" if got is None else f"{got:.9g}"
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def text(value: str) -> str:
-    """The value on one line, with what Markdown or HTML would act on made harmless."""
-    plain = html.escape(" ".join(value.split()), quote=False)
-    return re.sub(r"([\\`*\[\]|@]|_(?=\W|$)|(?<!\w)_)", r"\\\1", plain)
+    """The value on one line, with what Markdown, HTML or a terminal would act on made harmless."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(value.split()))
+    plain = html.escape(line, quote=False)
+    return re.sub(r"([\\`*~\[\]|@]|_(?=\W|$)|(?<!\w)_)", r"\\\1", plain)

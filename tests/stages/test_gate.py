@@ -1,6 +1,7 @@
 """The gate: what is bad fails, what is missing fails, and nothing else does."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.stages.documents import REAL, changed
 IMAGES = "digits"
 TABLE = "california"
 RATE = {"accuracy": 0.99, "accuracy_noisy": 0.98, "log_loss": 0.1}
-SIZE = {"float_payload": 1000, "codes": 250, "scales": 50}
+SIZE = {"float_payload": 1000, "codes": 250, "scales": 50, "quantized_payload": 300}
 ROUNDING = {"rows": 10, "rows_searched": 5, "rows_proven": 5}
 GOOD: dict[str, dict[str, Any]] = {
     IMAGES: {
@@ -72,6 +73,7 @@ def gate(
 ) -> Gate:
     """Run the command where these metrics are, of the systems above."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["gate"])
 
     def run(metrics: dict[str, Any], params: dict[str, object] | None = None) -> Done:
         few = changed({"systems": {name: REAL["systems"][name] for name in GOOD}})
@@ -134,12 +136,15 @@ def test_good_models_pass_every_gate_in_a_sorted_table(gate: Gate) -> None:
         (TABLE, "quantized", ("r2", 0.499), "R²"),
         (IMAGES, "quantized", ("accuracy", 0.949), "accuracy"),
         (IMAGES, "quantized", ("accuracy_noisy", 0.89), "accuracy under noise"),
+        (IMAGES, "quantized", ("accuracy", 99), "accuracy"),
         (IMAGES, "parameters", ("count", 2001), "parameters"),
         (IMAGES, "parameters", ("count", 0), "parameters"),
         (IMAGES, "size", ("codes", 351), "codes + scales"),
         (TABLE, "size", ("scales", 151), "codes + scales"),
         (TABLE, "size", ("float_payload", 0), "codes + scales"),
         (TABLE, "size", ("codes", -1), "codes + scales"),
+        (TABLE, "size", ("codes", 0), "codes + scales"),
+        (TABLE, "size", ("quantized_payload", 1000), "codes + scales"),
         (TABLE, "rounding", ("rows_proven", 4), "exact, proven"),
         (TABLE, "rounding", ("rows_searched", 0), "exact, proven"),
     ],
@@ -152,43 +157,91 @@ def test_what_is_worse_than_allowed_fails_and_only_that(
 
 @pytest.mark.parametrize(("system", "group", "key"), NEEDED)
 @pytest.mark.parametrize(
-    "value",
-    [None, float("nan"), float("inf"), "0.99", True, [1], 10**400],
-    ids=lambda value: str(value)[:9],
+    "value_and_shown",
+    [
+        (None, "None"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        ("0.99", "'0.99'"),
+        (True, "True"),
+        ([1], r"\[1\]"),
+        (10**400, "1000"),
+    ],
+    ids=lambda pair: pair[1],
 )
-def test_what_is_no_number_fails(
-    gate: Gate, system: str, group: str, key: str, value: object
+def test_what_is_no_number_fails_and_is_shown(
+    gate: Gate, system: str, group: str, key: str, value_and_shown: tuple[object, str]
 ) -> None:
-    failed = failures(gate(with_value(system, group, key, value)))
-    assert {name for name, _ in failed} == {system}
+    value, shown = value_and_shown
+    done = gate(with_value(system, group, key, value))
+    ((name, _),) = failures(done)
+    assert name == system
+    assert f"| {group}.{key}: {shown}" in done.stdout
 
 
 @pytest.mark.parametrize(("system", "group", "key"), NEEDED)
-def test_what_is_missing_fails(gate: Gate, system: str, group: str, key: str) -> None:
+def test_what_is_missing_fails_and_is_named(gate: Gate, system: str, group: str, key: str) -> None:
     metrics = good()
     del metrics[system][group][key]
-    assert {name for name, _ in failures(gate(metrics))} == {system}
+    done = gate(metrics)
+    ((name, _),) = failures(done)
+    assert name == system
+    assert f"| {group}.{key}: missing" in done.stdout
+
+
+def test_what_a_system_lacks_does_not_change_what_it_is_judged_by(gate: Gate) -> None:
+    metrics = with_value(IMAGES, "verdict", "low", -0.5)
+    del metrics[IMAGES]["float"]
+    same = {"gates.mse_increase": 0.02, f"systems.{IMAGES}.gates": {"accuracy_decrease": 0.02}}
+    assert (IMAGES, "not inferior") in failures(gate(metrics, same))
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "3", '"x"', '{"verdict": 1}', "[" * 100_000, "\x00"],
+    ["", '{"verdict": {', "[]", "null", "3", '"x"', "[" * 100_000, "\x00", "9" * 5000],
     ids=lambda text: repr(text[:9]),
 )
-def test_a_file_without_metrics_fails_every_gate_of_its_system(gate: Gate, text: str) -> None:
-    failed = failures(gate(GOOD | {TABLE: text}))
+def test_a_file_without_metrics_fails_and_is_named(gate: Gate, text: str) -> None:
+    done = gate(GOOD | {TABLE: text})
+    assert failures(done) == [(TABLE, "metrics")]
+    assert f"| metrics/{TABLE}.json: " in done.stdout
+
+
+def test_metrics_of_other_groups_fail_every_gate(gate: Gate) -> None:
+    failed = failures(gate(GOOD | {TABLE: '{"verdict": 1, "size": null, "quantized": []}'}))
     assert failed == [
         (TABLE, what) for what in ("R²", "codes + scales", "exact, proven", "not inferior")
     ]
 
 
-def test_a_missing_file_fails_every_gate_of_its_system(gate: Gate) -> None:
-    failed = failures(gate({IMAGES: GOOD[IMAGES]}))
-    assert {name for name, _ in failed} == {TABLE}
+def test_a_missing_file_fails_and_is_named(gate: Gate) -> None:
+    done = gate({IMAGES: GOOD[IMAGES]})
+    assert failures(done) == [(TABLE, "metrics")]
+    assert f"| metrics/{TABLE}.json: No such file or directory" in done.stdout
+
+
+def test_no_metrics_at_all_fail_every_system(gate: Gate) -> None:
+    assert failures(gate({})) == [(TABLE, "metrics"), (IMAGES, "metrics")]
+
+
+def test_margins_are_compared_in_the_digits_of_metrics(gate: Gate) -> None:
+    stored = with_value(TABLE, "verdict", "margin", 0.0123456789)
+    assert not failures(gate(stored, {"gates.mse_increase": 0.01234567890123}))
+
+
+def test_negative_zero_is_zero(gate: Gate) -> None:
+    assert not failures(gate(with_value(IMAGES, "verdict", "low", -0.0)))
 
 
 def test_a_file_of_no_system_fails(gate: Gate) -> None:
     assert failures(gate(GOOD | {"stranger": GOOD[TABLE]})) == [("stranger", "metrics")]
+
+
+def test_names_of_files_cannot_become_markup(gate: Gate) -> None:
+    done = gate(GOOD | {"a|b <i>`x`": GOOD[TABLE]})
+    last = done.stdout.splitlines()[2]
+    assert last.startswith(r"| a\|b &lt;i&gt;\`x\` ")
+    assert last.count("|") - last.count(r"\|") == 6
 
 
 def test_a_proof_is_asked_for_only_where_rounding_is_exact(gate: Gate) -> None:
