@@ -31,7 +31,7 @@ Figures = Mapping[str, object]
 
 _DIGITS = 9
 # The sensitivity table runs the network some 40 times: on this many of the test rows.
-_SENSITIVITY_ROWS = 1000
+_SENSITIVITY_ROWS = 500
 
 
 @dataclass(frozen=True)

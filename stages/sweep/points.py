@@ -7,9 +7,8 @@ import numpy as np
 from onnxruntime import InferenceSession, SessionOptions
 
 from octet import export, inference, integer, storage
-from octet.affine import dequantize
 from octet.network import Array, Input, Network
-from stages.comparison import scores, verdict
+from stages.comparison import outputs, scores, verdict
 from stages.params import FLOAT_BITS, Quant, Sweep
 from stages.quantization.network import quantize_coded, quantize_network, with_grids
 from stages.tracked import Dataset, TableData
@@ -68,7 +67,7 @@ def prepare(network: Network, data: Dataset, quant: Quant) -> Reference:
     coded, rows = network, data.x_train
     if quant.activations == "uint8":
         coded, rows = with_grids(network, data.x_train, quant)
-    return Reference(network, coded, rows, data, inference.run(network, data.x_test))
+    return Reference(network, coded, rows, data, outputs.run(network, data.x_test))
 
 
 def ways(quant: Quant, sweep: Sweep) -> list[Quant]:
@@ -89,10 +88,10 @@ def measure(reference: Reference, quant: Quant) -> Point:
         network = quantize_coded(reference.coded, reference.rows, quant)
     else:
         network = quantize_network(reference.network, reference.rows, quant)
-    outputs = _outputs(network, reference.data.x_test)
-    whole, (low, high) = _score(reference.data, reference.outputs), _interval(reference, outputs)
-    score = _score(reference.data, outputs)
-    fidelity = scores.fidelity(reference.outputs, outputs)["sqnr_db"]
+    given = _outputs(network, reference.data.x_test)
+    whole, (low, high) = _score(reference.data, reference.outputs), _interval(reference, given)
+    score = _score(reference.data, given)
+    fidelity = scores.fidelity(reference.outputs, given)["sqnr_db"]
     payload = storage.payload(network)
     return Point(quant.bits, quant.rounding, payload, score, whole - score, low, high, fidelity)
 
@@ -120,31 +119,32 @@ def _outputs(network: Network, x: Input) -> Array:
         return inference.run(network, x)
     options = SessionOptions()
     options.intra_op_num_threads = 1  # the workers share the cores out among themselves
-    model = export.to_onnx(network, every_layer=True).SerializeToString()
+    model = export.to_onnx(network).SerializeToString()
     session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    last = [export.labels(network.layers)[-1]]
-    codes = [
-        session.run(last, {export.INPUT: x[i : i + _TOGETHER].astype(np.float64)})[0]
+    rounded = [
+        session.run(None, {export.INPUT: x[i : i + _TOGETHER].astype(np.float64)})[0]
         for i in range(0, len(x), _TOGETHER)
     ]
-    return dequantize(np.concatenate(codes), integer.output_grid(network))
+    # It gives the codes as float32; in steps of the scale they are whole again.
+    scale = integer.output_grid(network).scale.astype(np.float64)
+    return np.asarray(np.rint(np.concatenate(rounded) / scale) * scale)
 
 
-def _score(data: Dataset, outputs: Array) -> float:
+def _score(data: Dataset, given: Array) -> float:
     if isinstance(data, TableData):
-        return scores.regression(data.y_test, outputs[:, 0])["r2"]
-    return float(np.mean(scores.correct(data.y_test, outputs)))
+        return scores.regression(data.y_test, given[:, 0])["r2"]
+    return float(np.mean(scores.correct(data.y_test, given)))
 
 
-def _interval(reference: Reference, outputs: Array) -> tuple[float, float]:
+def _interval(reference: Reference, given: Array) -> tuple[float, float]:
     """Of the loss in score. R² falls by what MSE grows by, relative to itself, times 1 - R²."""
     data, plain = reference.data, reference.outputs
     if isinstance(data, TableData):
         found = verdict.regression(
-            data.y_test, plain[:, 0], outputs[:, 0], margin=0.0, resamples=_RESAMPLES
+            data.y_test, plain[:, 0], given[:, 0], margin=0.0, resamples=_RESAMPLES
         )
         unexplained = 1 - _score(data, plain)
         return unexplained * found["low"], unexplained * found["high"]
-    right = scores.correct(data.y_test, plain), scores.correct(data.y_test, outputs)
+    right = scores.correct(data.y_test, plain), scores.correct(data.y_test, given)
     found = verdict.classification(*right, margin=0.0)
     return -found["high"], -found["low"]

@@ -16,7 +16,6 @@ def pin() -> None:
     torch.backends.mkldnn.set_flags(False)
     torch.backends.nnpack.set_flags(False)
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
 
 
 def device(recipe: Train) -> torch.device:
