@@ -20,6 +20,7 @@ check: $(READY)
 	ruff format --check .
 	mypy
 	zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 bench: $(READY)
 	python -m tests.bench_exact
