@@ -29,6 +29,7 @@ check: $(READY)
 	ruff format --check .
 	mypy
 	hadolint Dockerfile
+	zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
 
 bench: $(READY)
 	python -m tests.bench_exact

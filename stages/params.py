@@ -357,7 +357,7 @@ class Params(_Section):
 
 
 def load() -> Params:
-    """Read and check params.yaml, every system's own ``train`` and ``quant`` included.
+    """Read and check params.yaml, every system's own ``train``, ``quant`` and ``gates`` included.
 
     It is read as DVC reads it: YAML 1.2, in which 1e-05 is a number and 010 is ten.
 
@@ -377,6 +377,7 @@ def load() -> Params:
     for name, system in params.systems.items():
         _parse(Quant, _merge(params.quant.model_dump(), system.quant), f"systems.{name}.quant")
         params.train_of(name)
+        params.gates_of(name)
     return params
 
 

@@ -98,8 +98,12 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def new_clone_at(path: Path, committed: Path, *systems: str) -> Clone:
-    """A fresh clone, of all systems or, for speed, of some."""
+def new_clone_at(path: Path, committed: Path, *systems: str, whole: bool = False) -> Clone:
+    """A fresh clone, of all systems or, for speed, of some.
+
+    Of some, it leaves the sweep and the report out too, unless it is to be ``whole``: the one takes
+    long, the other is another file where there are other systems.
+    """
     subprocess.run(["git", "clone", "--quiet", committed, path], check=True)
     clone = Clone(path)
     clone.git("config", "user.name", "test")
@@ -109,6 +113,11 @@ def new_clone_at(path: Path, committed: Path, *systems: str) -> Clone:
         params = yaml.safe_load(file.read_text())
         params["systems"] = {name: params["systems"][name] for name in systems}
         file.write_text(yaml.safe_dump(params, sort_keys=False))
+        if not whole:
+            pipeline = yaml.safe_load((clone.path / "dvc.yaml").read_text())
+            for stage in ("sweep", "report"):
+                del pipeline["stages"][stage]
+            (clone.path / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
         clone.git("commit", "--quiet", "--all", "--message", "fewer systems")
     return clone
 
@@ -117,9 +126,9 @@ def new_clone_at(path: Path, committed: Path, *systems: str) -> Clone:
 def new_clone(committed: Path, tmp_path: Path) -> Callable[..., Clone]:
     """Make fresh clones, of all systems or of those named."""
 
-    def make(*systems: str) -> Clone:
+    def make(*systems: str, whole: bool = False) -> Clone:
         name = f"clone{len(list(tmp_path.glob('clone*')))}"
-        return new_clone_at(tmp_path / name, committed, *systems)
+        return new_clone_at(tmp_path / name, committed, *systems, whole=whole)
 
     return make
 

@@ -16,18 +16,21 @@ _SEED = 0
 _BATCH = 500  # resamples held in memory at once
 
 
-def regression(truth: Array, reference: Array, predicted: Array, margin: float) -> dict[str, float]:
+def regression(
+    truth: Array, reference: Array, predicted: Array, margin: float, resamples: int = _RESAMPLES
+) -> dict[str, float]:
     """The paired bootstrap interval of the relative change in mean squared error.
 
     Rows are drawn with replacement, both models' errors of a row together, so what makes a row
     hard for both cancels out. The change is Σ(y - q)² / Σ(y - f)² - 1, its interval the central
-    95 % of 10,000 resamples (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, 13.3).
+    95 % of the resamples (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, 13.3).
     The quantized model is not inferior if the whole interval is at most the margin. For
     ``smallest_effect`` see `_smallest_effect`.
 
     Args:
         truth, reference, predicted: targets, float and quantized predictions, ``(rows,)``.
         margin: the increase that is allowed, as a fraction.
+        resamples: how many.
 
     Raises:
         OctetError: fewer than two rows, or a float model that makes no error in nearly all of
@@ -47,7 +50,7 @@ def regression(truth: Array, reference: Array, predicted: Array, margin: float) 
             change,
             paired=True,
             vectorized=True,
-            n_resamples=_RESAMPLES,
+            n_resamples=resamples,
             batch=_BATCH,
             confidence_level=_CONFIDENCE,
             method="percentile",

@@ -128,9 +128,7 @@ def _errors(evidence: Evidence, key: str) -> list[Picture]:
     errors = [outputs[:, 0] - evidence.data.y_test for outputs in evidence.outputs]
     spread = [float(np.sqrt(np.mean(e**2))) for e in errors]
     caption = "Errors on the test rows: float filled, quantized as a line."
-    seen = (
-        f"Histograms that lie on each other; root mean squares {spread[0]:.4g} and {spread[1]:.4g}."
-    )
+    seen = f"{caption} Their root mean squares are {spread[0]:.4g} and {spread[1]:.4g}."
     axes = (f"predicted − actual{_unit(evidence)}", "test rows")
     return [_histograms(key, errors, (caption, seen), axes)]
 
@@ -214,8 +212,8 @@ def _steps(evidence: Evidence, key: str) -> list[Picture]:
     beyond = float(np.mean(np.abs(steps) > 0.5))
     caption = (
         "How far rounding moved each weight, in steps of its grid; "
-        f"{beyond:.1%} by more than the half step of round-to-nearest."
-    ).replace("%", " %")
+        f"{100 * beyond:.1f} % by more than the half step of round-to-nearest."
+    )
     axes = ("steps of the grid", "weights")
     return [_histograms(key, [steps], (caption, f"Histogram. {caption}"), axes, QUANTIZED)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from stages import markdown
 from stages.report import figures, sheets, tables, verdicts
 from stages.report.evidence import Evidence, sweep_path
 from stages.report.figures import Picture
@@ -70,7 +71,11 @@ def summary(systems: Sequence[Evidence]) -> str:
     verdicts_of = "".join(
         f"- **{each.name}**: {verdicts.judge(each).sentence}\n" for each in systems
     )
-    parts = [f"**{table.caption}**\n\n{_markdown(table)}" for table in tables.overview(systems)]
+    parts = [
+        f"**{table.caption}**\n\n"
+        f"{markdown.table(table.columns, [[cell.text for cell in row] for row in table.rows])}"
+        for table in tables.overview(systems)
+    ]
     return "\n".join(["# May the quantized model replace the float one?\n", verdicts_of, *parts])
 
 
@@ -101,16 +106,3 @@ def _chapter(evidence: Evidence, key: str) -> Chapter:
         disagreeing=disagreeing,
         of_images=True,
     )
-
-
-def _markdown(table: Table) -> str:
-    """A table padded for the terminal, its numbers to the right."""
-    rows = [[cell.text.replace("|", "\\|") for cell in row] for row in table.rows]
-    heads = [heading.replace("|", "\\|") for heading in table.columns]
-    widths = [max(3, *map(len, column)) for column in zip(heads, *rows, strict=True)]
-    pad = [str.ljust, *[str.rjust] * (len(heads) - 1)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = [
-        [p(cell, w) for p, cell, w in zip(pad, row, widths, strict=True)] for row in (heads, *rows)
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (lines[0], rule, *lines[1:]))

@@ -23,23 +23,6 @@ class Verdict:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Unit:
-    """How changes in the score that is judged are written: a fraction times 100, and its name."""
-
-    judged: str
-    name: str
-
-    def range(self, low: float, high: float) -> str:
-        """An interval."""
-        return f"{100 * low:+.2f} … {100 * high:+.2f}"
-
-
-def unit(evidence: Evidence) -> Unit:
-    """That of a system's verdict."""
-    return Unit("accuracy", "points") if evidence.of_images else Unit("test MSE", "%")
-
-
 def judge(evidence: Evidence) -> Verdict:
     """The verdict on a system, from ``verdict`` in its metrics.
 
@@ -54,7 +37,7 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict("yes", "may replace", f"the {model} may replace the float one: {changed}")
     if high < -margin if evidence.of_images else low > margin:
         return Verdict("no", "worse than allowed", f"the {model} is worse than allowed: {changed}")
-    smallest = f"{100 * number('verdict.smallest_effect'):.2f}{_spaced(unit(evidence))}"
+    smallest = f"{100 * number('verdict.smallest_effect'):.2f} {_unit(evidence)}"
     return Verdict(
         "open",
         "not shown to be as good",
@@ -94,20 +77,20 @@ def model_name(network: Network) -> str:
 
 
 def _change(evidence: Evidence) -> str:
-    number, of = evidence.metrics.number, unit(evidence)
-    interval = of.range(number("verdict.low"), number("verdict.high"))
+    """Fractions are written times 100: changes of the accuracy in points, of the MSE in percent."""
+    number = evidence.metrics.number
+    low, high = (f"{100 * number(f'verdict.{key}'):+.2f}" for key in ("low", "high"))
+    judged = "accuracy" if evidence.of_images else "test MSE"
     return (
-        f"{of.judged} changes by {100 * change(evidence):+.2f}{_spaced(of)} (95 % interval "
-        f"{interval}, allowed {100 * allowed(evidence):+.2f})"
+        f"{judged} changes by {100 * change(evidence):+.2f} {_unit(evidence)} "
+        f"(95 % interval {low} … {high}, allowed {100 * allowed(evidence):+.2f})"
     )
+
+
+def _unit(evidence: Evidence) -> str:
+    return "points" if evidence.of_images else "%"
 
 
 def _share(evidence: Evidence) -> str:
     number = evidence.metrics.number
-    return f"{number('size.quantized_payload') / number('size.float_payload'):.0%}".replace(
-        "%", " %"
-    )
-
-
-def _spaced(of: Unit) -> str:
-    return f" {of.name}"
+    return f"{100 * number('size.quantized_payload') / number('size.float_payload'):.0f} %"

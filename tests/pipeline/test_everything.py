@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import yaml
 
 from octet import export, integer, storage
 from octet.network import Input, Network
@@ -33,13 +34,17 @@ def everything(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Clo
 
 
 def test_from_nothing_come_the_committed_lock_and_metrics(everything: Clone) -> None:
-    # dvc.lock has the digests of data, models and plots.
-    assert not everything.git("status", "--porcelain")
+    # dvc.lock has the digests of data, models and plots, in the order in which stages first ran.
+    committed = yaml.safe_load(everything.git("show", "HEAD:dvc.lock"))
+    assert yaml.safe_load((everything.path / "dvc.lock").read_text()) == committed
+    assert not everything.git("diff", "HEAD", "--", "metrics")
 
 
 def test_doing_it_again_has_nothing_to_do(everything: Clone) -> None:
+    lock = (everything.path / "dvc.lock").read_bytes()
     assert "up to date" in everything.dvc("repro")
-    assert not everything.git("status", "--porcelain")
+    assert (everything.path / "dvc.lock").read_bytes() == lock
+    assert not everything.git("status", "--porcelain", "--", ".", ":!dvc.lock")
 
 
 @pytest.mark.parametrize("system", IMAGES)

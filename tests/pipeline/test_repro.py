@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Clone
+from tests.conftest import Clone, new_clone_at
 
-pytestmark = pytest.mark.slow
+# One process, so that it is reproduced once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("repro")]
 
 NewClone = Callable[..., Clone]
 
@@ -18,13 +21,21 @@ def ran(output: str) -> list[str]:
     return re.findall(r"^Running stage '([^']+)'", output, re.MULTILINE)
 
 
-@pytest.fixture
-def reproduced(new_clone: NewClone) -> Clone:
-    """A clone of the bundled system, reproduced and committed."""
-    clone = new_clone("diabetes")
+@pytest.fixture(scope="module")
+def reproduced_once(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the bundled system, with sweep and report, reproduced and committed."""
+    path = tmp_path_factory.mktemp("reproduced") / "clone"
+    clone = new_clone_at(path, committed, "diabetes", whole=True)
     clone.dvc("repro")
     clone.git("commit", "--quiet", "--all", "--allow-empty", "--message", "reproduced")
-    return clone
+    return path
+
+
+@pytest.fixture
+def reproduced(reproduced_once: Path, tmp_path: Path) -> Clone:
+    """A copy of it, for a test to change."""
+    shutil.copytree(reproduced_once, tmp_path / "reproduced", symlinks=True)
+    return Clone(tmp_path / "reproduced")
 
 
 def test_nothing_to_do_runs_nothing_and_changes_nothing(reproduced: Clone) -> None:
@@ -36,14 +47,23 @@ def test_nothing_to_do_runs_nothing_and_changes_nothing(reproduced: Clone) -> No
     assert not reproduced.git("status", "--porcelain")
 
 
-def test_a_width_reruns_quantize_and_evaluate_only(reproduced: Clone) -> None:
+def test_a_width_reruns_quantize_evaluate_and_report_only(reproduced: Clone) -> None:
     output = reproduced.dvc("exp", "run", "--name", "four", "-S", "quant.bits=4")
-    assert ran(output) == ["quantize@diabetes", "evaluate@diabetes"]
+    assert ran(output) == ["quantize@diabetes", "evaluate@diabetes", "report"]
+
+
+def test_a_gate_reruns_what_shows_it(reproduced: Clone) -> None:
+    output = reproduced.dvc("exp", "run", "-S", "gates.mse_increase=0.02")
+    assert ran(output) == ["evaluate@diabetes", "report"]
+    assert not ran(reproduced.dvc("exp", "run", "-S", "gates.saved=0.7"))
 
 
 def test_a_systems_own_key_goes_over_the_common_one(reproduced: Clone) -> None:
     output = reproduced.dvc("exp", "run", "-S", "++systems.diabetes.quant.bits=4")
-    assert ran(output) == ["quantize@diabetes", "evaluate@diabetes"]
+    # The sweep has its own widths, but does not know which of a system's own keys it reads.
+    assert set(ran(output)) == {
+        f"{stage}@diabetes" for stage in ("quantize", "evaluate", "sweep")
+    } | {"report"}
     metrics = json.loads((reproduced.path / "metrics/diabetes.json").read_text())
     assert metrics["size"]["codes"] == 10 * 4 // 8 + 1
 
@@ -129,11 +149,12 @@ def test_run_does_what_is_in_reach_and_says_what_is_not(new_clone: NewClone) -> 
     done = clone.run("python", "-m", "stages.run", env=unreachable(clone))
     assert "| diabetes " in done.stdout
     assert "| digits " in done.stdout
-    assert re.findall(r"^left out: ([^:]+):", done.stdout, re.MULTILINE) == [
+    assert re.findall(r"^left out: ([^:\n]+)", done.stdout, re.MULTILINE) == [
         "california",
         "california-raw",
         "mnist-7k",
         "mnist-25k",
+        "the sweep and the report, which are of all systems",
     ]
     assert done.stdout.count("Set OCTET_DATA to a folder") == 4
     assert not list(clone.path.glob("data/[cm]*"))
