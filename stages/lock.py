@@ -1,15 +1,20 @@
 """dvc.lock: what each stage wrote, and the digest of it."""
 
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from octet.errors import OctetError
+from stages import params
 
 PATH = Path("dvc.lock")
 FOLDER = ".dir"
+
+_PIPELINE = Path("dvc.yaml")
 
 
 @dataclass(frozen=True)
@@ -28,22 +33,26 @@ class Output:
 
 
 def load() -> tuple[Output, ...]:
-    """Every output of every stage that has run, in the order of the file.
+    """The outputs of every stage that has run, in the order of the file.
+
+    DVC never removes a stage from its lock: those that are not in dvc.yaml or of no system in
+    params.yaml are left out.
 
     Raises:
-        OctetError: the file is missing, or not one that DVC wrote.
+        OctetError: a file is missing, or not one of DVC's.
     """
+    systems = params.load().systems
+    pipeline = _stages(_PIPELINE)
+    locked = _stages(PATH)
     try:
-        stages = YAML(typ="safe").load(PATH.read_text())["stages"]
         return tuple(
-            Output(stage, Path(out["path"]), str(out["md5"]))
-            for stage, entry in stages.items()
-            for out in entry.get("outs", [])
+            output
+            for stage, entry in locked.items()
+            if _is_of(stage, pipeline, systems)
+            for output in _outputs(stage, entry)
         )
-    except FileNotFoundError:
-        raise OctetError(f"{PATH}: no such file; `git checkout HEAD -- {PATH}`") from None
-    except (YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
-        raise OctetError(f"{PATH}: not a lock of DVC; `git checkout HEAD -- {PATH}`") from None
+    except (KeyError, TypeError, AttributeError):
+        raise OctetError(_not_dvcs(PATH)) from None
 
 
 def digest_of(path: Path) -> str:
@@ -56,3 +65,26 @@ def digest_of(path: Path) -> str:
         if output.path == path:
             return output.md5
     raise OctetError(f"{PATH}: no stage has written {path}; `dvc repro` does")
+
+
+def _is_of(stage: str, pipeline: Container[str], systems: Container[str]) -> bool:
+    name, of_system, system = stage.partition("@")
+    return name in pipeline and (not of_system or system in systems)
+
+
+def _outputs(stage: str, entry: dict[str, Any]) -> Iterator[Output]:
+    for out in entry.get("outs", []):
+        yield Output(stage, Path(out["path"]), str(out["md5"]))
+
+
+def _stages(path: Path) -> dict[str, Any]:
+    try:
+        return dict(YAML(typ="safe", pure=True).load(path.read_text())["stages"])
+    except FileNotFoundError:
+        raise OctetError(f"{path}: no such file; `git checkout HEAD -- {path}`") from None
+    except (YAMLError, KeyError, TypeError, ValueError):
+        raise OctetError(_not_dvcs(path)) from None
+
+
+def _not_dvcs(path: Path) -> str:
+    return f"{path}: not a file of DVC; `git checkout HEAD -- {path}`"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from octet.errors import OctetError
-from stages import lock, params, tracked
+from stages import lock, tracked
 from stages.lock import FOLDER, Output
 
 State = Literal["good", "damaged", "missing"]
@@ -43,8 +43,7 @@ class Fault:
 def main() -> None:
     """Name every fault; exit with 1 if there is one."""
     try:
-        systems = params.load().systems
-        outputs = tuple(o for o in lock.load() if o.stage.partition("@")[2] in systems)
+        outputs = lock.load()
         cache = _cache()
         faults = [*of_outputs(outputs, cache), *of_others(outputs, cache)]
     except (OctetError, OSError) as error:
