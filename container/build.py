@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from container.sample import sample
 from octet.errors import OctetError
-from stages import lock, tracked
+from stages import lock, tracked, verify
 
 MOST_ADDED = 120_000_000
 STRANGER = "54321:54321"
@@ -133,12 +133,21 @@ def main() -> None:
     try:
         (system,) = sys.argv[1:] or ["california"]
         engine = _engine()
+        refuse_other_bytes(system)
         tag = f"octet:{system}"
         labels = labels_of(system)
         engine.build(tag, build_arguments(system, labels))
         try_out(engine, tag, system, labels)
     except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
+
+
+def refuse_other_bytes(system: str) -> None:
+    """Raise an OctetError unless models and data are those of dvc.lock."""
+    models = tracked.float_path(system), tracked.quantized_path(system)
+    for path in (tracked.data_path(system), *models):
+        if (found := verify.state(path, lock.digest_of(path))) != "good":
+            raise OctetError(f"{path}: {found}; `python -m stages.verify` says what to do")
 
 
 def labels_of(system: str) -> dict[str, str]:

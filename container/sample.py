@@ -33,11 +33,14 @@ def sample(data: Path) -> tuple[str, bytes]:
     it is an .npy array ``(rows, channels, height, width)`` of uint8.
 
     Raises:
-        OctetError: the file is missing or damaged.
+        OctetError: the file is missing, damaged or foreign.
     """
     header, arrays = load_arrays(data)
-    signature = storage.load_signature(header)
-    x, y = arrays["x_test"][:ROWS], arrays["y_test"][:ROWS]
+    try:
+        signature = storage.load_signature(header)
+        x, y = arrays["x_test"][:ROWS], arrays["y_test"][:ROWS]
+    except (KeyError, TypeError, ValueError) as error:
+        raise OctetError(f"{data}: not a data file of this project ({error!r})") from None
     if isinstance(signature, Columns):
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
