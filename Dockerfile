@@ -17,17 +17,23 @@ ARG SYSTEM
 COPY models/${SYSTEM}/float.safetensors models/${SYSTEM}/quantized.safetensors /app/models/
 COPY data/${SYSTEM}.safetensors container/sample.py ./
 WORKDIR /app
+ARG REVISION
 ARG FLOAT_MD5
 ARG QUANTIZED_MD5
-# Compiled here, because a read-only file system keeps no bytecode.
+# What the labels say, where the image itself can read it; and bytecode, for which a read-only file
+# system has no place later.
 RUN printf '%s  models/%s.safetensors\n' "${FLOAT_MD5}" float "${QUANTIZED_MD5}" quantized \
         > MD5SUMS \
+    && printf '%s, revision %s\n' "${SYSTEM}" "${REVISION}" > REVISION \
     && md5sum --check MD5SUMS \
     && python /build/sample.py "/build/${SYSTEM}.safetensors" /app \
     && python -m compileall -q --invalidation-mode unchecked-hash /app \
     && chmod -R a+rX /app /packages
 
 FROM ${BASE}
+COPY --from=builder /packages /packages
+COPY --from=builder /app /app
+# Behind the files that hold the same: buildah's cache does not look at what a label comes to.
 ARG SYSTEM
 ARG REVISION
 ARG FLOAT_MD5
@@ -37,8 +43,6 @@ LABEL org.opencontainers.image.title="octet ${SYSTEM}" \
       org.opencontainers.image.revision="${REVISION}" \
       octet.float.md5="${FLOAT_MD5}" \
       octet.quantized.md5="${QUANTIZED_MD5}"
-COPY --from=builder /packages /packages
-COPY --from=builder /app /app
 ENV PYTHONPATH=/app:/packages
 WORKDIR /app
 USER 10001:10001

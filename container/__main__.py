@@ -57,6 +57,7 @@ def check_models() -> None:
 
 def sample() -> None:
     """Predict the sample with both models: the summary of each, and how far they are apart."""
+    sys.stdout.write(f"{(ROOT / 'REVISION').read_text()}\n")
     (rows,) = ROOT.glob("sample.*")
     predictions: list[list[str]] = []
     for model in (FLOAT, QUANTIZED):

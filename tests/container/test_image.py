@@ -71,6 +71,7 @@ def image(tmp_path: Path) -> Path:
         (app / "models" / f"{kind}.safetensors").write_bytes(model)
         digests += f"{hashlib.md5(model).hexdigest()}  models/{kind}.safetensors\n"
     (app / "MD5SUMS").write_text(digests)
+    (app / "REVISION").write_text("small, revision 0\n")
     return app
 
 
