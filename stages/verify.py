@@ -51,7 +51,7 @@ def main() -> None:
     for fault in faults:
         sys.stdout.write(f"{fault.found}: {fault.path}\n    heal it: {fault.heal}\n")
     if faults:
-        sys.exit(f"{len(faults)} files are not those of dvc.lock")
+        sys.exit(f"not as in dvc.lock: {len(faults)}")
     sys.stdout.write(f"all bytes are those of dvc.lock: {len(outputs)} outputs, and the cache\n")
 
 
