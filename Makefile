@@ -5,12 +5,21 @@ READY := $(VENV)/.ready
 # The stages run `python`: it must be the one that has the requirements.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run gate test check bench seeds lock
+# Of which system `make container` makes an image.
+SYSTEM ?= california
+
+.PHONY: run gate verify container test check bench seeds lock
 run: $(READY)
 	@python -m stages.run
 
 gate: $(READY)
 	@python -m stages.gate
+
+verify: $(READY)
+	@python -m stages.verify
+
+container: $(READY)
+	@python -m container.build $(SYSTEM)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
@@ -19,6 +28,7 @@ check: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	hadolint Dockerfile
 	zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
@@ -34,6 +44,9 @@ seeds: $(READY)
 lock: $(READY)
 	uv pip compile requirements.in --output-file requirements.txt --upgrade --universal \
 		--fork-strategy fewest --python-version 3.11 --quiet \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	uv pip compile pyproject.toml --constraint requirements.txt --output-file container/requirements.txt \
+		--universal --python-version 3.11 --quiet --generate-hashes --no-annotate \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 $(READY): requirements.txt

@@ -1,0 +1,50 @@
+"""The sample in an image is the first test rows, to the bit."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container.sample import ROWS, sample
+from octet.arrays import dump_arrays
+from octet.errors import OctetError
+from octet.network import Columns, Images
+from stages.tracked import ImageData, TableData, dump_dataset
+
+RNG = np.random.default_rng(0)
+
+
+def table(rows: int) -> TableData:
+    x, y = RNG.normal(size=(rows, 2)) / 3, RNG.normal(size=rows) * 1e300
+    return TableData(x, y, x, y, Columns(("age", 'name, "größe"'), "price", "USD"))
+
+
+@pytest.mark.parametrize("rows", [1, ROWS + 1])
+def test_of_a_table_it_is_csv_with_every_digit_and_the_target(tmp_path: Path, rows: int) -> None:
+    data = table(rows)
+    (tmp_path / "data").write_bytes(dump_dataset(data))
+    name, content = sample(tmp_path / "data")
+    assert name == "sample.csv"
+    head, *lines = csv.reader(io.StringIO(content.decode()))
+    assert head == ["age", 'name, "größe"', "price"]
+    both = np.column_stack([data.x_test, data.y_test])[:ROWS]
+    np.testing.assert_array_equal(np.array(lines, np.float64), both)
+
+
+@pytest.mark.parametrize("rows", [1, ROWS + 1])
+def test_of_images_it_is_an_array_of_pixels(tmp_path: Path, rows: int) -> None:
+    x = RNG.integers(0, 17, (rows, 1, 3, 2), np.uint8)
+    y = np.zeros(rows, np.uint8)
+    data = ImageData(x, y, x, y, Images((1, 3, 2), 16, ("a", "b")))
+    (tmp_path / "data").write_bytes(dump_dataset(data))
+    name, content = sample(tmp_path / "data")
+    assert name == "sample.npy"
+    np.testing.assert_array_equal(np.load(io.BytesIO(content), allow_pickle=False), x[:ROWS])
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(dump_arrays({"target": 1}, {"x_test": np.zeros(2)}))
+    with pytest.raises(OctetError, match="not a data file"):
+        sample(tmp_path / "data")

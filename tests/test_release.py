@@ -1,0 +1,97 @@
+"""The registry and the workflow on its tags: names, versions, and nothing without secrets."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import tracked
+from tests.conftest import ROOT, Clone
+from tests.test_workflows import WORKFLOWS, Runner, commands
+
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+SYSTEMS = yaml.safe_load((ROOT / "params.yaml").read_text())["systems"]
+RELEASE = WORKFLOWS["release.yml"]
+STEPS = {step["name"]: step for job in RELEASE["jobs"] for step in commands("release.yml", job)}
+SECRETS = ("REGISTRY", "REGISTRY_USER", "REGISTRY_TOKEN")
+
+
+def test_every_system_has_its_two_models_in_the_registry_and_there_is_no_other() -> None:
+    paths = {name: Path(entry["path"]) for name, entry in PIPELINE["artifacts"].items()}
+    assert paths == {
+        f"{system}-{kind}": path(system)
+        for system in SYSTEMS
+        for kind, path in (("float", tracked.float_path), ("quantized", tracked.quantized_path))
+    }
+    for name, entry in PIPELINE["artifacts"].items():
+        assert entry["type"] == "model"
+        assert entry["desc"]
+        assert name.rsplit("-", 1)[1] in entry["labels"]
+
+
+@pytest.mark.parametrize("missing", [None, *SECRETS])
+def test_an_image_is_made_only_for_a_registry_with_all_its_secrets(
+    tmp_path: Path, missing: str | None
+) -> None:
+    runner = Runner(tmp_path, tmp_path, {})
+    values = {f"secrets.{key}": "" if key == missing else "given" for key in SECRETS}
+    done = runner.run(STEPS["Is there a registry"], values)
+    assert done.returncode == 0
+    assert runner.outputs() == {"given": "no" if missing else "yes"}
+    condition = "${{ needs.registry.outputs.given == 'yes' }}"
+    assert RELEASE["jobs"]["image"]["if"] == condition
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Clone:
+    """A repository with two registered versions on its last commit, as a checkout leaves it."""
+    clone = Clone(tmp_path / "tagged")
+    subprocess.run(["git", "init", "--quiet", clone.path], check=True)
+    clone.git("config", "user.name", "test")
+    clone.git("config", "user.email", "test@example.invalid")
+    for _ in range(2):
+        clone.git("commit", "--quiet", "--allow-empty", "--message", "one")
+        clone.run("gto", "register", "mnist-7k-quantized")
+    clone.run("gto", "assign", "mnist-7k-quantized", "--stage", "prod")
+    (assigned,) = clone.git("tag", "--list", "*#*").split()
+    assert assigned == "mnist-7k-quantized#prod#1"
+    # What actions/checkout does to the tag that it is started by.
+    clone.git("tag", "--force", assigned, f"{assigned}^{{commit}}")
+    return clone
+
+
+def outputs(clone: Clone, tmp_path: Path, tag: str) -> tuple[int, dict[str, str]]:
+    runner = Runner(clone.path, tmp_path, {})
+    done = runner.run(STEPS["Which model, version and stage"], {"github.ref_name": tag})
+    return done.returncode, runner.outputs()
+
+
+def test_the_tag_of_an_assignment_names_system_stage_and_version(
+    tagged: Clone, tmp_path: Path
+) -> None:
+    assert outputs(tagged, tmp_path, "mnist-7k-quantized#prod#1") == (
+        0,
+        {"system": "mnist-7k", "stage": "quantized-prod", "version": "quantized-v0.0.2"},
+    )
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "mnist-7k-float#prod#1",  # never registered
+        "mnist-7k#prod#1",
+        "../x-float#prod#1",
+        "$(touch owned)-float#prod",
+        "mnist-7k-quantized#!prod#2",  # unassigned
+    ],
+)
+def test_a_tag_of_anything_else_makes_no_image(tagged: Clone, tmp_path: Path, tag: str) -> None:
+    status, found = outputs(tagged, tmp_path, tag)
+    assert (status, found) == (1, {})
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_the_workflow_starts_on_assignments_and_not_on_versions() -> None:
+    # In YAML 1.1, which PyYAML reads, `on` is a boolean.
+    assert RELEASE[True] == {"push": {"tags": ["*#*", "!*#!*"]}}
