@@ -4,6 +4,7 @@ The sums have a fixed order, or are exact so that order does not matter: BLAS ad
 depends on the CPU, and so would the last bits of a prediction.
 """
 
+import math
 from collections.abc import Iterable
 from itertools import product
 
@@ -29,8 +30,9 @@ from octet.network import (
     values,
 )
 
-# Rows that go through the layers together. What a convolution sees of them fits into a cache.
-_TOGETHER = 32
+# Values that go through the layers together: 32 images of 28 × 28, or thousands of rows of a table.
+# What a layer sees of them fits into a cache.
+_TOGETHER = 32 * 28 * 28
 
 
 def run(network: Network, x: Input) -> Array:
@@ -47,9 +49,10 @@ def run(network: Network, x: Input) -> Array:
             NaN or an infinity in it.
     """
     refuse_input(network, x)
+    rows = max(1, _TOGETHER // math.prod(network.signature.shape))
     parts = [
-        through(network.layers, x[i : i + _TOGETHER].astype(np.float64))
-        for i in range(0, max(len(x), 1), _TOGETHER)
+        through(network.layers, x[i : i + rows].astype(np.float64))
+        for i in range(0, max(len(x), 1), rows)
     ]
     return np.concatenate(parts)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from octet.errors import OctetError
-from octet.network import Array, Columns, Input, Signature
+from octet.network import Array, Columns, Images, Input, Signature
 
 _TOGETHER = 2**18  # values of one part
 _READ = 2**20  # bytes of one part; and no line may be longer
@@ -79,15 +79,16 @@ def of_csv(file: BinaryIO, signature: Signature, name: str, skip: bool) -> Itera
     order. Empty lines are no rows.
     """
     columns: _Columns | None = None
-    for first, lines in _lines(file, name):
+    for number, lines in _lines(file, name):
+        head = 0
         if columns is None:
-            filled = next((i for i, line in enumerate(lines) if line.strip()), None)
-            if filled is None:
+            filled = [i for i, line in enumerate(lines) if line.strip()]
+            if not filled:
                 continue
-            columns, has_header = _match(lines[filled], signature, name)
-            lines, first = lines[filled + has_header :], first + filled + has_header  # noqa: PLW2901
-        if lines:
-            yield _parse(lines, first, columns, name, skip)
+            columns, has_header = _match(lines[filled[0]], signature, name)
+            head = filled[0] + has_header
+        if lines[head:]:
+            yield _parse(lines[head:], number + head, columns, name, skip)
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,9 @@ def _match(line: bytes, signature: Signature, name: str) -> tuple[_Columns, bool
     """Find the features in the first line; whether that is a header."""
     fields = [field.strip() for field in _fields(line)]
     count = math.prod(signature.shape)
-    table = isinstance(signature, Columns)
-    known = signature.features if table else tuple(f"pixel {i}" for i in range(count))
+    known = tuple(f"pixel {i}" for i in range(count))
+    if isinstance(signature, Columns):
+        known = signature.features
     if all(_number(field) is not None for field in fields):
         if len(fields) not in (count, count + 1):
             raise OctetError(
@@ -147,7 +149,7 @@ def _match(line: bytes, signature: Signature, name: str) -> tuple[_Columns, bool
     if len(set(fields)) < len(fields):
         twice = next(field for field in fields if fields.count(field) > 1)
         raise OctetError(f"{name}: line 1: two columns are called {twice!r}")
-    if not table:
+    if isinstance(signature, Images):
         raise OctetError(f"{name}: line 1: images have no names of columns; leave the header out")
     for feature in known:
         if feature not in fields:
@@ -241,8 +243,9 @@ def _part(values: Array, columns: _Columns, bad: tuple[str, ...] = ()) -> Part:
 
 def _npy(path: Path) -> npt.NDArray[np.generic]:
     try:
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, EOFError, OverflowError, SyntaxError) as error:
+        # Not np.load, which opens archives and, if one lets it, pickles too.
+        return np.asarray(np.lib.format.open_memmap(path, mode="r"))
+    except (ValueError, EOFError, OverflowError, SyntaxError, TypeError) as error:
         raise OctetError(f"{path}: not an array in NumPy's format ({error})") from None
 
 
@@ -272,8 +275,8 @@ def _of_array(
     together = max(1, _TOGETHER // math.prod(signature.shape))
     for start in range(0, len(array), together):
         rows = array[start : start + together]
-        x = np.asarray(rows) if rows.dtype == np.uint8 and not isinstance(signature, Columns) else rows.astype(np.float64)
-        yield _finite(x, start, name, skip)
+        pixels = rows.dtype == np.uint8 and isinstance(signature, Images)
+        yield _finite(np.asarray(rows) if pixels else rows.astype(np.float64), start, name, skip)
 
 
 def _finite(x: Input, start: int, name: str, skip: bool) -> Part:
