@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Of which system `make container` makes an image.
 SYSTEM ?= california
 
-.PHONY: run gate verify container test check bench seeds lock
+.PHONY: run gate verify container test check bench fuzz seeds lock
 run: $(READY)
 	@python -m stages.run
 
@@ -36,6 +36,9 @@ bench: $(READY)
 	python -m tests.bench_exact
 	dvc repro quantize
 	python -m tests.bench_images
+
+fuzz: $(READY)
+	python -m tests.octet.hostile 100000
 
 seeds: $(READY)
 	dvc repro load

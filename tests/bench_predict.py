@@ -1,0 +1,68 @@
+"""python -m tests.bench_predict: rows of a table per second, against scikit-learn and from CSV."""
+
+import io
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from octet import inference, predict, rows
+from octet.network import Columns, Linear, Network, Standardize
+
+ROWS, FEATURES, REPEATS = 1_000_000, 8, 9
+
+
+def main() -> None:
+    """Print medians (least … most) of nine repeats, in one process."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, FEATURES))
+    theirs = make_pipeline(StandardScaler(), LinearRegression())
+    theirs.fit(x[:1000], x[:1000] @ rng.normal(size=FEATURES))
+    scaler, regression = theirs[0], theirs[1]
+    layers = (
+        Standardize(scaler.mean_, scaler.scale_),
+        Linear(regression.coef_[None], np.array([regression.intercept_])),
+    )
+    names = tuple(f"x{i}" for i in range(FEATURES))
+    network = Network(layers, Columns(names, "y", ""))
+    np.testing.assert_allclose(inference.run(network, x)[:, 0], theirs.predict(x), rtol=1e-9)
+    text = "\n".join(",".join(map(repr, row)) for row in x[:300_000].tolist()).encode()
+
+    def from_csv() -> None:
+        parts = rows.of_csv(io.BytesIO(text), network.signature, "rows", skip=False)
+        predict.predict(network, parts, io.StringIO(), io.StringIO())
+
+    print(f"rows of {FEATURES} columns per second, median (least … most) of {REPEATS}\n")
+    print("| what | rows per second |\n|---|---|")
+    print(f"| scikit-learn, in memory | {speed(lambda: theirs.predict(x), ROWS)} |")
+    print(f"| octet, in memory | {speed(lambda: inference.run(network, x), ROWS)} |")
+    print(f"| octet predict, CSV to CSV | {speed(from_csv, 300_000)} |")
+    seconds = [float(importing()) for _ in range(REPEATS)]
+    print(f"\nimport octet.__main__: {statistics.median(seconds):.3f} s")
+
+
+def speed(work: Callable[[], object], count: int) -> str:
+    work()
+    found = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        found.append(count / (time.perf_counter() - start))
+    return f"{statistics.median(found):,.0f} ({min(found):,.0f} … {max(found):,.0f})"
+
+
+def importing() -> str:
+    code = "import time; t = time.perf_counter(); import octet.__main__; print(time.perf_counter() - t)"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+if __name__ == "__main__":
+    main()
