@@ -36,6 +36,7 @@ bench: $(READY)
 	python -m tests.bench_exact
 	dvc repro quantize
 	python -m tests.bench_images
+	python -m tests.bench_predict
 
 fuzz: $(READY)
 	python -m tests.octet.hostile 100000

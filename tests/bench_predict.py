@@ -58,10 +58,14 @@ def speed(work: Callable[[], object], count: int) -> str:
 
 
 def importing() -> str:
-    code = "import time; t = time.perf_counter(); import octet.__main__; print(time.perf_counter() - t)"
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    code = """
+import time
+start = time.perf_counter()
+import octet.__main__
+print(time.perf_counter() - start)
+"""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
