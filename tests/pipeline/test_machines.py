@@ -12,7 +12,6 @@ pytestmark = pytest.mark.slow
 MACHINES = {
     "haswell": {"OPENBLAS_CORETYPE": "Haswell"},
     "prescott": {"OPENBLAS_CORETYPE": "Prescott"},
-    "old numpy names": {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"},
     "no avx, no fma": {
         "NPY_DISABLE_CPU_FEATURES": " ".join(__cpu_dispatch__),
         "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
