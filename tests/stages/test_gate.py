@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import stages.gate
-from tests.stages.documents import REAL, changed
+from tests.stages.documents import changed
 
 IMAGES = "digits"
 TABLE = "california"
