@@ -1,6 +1,7 @@
 """Named arrays and a header as a .safetensors file, in and out."""
 
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ AnyArray = npt.NDArray[Any]
 # safetensors writes its metadata in the order of a randomly seeded hash map, so two keys would
 # make two files of the same content differ. One key has one order; its value is sorted JSON.
 _HEADER = "octet"
+# Bytes. Ours are of some kilobytes; parsing takes a multiple of it in memory.
+_LONGEST_HEADER = 1 << 20
 
 
 def dump_arrays(header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
@@ -31,12 +34,11 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     Raises:
         OctetError: the file is missing, truncated, not safetensors, or not from this project.
     """
+    refuse_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
-    except FileNotFoundError:
-        raise OctetError(f"{path}: no such file; `dvc repro` makes it") from None
     except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise OctetError(
@@ -49,3 +51,24 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     if not isinstance(header, dict):
         raise OctetError(f"{path}: a .safetensors file, but without this project's header")
     return header, arrays
+
+
+def refuse_header(path: Path) -> None:
+    """Raise an OctetError if this is no file, or its header is longer than any of this project.
+
+    The safetensors library checks all else: that the header is within the file and is JSON, and
+    that its arrays fill the rest of it without gap or overlap, each as long as its shape says.
+    """
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        raise OctetError(f"{path}: no such file; `dvc repro` makes it") from None
+    if not regular:
+        raise OctetError(f"{path}: not a whole .safetensors file (it is no file)")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > _LONGEST_HEADER:
+        raise OctetError(
+            f"{path}: not a whole .safetensors file (a header of {length} bytes; allowed are "
+            f"{_LONGEST_HEADER}); delete it and run `dvc repro`"
+        )

@@ -9,5 +9,12 @@ class OctetError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        """Escape what does not print: a line break in some file's name for a thing, say."""
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """The text with what does not print escaped: a line break in some file's name for a thing, say.
+
+    So it stays one line, and gives a terminal no orders.
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -39,9 +39,9 @@ from octet.network import (
 Accumulators = npt.NDArray[np.int32]
 Scales = npt.NDArray[np.float32]
 
-_TOGETHER = 32
 _INT32 = 2**31
 _EXACT_FLOAT32 = 2**24
+_TOGETHER = 2**16
 
 
 def is_integer(network: Network) -> bool:
@@ -62,8 +62,7 @@ def run(network: Network, x: Input) -> Array:
         OctetError: as `floating.run`.
     """
     floating.refuse_input(network, x)
-    parts = [x[i : i + _TOGETHER] for i in range(0, max(len(x), 1), _TOGETHER)]
-    codes = np.concatenate([last(network, encode(network, part)) for part in parts])
+    codes = np.concatenate([last(network, encode(network, part)) for part in floating.batches(x)])
     return dequantize(codes, output_grid(network))
 
 
@@ -110,7 +109,7 @@ def largest_sum(layer: Weighted, grid: Grid) -> int:
         layer: with weights in codes and a bias in int32.
         grid: of its input.
     """
-    weight = np.abs(steps(layer)).sum(axis=1)
+    weight = _absolute(layer)
     reach = max(int(grid.zero_point), grid.top - int(grid.zero_point))
     return int(np.max(weight * reach + np.abs(_bias(layer).codes.astype(np.int64))))
 
@@ -118,6 +117,18 @@ def largest_sum(layer: Weighted, grid: Grid) -> int:
 def largest_mean_sum(grid: Grid, positions: int) -> int:
     """As `largest_sum`, for a mean over so many positions: each has the weight 1."""
     return positions * max(int(grid.zero_point), grid.top - int(grid.zero_point))
+
+
+def _absolute(layer: Weighted) -> npt.NDArray[np.int64]:
+    """Σ |q_w - z_w| of each output, some inputs at a time: a file may hold any number of codes."""
+    weight = _weight(layer)
+    codes = weight.codes.reshape(len(weight.codes), -1)
+    zero_point = weight.grid.zero_point.reshape(-1, 1).astype(np.int32)
+    total = np.zeros(len(codes), np.int64)
+    step = max(1, _TOGETHER // len(codes))
+    for i in range(0, codes.shape[1], step):
+        total += np.abs(codes[:, i : i + step] - zero_point).sum(axis=1)
+    return total
 
 
 def steps(layer: Weighted) -> npt.NDArray[np.int64]:

@@ -32,6 +32,8 @@ from octet.packing import unpack
 
 _INT32_BITS = 32
 _LARGEST_SUM = 2**31 - 1
+# Of what a convolution sees, or gives, for one image: some 100 times that of our largest.
+_LARGEST_LAYER = 2**22
 
 
 class Reader:
@@ -76,10 +78,12 @@ class Reader:
                 return MaxPool(side), (shape[0], shape[1] // side, shape[2] // side)
             case "global_average_pool":
                 self._image(name, shape)
-                if self._codes is not None:
-                    largest = integer.largest_mean_sum(self._codes, shape[1] * shape[2])
-                    self._fits(name, largest)
-                return GlobalAveragePool(self._output(name, spec)), shape[:1]
+                entering, positions = self._codes, shape[1] * shape[2]
+                pool = GlobalAveragePool(self._output(name, spec))
+                if entering is not None:
+                    self._fits(name, integer.largest_mean_sum(entering, positions))
+                    self._finite_multiplier(name, pool, entering, positions)
+                return pool, shape[:1]
             case "flatten":
                 return Flatten(), (math.prod(shape),)
             case kind:
@@ -109,8 +113,13 @@ class Reader:
                 f"layer {name}: a kernel of {side} with padding {padding} on shape {shape}",
             )
             kernel = (outputs, shape[0], side, side)
-            weight = self._parameter(f"{name}.weight", spec["weight"], kernel)
             after = (outputs, high, wide)
+            largest = high * wide * max(outputs, math.prod(kernel[1:]))
+            self._require(
+                largest <= _LARGEST_LAYER,
+                f"layer {name}: {largest} numbers at once; allowed are {_LARGEST_LAYER}",
+            )
+            weight = self._parameter(f"{name}.weight", spec["weight"], kernel)
         bias = self._bias(f"{name}.bias", spec["bias"], outputs, weight)
         entering = self._codes
         output = self._output(name, spec)
@@ -137,8 +146,13 @@ class Reader:
             f"{name}.weight: among integer layers, codes have up to 8 bits and a scale per output",
         )
         self._fits(name, integer.largest_sum(layer, entering))
+        self._finite_multiplier(name, layer, entering)
+
+    def _finite_multiplier(
+        self, name: str, layer: Weighted | GlobalAveragePool, entering: Grid, positions: int = 1
+    ) -> None:
         with np.errstate(over="ignore"):
-            multiplier = integer.multiplier(layer, entering)
+            multiplier = integer.multiplier(layer, entering, positions)
         self._require(
             bool(np.all(np.isfinite(multiplier))),
             f"layer {name}: the product of its scales is more than float32 holds",

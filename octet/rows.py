@@ -1,0 +1,43 @@
+"""Rows on their way to a network: some at a time, with those that cannot be used told apart."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.network import Input
+
+Truth = npt.NDArray[np.number]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that follow each other.
+
+    Attributes:
+        places: ``(rows,)``, where each stands: its line in a file of text, its index in an array.
+        x: ``(rows, …)``, what a network takes.
+        truth: ``(rows,)``, the target or the index of the class, where the file has it.
+        bad: the places of rows between these that are none, and what is wrong with each.
+        share: how much of the file has been read, from 0 to 1; None where nobody knows.
+    """
+
+    places: npt.NDArray[np.int64]
+    x: Input
+    truth: Truth | None
+    bad: Mapping[int, str]
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a file or a stream holds.
+
+    Attributes:
+        place: how to speak of a place: ``rows.csv: line``, say.
+        batches: in order; an OctetError where nothing more can be read.
+    """
+
+    place: str
+    batches: Iterator[Batch]
