@@ -25,7 +25,8 @@ _LONGEST_HEADER = 1 << 20
 def dump_arrays(header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
     """The bytes of a .safetensors file: the same content always gives the same bytes."""
     in_c_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    return save(in_c_order, {_HEADER: json.dumps(header, sort_keys=True)})
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"))
+    return save(in_c_order, {_HEADER: text})
 
 
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:

@@ -51,7 +51,7 @@ def outputs(network: Network, names: list[str], x: np.ndarray) -> list[np.ndarra
 
 
 def assert_same_codes(network: Network, x: Input) -> None:
-    """ONNX Runtime gives our codes after every layer and, at the end, our reals in float32."""
+    """ONNX Runtime gives our codes after every layer and, at the end, our reals."""
     names = export.labels(network.layers)
     *codes, reals = outputs(network, [*names, export.OUTPUT], x)
     start = integer.encode(network, x)
@@ -59,8 +59,7 @@ def assert_same_codes(network: Network, x: Input) -> None:
     for name, expected, got in zip(names, ours, codes, strict=True):
         assert (got.dtype, got.shape) == (expected.dtype, expected.shape), name
         assert np.array_equal(got, expected), name
-    expected = integer.run(network, x).astype(np.float32)
-    assert (reals.dtype, reals.tobytes()) == (np.float32, expected.tobytes())
+    assert (reals.dtype, reals.tobytes()) == (np.float64, integer.run(network, x).tobytes())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,7 +127,7 @@ def test_a_float_network_gives_the_same_to_float32_accuracy(
     x = rows(network, 5, seed)
     (theirs,) = outputs(network, [export.OUTPUT], x)
     ours = floating.run(network, x)
-    assert (theirs.dtype, theirs.shape) == (np.float32, ours.shape)
+    assert (theirs.dtype, theirs.shape) == (np.float64, ours.shape)
     magnitude = floating.run(absolute(network), np.abs(x))
     # Sums of up to 216 products, in six layers at most, each rounded to 24 bits.
     assert np.all(np.abs(ours - theirs) <= 6 * 216 * 2.0**-24 * np.max(magnitude))
@@ -172,7 +171,7 @@ def test_the_model_takes_reals_by_row_and_gives_reals_by_row() -> None:
     (given_back,) = export.to_onnx(images(0)).graph.output
     for value, name, kind, shape in (
         (taken, export.INPUT, onnx.TensorProto.DOUBLE, [2, 8, 8]),
-        (given_back, export.OUTPUT, onnx.TensorProto.FLOAT, [3]),
+        (given_back, export.OUTPUT, onnx.TensorProto.DOUBLE, [3]),
     ):
         batch, *sides = value.type.tensor_type.shape.dim
         assert (value.name, value.type.tensor_type.elem_type) == (name, kind)
