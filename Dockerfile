@@ -24,7 +24,7 @@ ARG QUANTIZED_MD5
 # system has no place later.
 RUN printf '%s  models/%s.safetensors\n' "${FLOAT_MD5}" float "${QUANTIZED_MD5}" quantized \
         > MD5SUMS \
-    && printf '%s, revision %s\n' "${SYSTEM}" "${REVISION}" > REVISION \
+    && printf '%s\n' "${REVISION}" > REVISION \
     && md5sum --check MD5SUMS \
     && python /build/sample.py "/build/${SYSTEM}.safetensors" /app \
     && python -m compileall -q --invalidation-mode unchecked-hash /app \

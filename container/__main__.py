@@ -1,4 +1,4 @@
-"""What the image runs: `sample`, the two models on its test rows, or `predict`, CSV from outside.
+"""What the image runs: `sample`, its two models on its test rows; `predict` and `info`, of CSV.
 
 Either way the two model files must have the digests that dvc.lock had when the image was made:
 they are in the image's labels, and in MD5SUMS, where this process can read them.
@@ -30,11 +30,11 @@ def main() -> None:
         match sys.argv[1:]:
             case ["sample"]:
                 sample()
-            case ["predict", *arguments]:
-                sys.argv = ["octet", "predict", str(QUANTIZED), *arguments]
+            case ["predict" | "info" as command, *arguments]:
+                sys.argv = ["octet", command, str(QUANTIZED), *arguments]
                 runpy.run_module("octet", run_name="__main__", alter_sys=True)
             case other:
-                raise OctetError(f"got {' '.join(other)!r}; allowed are sample, and predict")
+                raise OctetError(f"got {' '.join(other)!r}; allowed are sample, predict and info")
     except (OctetError, OSError) as error:
         sys.exit(f"error: {error}")
 
@@ -57,7 +57,7 @@ def check_models() -> None:
 
 def sample() -> None:
     """Predict the sample with both models: the summary of each, and how far they are apart."""
-    sys.stdout.write(f"{(ROOT / 'REVISION').read_text()}\n")
+    sys.stdout.write(f"revision {(ROOT / 'REVISION').read_text()}\n")
     (rows,) = ROOT.glob("sample.*")
     predictions: list[list[str]] = []
     for model in (FLOAT, QUANTIZED):
@@ -68,7 +68,7 @@ def sample() -> None:
         sys.stdout.write(f"{model.stem}\n{done.stderr}\n")
         predictions.append(first_column(done.stdout))
     before, after = predictions
-    apart = difference(before, after, rows.suffix == ".npy")
+    apart = difference(before, after, rows.suffix == ".safetensors")
     sys.stdout.write(f"quantized - float\n{apart}\n")
 
 

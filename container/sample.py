@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from octet import files, storage
-from octet.arrays import load_arrays
+from octet.arrays import dump_arrays, load_arrays
 from octet.errors import OctetError
 from octet.network import Columns
 
@@ -30,7 +30,7 @@ def sample(data: Path) -> tuple[str, bytes]:
     """Name and bytes of a file with the first test rows.
 
     Of a table it is CSV, with the target as its last column and every digit of float64; of images
-    it is an .npy array ``(rows, channels, height, width)`` of uint8.
+    it is .safetensors, with x ``(rows, channels, height, width)`` in uint8 and y, their classes.
 
     Raises:
         OctetError: the file is missing, damaged or foreign.
@@ -47,9 +47,7 @@ def sample(data: Path) -> tuple[str, bytes]:
         writer.writerow([*signature.features, signature.target])
         writer.writerows(np.column_stack([x, y]).tolist())
         return "sample.csv", text.getvalue().encode()
-    binary = io.BytesIO()
-    np.save(binary, x)
-    return "sample.npy", binary.getvalue()
+    return "sample.safetensors", dump_arrays({}, {"x": x, "y": y})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The one exception that is meant for a person to read."""
 
+_LONGEST = 2000
+
 
 class OctetError(Exception):
     """Something a user can mend: a value, a file, a data set.
@@ -9,5 +11,16 @@ class OctetError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        """Escape what does not print: a line break in some file's name for a thing, say."""
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        """Make one line of the message; the middle of what nobody would read is left out."""
+        text = printable(message)
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+        super().__init__(text)
+
+
+def printable(text: str) -> str:
+    """The text with what does not print escaped: a line break in some file's name for a thing, say.
+
+    So it stays one line, and gives a terminal no orders.
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,9 +1,13 @@
 """A network as an ONNX model, which ONNX Runtime runs to the same codes. Needs the onnx package.
 
-An integer network becomes QLinearConv, MaxPool and Max on uint8, between one QuantizeLinear and one
-DequantizeLinear. A linear layer is a QLinearConv with a kernel of 1, because QLinearMatMul has no
-bias; a mean over p positions is one with a kernel of p weights 1 at the scale 1 / p. Weights are
-inside the model: there is no external data.
+An integer network becomes QLinearConv, MaxPool and Max on uint8, behind one QuantizeLinear. A
+linear layer is a QLinearConv with a kernel of 1, because QLinearMatMul has no bias; a mean over p
+positions is one with a kernel of p weights 1 at the scale 1 / p. Weights are inside the model:
+there is no external data.
+
+A table's network that computes in float does so here too in float64, and adds up in the same order
+(MatMul would not: hence CumSum), so that its outputs are the same numbers. Only convolutions in
+float are in float32, and differ from ours by its rounding.
 """
 
 from collections.abc import Sequence
@@ -51,7 +55,7 @@ def to_onnx(network: Network, every_layer: bool = False) -> onnx.ModelProto:
 
     Returns:
         A model from ``input``, float64 ``(rows, …)`` in the unit of the network's input, to
-        ``output``, float32 ``(rows, outputs)``.
+        ``output``, float64 ``(rows, outputs)``.
 
     Raises:
         OctetError: an integer layer has not one zero point for all of its weights.
@@ -99,7 +103,6 @@ class _Graph:
             case Relu() if self._grid is not None:
                 self._node("Max", name, self._constant(f"{name}.zero", self._grid.zero_point))
             case Relu():
-                self._to_float32()
                 self._node("Relu", name)
             case MaxPool():
                 self._to_float32()
@@ -111,6 +114,8 @@ class _Graph:
                 self._flatten(name)
             case GlobalAveragePool():
                 self._mean(name, layer)
+            case Linear() if self._double and self._grid is None:
+                self._linear(name, layer)
             case Linear() | Conv2d():
                 self._weighted(name, layer)
         if self._grid is not None:
@@ -121,16 +126,34 @@ class _Graph:
     def finish(self) -> None:
         """Give reals, under the name of the output."""
         if self._grid is not None:
-            self._node("DequantizeLinear", OUTPUT, *self._scale("end", self._grid))
+            # DequantizeLinear would round to float32, which not all of these products fit into.
+            scale = self._constant("end.scale", self._grid.scale.astype(np.float64))
+            zero_point = self._constant("end.zero", self._grid.zero_point.astype(np.float64))
+            self._node("Cast", "end.codes", to=TensorProto.DOUBLE)
+            self._node("Sub", "end.steps", zero_point)
+            self._node("Mul", OUTPUT, scale)
         else:
-            self._to_float32()
-            self._node("Identity", OUTPUT)
+            self._node("Cast", OUTPUT, to=TensorProto.DOUBLE)
 
     def to_onnx(self, every_layer: bool) -> onnx.GraphProto:
         """The finished graph."""
-        output = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["rows", *self._shape])
+        output = helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, ["rows", *self._shape])
         outputs = [output, *(self._codes if every_layer else [])]
         return helper.make_graph(self._nodes, "octet", [self._input], outputs, self._constants)
+
+    def _linear(self, name: str, layer: Linear) -> None:
+        """As `octet.floating`: the products, added up in order of inputs, and then the bias."""
+        outputs, inputs = shape_of(layer.weight)
+        self._reshape(f"{name}.in", (1, inputs))
+        self._node(
+            "Mul", f"{name}.products", self._constant(f"{name}.weight", values(layer.weight))
+        )
+        self._node("CumSum", f"{name}.sums", self._constant(f"{name}.axis", np.array(2)))
+        last = self._constant(f"{name}.last", np.array(inputs - 1))
+        self._node("Gather", f"{name}.total", last, axis=2)
+        # A sum that begins at 0 is never -0; nor is it with a bias of 0.
+        self._node("Add", name, self._constant(f"{name}.bias", values(layer.bias) + 0.0))
+        self._shape = (outputs,)
 
     def _weighted(self, name: str, layer: Weighted) -> None:
         self._to_float32()
@@ -223,7 +246,7 @@ class _Graph:
         self._node("Reshape", name, self._constant(f"{name}.shape", np.array([-1, *shape])))
 
     def _constant(self, name: str, value: npt.NDArray[np.number]) -> str:
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def _node(self, kind: str, name: str, *inputs: str, **attributes: Any) -> None:

@@ -5,8 +5,9 @@ depends on the CPU, and so would the last bits of a prediction.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
+from typing import Literal
 
 import numpy as np
 
@@ -30,9 +31,9 @@ from octet.network import (
     values,
 )
 
-# Values that go through the layers together: 32 images of 28 × 28, or thousands of rows of a table.
-# What a layer sees of them fits into a cache.
-_TOGETHER = 32 * 28 * 28
+# What goes through the layers together fits into a cache: images, or numbers of a table.
+_IMAGES = 32
+_NUMBERS = 2**16
 
 
 def run(network: Network, x: Input) -> Array:
@@ -49,12 +50,19 @@ def run(network: Network, x: Input) -> Array:
             NaN or an infinity in it.
     """
     refuse_input(network, x)
-    rows = max(1, _TOGETHER // math.prod(network.signature.shape))
-    parts = [
-        through(network.layers, x[i : i + rows].astype(np.float64))
-        for i in range(0, max(len(x), 1), rows)
-    ]
+    # By columns, a layer of a table works on long rows of numbers: some 30 times as fast.
+    order: Literal["C", "F"] = "C" if x.ndim > 2 else "F"
+    parts = [through(network.layers, part.astype(np.float64, order=order)) for part in batches(x)]
     return np.concatenate(parts)
+
+
+def batches(x: Input) -> Iterator[Input]:
+    """Rows that go through the layers together, at least once even if there are none."""
+    size = max(1, _NUMBERS // max(1, math.prod(x.shape[1:])))
+    if x.ndim > 2:
+        size = min(size, _IMAGES)
+    for i in range(0, max(len(x), 1), size):
+        yield x[i : i + size]
 
 
 def refuse_input(network: Network, x: Input) -> None:

@@ -1,122 +1,160 @@
-"""What is in a model file: layers, bits, ranges, bytes, and what is proven of its codes."""
+"""What is in a model file: its layers with their bytes, what is proven of them, and its origin."""
 
-import hashlib
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from octet import storage
+from octet import integer, provenance, storage
+from octet.affine import Grid
+from octet.arrays import AnyArray, load_arrays
+from octet.errors import printable
 from octet.network import (
-    Columns,
+    Conv2d,
+    GlobalAveragePool,
     Int32,
     Layer,
+    Linear,
     Network,
     Parameter,
+    Quantize,
     Quantized,
-    Signature,
     Weighted,
     label,
     shape_of,
     values,
 )
 
-Facts = Mapping[str, Any]
+Facts = dict[str, Any]
+
+_HEAD = ("layer", "holds", "bits", "range", "codes", "scales", "floats", "output", "proven")
 
 
 def describe(path: Path) -> Facts:
-    """All that `python -m octet info` shows; errors as `storage.load_network`."""
-    network, sizes = storage.load_network(path), storage.sizes(path)
-    takes, gives = _signature(network.signature)
+    """All there is to say of a model file, as JSON can hold it.
+
+    Raises:
+        OctetError: as `storage.load_network`.
+    """
+    network = storage.load_network(path)
+    _, arrays = load_arrays(path)
+    digest = provenance.md5(path)
     return {
-        "bytes": {
-            "codes": sizes.codes,
-            "file": sizes.file,
-            "floats": sizes.floats,
-            "scaler": sizes.scaler,
-            "scales": sizes.scales,
-        },
         "file": str(path),
-        "gives": gives,
-        "layers": [_layer(network, i) for i in range(len(network.layers))],
-        # The file holds no clock and no revision, so that the same network has the same bytes. Its
-        # digest stands in dvc.lock, beside the digests of the data and the code, and the params.
-        "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(),
+        "md5": digest,
+        "computes": "integers" if integer.is_integer(network) else "float",
+        "signature": asdict(network.signature),
+        "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
+        "bytes": asdict(storage.sizes(path)),
+        "provenance": {"git_revision": provenance.revision(digest), **network.provenance},
+    }
+
+
+def _layer(network: Network, i: int, arrays: Mapping[str, AnyArray]) -> Facts:
+    layer, name = network.layers[i], label(network.layers, i)
+    own = {key: array for key, array in arrays.items() if key.split(".")[0] == str(i)}
+    facts: Facts = {
+        "layer": name,
+        "codes": storage.total(own, "codes"),
+        "scales": storage.total(own, "scale", "zero_point"),
+        "floats": storage.total(own, "weight", "bias", "mean", "std"),
+    }
+    if isinstance(layer, Weighted):
+        facts["weight"] = _parameter(layer.weight)
+        facts["bias"] = _parameter(layer.bias)
+    grid = _grid(layer)
+    if grid is not None:
+        facts["output"] = {"bits": grid.bits, "range": _span(grid)}
+    if name in network.rounding:
+        facts["certificate"] = dict(network.rounding[name])
+    return facts
+
+
+def _parameter(parameter: Parameter) -> Facts:
+    match parameter:
+        case Quantized():
+            bits = parameter.grid.bits
+        case Int32():
+            bits = 32
+        case _:
+            bits = 8 * parameter.dtype.itemsize
+    reals = values(parameter)
+    span = [float(np.min(reals)), float(np.max(reals))] if reals.size else []
+    return {"shape": list(shape_of(parameter)), "bits": bits, "range": span}
+
+
+def _grid(layer: Layer) -> Grid | None:
+    match layer:
+        case Quantize():
+            return layer.grid
+        case Linear() | Conv2d() | GlobalAveragePool():
+            return layer.output
+        case _:
+            return None
+
+
+def _span(grid: Grid) -> list[float]:
+    ends = np.array([0, grid.top]) - grid.zero_point.astype(np.float64)
+    return [float(end) for end in ends * grid.scale]
+
+
+def table(facts: Facts) -> str:
+    """The facts for people: what is true of the whole file, then a line for each layer."""
+    signature, size, origin = facts["signature"], facts["bytes"], facts["provenance"]
+    if "target" in signature:
+        unit = f" ({signature['unit']})" if signature["unit"] else ""
+        takes, gives = ", ".join(signature["features"]), signature["target"] + unit
+    else:
+        sides = " × ".join(map(str, signature["shape"]))
+        takes = f"images of {sides}, pixels 0 … {signature['white']}"
+        gives = f"one of {len(signature['classes'])}: {', '.join(signature['classes'])}"
+    about = {
+        "file": facts["file"],
+        "md5": facts["md5"],
         "takes": takes,
+        "gives": gives,
+        "computes in": facts["computes"],
+        "bytes": f"{size['file']}: {size['codes']} codes, {size['scales']} scales and zero points, "
+        f"{size['floats']} float weights, {size['scaler']} scaler, and the header",
+        "git revision": origin["git_revision"] or "unknown here; the file's clone or image has it",
+        **{key: _compact(value) for key, value in origin.items() if key != "git_revision"},
     }
+    lines = [f"{printable(key):<14}{printable(value)}" for key, value in about.items()]
+    return "\n".join([*lines, "", *_aligned([_HEAD, *map(_line, facts["layers"])]), ""])
 
 
-def as_json(facts: Facts) -> str:
-    """For programs."""
-    return json.dumps(facts, indent=2, sort_keys=True) + "\n"
+def _line(layer: Facts) -> Sequence[str]:
+    weight, bias = layer.get("weight"), layer.get("bias")
+    output, certificate = layer.get("output"), layer.get("certificate")
+    holds = f"{_sides(weight)} + {_sides(bias)}" if weight and bias else ""
+    return (
+        layer["layer"],
+        holds,
+        f"{weight['bits']} + {bias['bits']}" if weight and bias else "",
+        _range(weight),
+        *(str(layer[key]) for key in ("codes", "scales", "floats")),
+        f"{output['bits']} bits, {_range(output)}" if output else "",
+        f"{certificate.get('rows_proven', 0):g} of {certificate.get('rows', 0):g} rows"
+        if certificate
+        else "",
+    )
 
 
-def as_text(facts: Facts) -> str:
-    """A table for a person."""
-    size, gives = facts["bytes"], facts["gives"]
-    head = [
-        f"{facts['file']}: {size['file']:,} bytes, of them codes {size['codes']:,}, "
-        f"scales {size['scales']:,}, floats {size['floats']:,}, scaler {size['scaler']:,}",
-        f"MD5 {facts['md5']}: dvc.lock says from which data, code and params",
-        "takes " + "; ".join(f"{key}: {_listed(value)}" for key, value in facts["takes"].items()),
-        "gives " + "; ".join(f"{key}: {_listed(value)}" for key, value in gives.items()),
-        "",
-    ]
-    columns = ("layer", "shape", "weight", "bias", "range", "output", "proven")
-    cells = [list(columns)]
-    cells += [[str(layer.get(column, "")) for column in columns] for layer in facts["layers"]]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-    return "\n".join([*head, *table]) + "\n"
+def _sides(parameter: Facts) -> str:
+    return "×".join(map(str, parameter["shape"]))
 
 
-def _signature(signature: Signature) -> tuple[Facts, Facts]:
-    """What a network takes and gives."""
-    if isinstance(signature, Columns):
-        gives = {"target": signature.target, "unit": signature.unit}
-        return {"features": list(signature.features)}, gives
-    takes = {"shape": list(signature.shape), "white": signature.white}
-    return takes, {"classes": list(signature.classes)}
+def _range(facts: Facts | None) -> str:
+    return " … ".join(f"{end:.4g}" for end in facts["range"]) if facts else ""
 
 
-def _listed(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _compact(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _layer(network: Network, i: int) -> dict[str, object]:
-    layer = network.layers[i]
-    facts: dict[str, object] = {"layer": label(network.layers, i)}
-    if not isinstance(layer, Weighted):
-        return facts | _output(layer)
-    weight = values(layer.weight)
-    shape = shape_of(layer.weight)
-    facts |= {
-        "shape": " × ".join(map(str, shape)),
-        "weight": _bits(layer.weight),
-        "bias": _bits(layer.bias),
-        "range": f"{np.min(weight):.4g} … {np.max(weight):.4g}",
-        "parameters": math.prod(shape) + shape[0],
-    }
-    figures = network.rounding.get(str(facts["layer"]))
-    if figures:
-        facts["proven"] = f"{figures.get('rows_proven', 0):g} of {figures.get('rows', 0):g} rows"
-        facts["rounding"] = dict(figures)
-    return facts | _output(layer)
-
-
-def _bits(parameter: Parameter) -> str:
-    if isinstance(parameter, Int32):
-        return "int32"
-    return f"{parameter.grid.bits} bits" if isinstance(parameter, Quantized) else "float"
-
-
-def _output(layer: Layer) -> dict[str, object]:
-    """The range of what a layer gives, where it is on a grid."""
-    grid = getattr(layer, "output", None) or getattr(layer, "grid", None)
-    if grid is None:
-        return {}
-    scale, zero = float(grid.scale), int(grid.zero_point)
-    return {"output": f"{-zero * scale:.4g} … {(grid.top - zero) * scale:.4g}"}
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

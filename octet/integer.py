@@ -39,9 +39,9 @@ from octet.network import (
 Accumulators = npt.NDArray[np.int32]
 Scales = npt.NDArray[np.float32]
 
-_TOGETHER = 32
 _INT32 = 2**31
 _EXACT_FLOAT32 = 2**24
+_TOGETHER = 2**16
 
 
 def is_integer(network: Network) -> bool:
@@ -62,8 +62,7 @@ def run(network: Network, x: Input) -> Array:
         OctetError: as `floating.run`.
     """
     floating.refuse_input(network, x)
-    parts = [x[i : i + _TOGETHER] for i in range(0, max(len(x), 1), _TOGETHER)]
-    codes = np.concatenate([last(network, encode(network, part)) for part in parts])
+    codes = np.concatenate([last(network, encode(network, part)) for part in floating.batches(x)])
     return dequantize(codes, output_grid(network))
 
 
@@ -110,14 +109,18 @@ def largest_sum(layer: Weighted, grid: Grid) -> int:
         layer: with weights in codes and a bias in int32.
         grid: of its input.
     """
-    weight = np.abs(steps(layer)).sum(axis=1)
+    weight, bias = _weight(layer), _bias(layer).codes.astype(np.int64)
+    codes = weight.codes.reshape(len(bias), -1)
+    zero_point = np.broadcast_to(weight.grid.zero_point.reshape(-1, 1), (len(bias), 1))
     reach = max(int(grid.zero_point), grid.top - int(grid.zero_point))
-    return int(np.max(weight * reach + np.abs(_bias(layer).codes.astype(np.int64))))
-
-
-def largest_mean_sum(grid: Grid, positions: int) -> int:
-    """As `largest_sum`, for a mean over so many positions: each has the weight 1."""
-    return positions * max(int(grid.zero_point), grid.top - int(grid.zero_point))
+    largest = 0
+    # Some outputs at a time: in 32 bits the codes are many times as large as in their file.
+    step = max(1, _TOGETHER // max(codes.shape[1], 1))
+    for i in range(0, len(bias), step):
+        part = slice(i, i + step)
+        weights = np.abs(codes[part] - zero_point[part].astype(np.int32)).sum(axis=1)
+        largest = max(largest, int(np.max(weights * reach + np.abs(bias[part]))))
+    return largest
 
 
 def steps(layer: Weighted) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -153,11 +154,15 @@ class Network:
 
     ``rounding`` is what the quantizer knows of the codes of each layer, by its `label`: their error
     at the outputs and what was proven of it (see `stages.quantization.layer`). Empty in float.
+    ``provenance`` says of what it was made: ``data``, the MD5 of the data file as in dvc.lock, and
+    ``params``, the parameters of which the layers do not tell. (Of the revision of the code see
+    `octet.provenance`.)
     """
 
     layers: tuple[Layer, ...]
     signature: Signature
     rounding: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def label(layers: Sequence[Layer], i: int) -> str:

@@ -1,153 +1,122 @@
-"""Predict rows as they come, write each prediction as a line of CSV, and sum them up."""
+"""Predict rows as they come: what a network gives for each, in constant memory."""
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TextIO
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from octet import inference
-from octet.network import Array, Columns, Images, Network
-from octet.rows import BadRowError, Part
-
-_FIRST = 10
+from octet import inference, rows_arrays, rows_csv, windows
+from octet.errors import OctetError
+from octet.network import Array, Columns, Input, Network, Signature
+from octet.rows import Batch, Rows, Truth
 
 
-@dataclass
-class Summary:
-    """What is known of the predictions so far; of classes, ``counts`` and no moments.
+@dataclass(frozen=True)
+class Predicted:
+    """What a network gives for rows that follow each other.
 
     Attributes:
-        count: how many there were.
-        mean, squares: of the predictions, and the sum of their squared distances from it.
-        first: the first ten, as they were written.
-        errors: the first ten, prediction less truth, where there is a truth.
-        wrong: the sum of absolute errors; of classes, how many were wrong.
-        judged: how many had a truth.
-        bad: rows that were left out.
+        outputs: ``(rows, outputs)``.
+        truth: ``(rows,)``, the target or the index of the class, where known.
+        skipped: the rows between these that could not be used, each with its place and reason.
+        share: of the input, how much has been read, from 0 to 1; None where nobody knows.
     """
 
-    count: int = 0
-    low: float = math.inf
-    high: float = -math.inf
-    mean: float = 0.0
-    squares: float = 0.0
-    counts: dict[str, int] = field(default_factory=dict)
-    first: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    wrong: float = 0.0
-    judged: int = 0
-    bad: int = 0
-
-    def add_numbers(self, y: Array, truth: Array | None) -> None:
-        """Take in predictions ``(rows,)``: Chan et al., Updating Formulae for Variance, 1979."""
-        self.low, self.high = min(self.low, float(y.min())), max(self.high, float(y.max()))
-        total, mean = self.count + len(y), float(y.mean())
-        apart = mean - self.mean
-        self.squares += float(np.sum((y - mean) ** 2)) + apart**2 * self.count * len(y) / total
-        self.mean += apart * len(y) / total
-        self.count = total
-        if truth is not None:
-            missing = _FIRST - len(self.errors)
-            self.errors += [f"{error:+.4f}" for error in (y - truth)[: max(missing, 0)].tolist()]
-            self.wrong += float(np.sum(np.abs(y - truth)))
-            self.judged += len(y)
-
-    def add_classes(
-        self, chosen: npt.NDArray[np.intp], classes: tuple[str, ...], truth: Array | None
-    ) -> None:
-        """Take in the numbers of classes, ``(rows,)``."""
-        found, counts = np.unique(chosen, return_counts=True)
-        for each, count in zip(found.tolist(), counts.tolist(), strict=True):
-            self.counts[classes[each]] = self.counts.get(classes[each], 0) + count
-        self.count += len(chosen)
-        if truth is not None:
-            self.wrong += float(np.sum(chosen != truth))
-            self.judged += len(chosen)
-
-    def text(self, network: Network) -> str:
-        """Some lines for a person."""
-        signature = network.signature
-        lines = [f"predictions: {self.count:,}"]
-        if isinstance(signature, Columns):
-            lines[0] += f" of {signature.target} ({signature.unit})"
-            if self.count:
-                deviation = math.sqrt(self.squares / self.count)
-                lines.append(f"range: {self.low:.4f} … {self.high:.4f}")
-                lines.append(f"mean: {self.mean:.4f}, standard deviation: {deviation:.4f}")
-        elif self.count:
-            lines.append(", ".join(f"{name}: {n:,}" for name, n in sorted(self.counts.items())))
-        if self.first:
-            lines.append(f"first: {' '.join(self.first)}")
-        if self.errors:
-            lines.append(f"first errors: {' '.join(self.errors)}")
-        if self.judged and isinstance(signature, Columns):
-            lines.append(f"mean absolute error: {self.wrong / self.judged:.4f}")
-        elif self.judged:
-            lines.append(f"accuracy: {1 - self.wrong / self.judged:.4f}")
-        if self.bad:
-            lines.append(f"bad rows left out: {self.bad:,}")
-        return "\n".join(lines) + "\n"
+    outputs: Array
+    truth: Truth | None
+    skipped: tuple[str, ...]
+    share: float | None
 
 
-def predict(network: Network, parts: Iterable[Part], out: TextIO, messages: TextIO) -> Summary:
-    """Write a line for each row, under a header: a number, or a class and its probability.
+@contextlib.contextmanager
+def opened(path: Path | None, signature: Signature, with_truth: bool) -> Iterator[Rows]:
+    """The rows of a file, or those that come as CSV through standard input.
 
-    Args:
-        network: float or quantized.
-        parts: the rows.
-        out: gets the CSV.
-        messages: gets a line for each bad row and, if it is a terminal, how far this has come.
+    ``with_truth`` asks for what is true of them too, where the file has it.
 
     Raises:
-        BadRowError: at the first bad row, after all before it were written.
+        OctetError, OSError: as `rows_csv.read`, `rows_arrays.read_npy` and
+            `rows_arrays.read_safetensors`.
     """
-    summary = Summary()
-    table = isinstance(network.signature, Columns)
-    out.write("prediction\n" if table else "prediction,probability\n")
-    try:
-        for part in parts:
-            _take(network, part, summary, out)
-            summary.bad += len(part.bad)
-            messages.writelines(f"left out: {line}\n" for line in part.bad)
-            if messages.isatty():
-                messages.write(f"\r{summary.count:,} rows")
-    except BadRowError as error:
-        _take(network, error.before, summary, out)
-        raise
-    finally:
-        if messages.isatty():
-            messages.write("\n")
-        out.flush()
-    return summary
-
-
-def _take(network: Network, part: Part, summary: Summary, out: TextIO) -> None:
-    if not len(part.x):
-        return
-    outputs = inference.run(network, part.x)
-    if isinstance(network.signature, Images):
-        classes = network.signature.classes
-        chosen = np.argmax(outputs, axis=1)
-        shown = [classes[i] for i in chosen.tolist()]
-        likely = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        share = 1 / np.sum(likely, axis=1)  # softmax, of the largest
-        lines = [f"{a},{b:.6f}\n" for a, b in zip(shown, share.tolist(), strict=True)]
-        summary.add_classes(chosen, classes, part.truth)
+    if path is not None and path.suffix == ".npy":
+        yield rows_arrays.read_npy(path, signature)
+    elif path is not None and path.suffix == ".safetensors":
+        yield rows_arrays.read_safetensors(path, signature, with_truth)
     else:
-        y = outputs[:, 0]
-        shown = [repr(value) for value in y.tolist()]
-        lines = [f"{text}\n" for text in shown]
-        summary.add_numbers(y, part.truth)
-    out.writelines(lines)
-    if len(summary.first) < _FIRST:
-        summary.first += [_short(text) for text in shown[: _FIRST - len(summary.first)]]
+        with open(0 if path is None else path, "rb", closefd=path is not None) as stream:
+            name = "standard input" if path is None else str(path)
+            yield rows_csv.read(stream, name, signature, with_truth)
 
 
-def _short(text: str) -> str:
-    try:
-        return f"{float(text):.4f}" if "." in text or "e" in text else text
-    except ValueError:
-        return text
+def predict(network: Network, rows: Rows, skip: bool) -> Iterator[Predicted]:
+    """Outputs, batch by batch.
+
+    Args:
+        network: whose signature the rows have.
+        rows: their batches are read as they are needed.
+        skip: go on behind a row that cannot be used.
+
+    Raises:
+        OctetError: a row cannot be used, and is not to be skipped; all before it have been given.
+    """
+    for batch in rows.batches:
+        usable = _without(batch, _unusable(batch, network.signature))
+        try:
+            outputs = _outputs(network, usable.x)
+        except (OctetError, FloatingPointError):
+            usable = _without(usable, _too_large(network, usable))
+            outputs = _outputs(network, usable.x)
+        bad = [f"{rows.place} {place}: {usable.bad[place]}" for place in sorted(usable.bad)]
+        if bad and not skip:
+            before = usable.places < min(usable.bad)
+            truth = None if usable.truth is None else usable.truth[before]
+            yield Predicted(outputs[before], truth, (), usable.share)
+            raise OctetError(bad[0])
+        yield Predicted(outputs, usable.truth, tuple(bad), usable.share)
+
+
+def _outputs(network: Network, x: Input) -> Array:
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        return inference.run(network, x)
+
+
+def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
+    """By place, the rows with a number that is none or that the network was not made for."""
+    flat = windows.flatten(batch.x)
+    problems = {
+        "got NaN or an infinity; every value must be finite": ~np.isfinite(flat).all(axis=1)
+    }
+    if not isinstance(signature, Columns):
+        beyond = ((flat < 0) | (flat > signature.white)).any(axis=1)
+        problems[f"got a pixel outside 0 … {signature.white}"] = beyond
+    if batch.truth is not None:
+        known = np.isfinite(batch.truth)
+        if not isinstance(signature, Columns):
+            known &= np.isin(batch.truth, np.arange(len(signature.classes)))
+        problems["what is true of it is not a number, or not that of a class"] = ~known
+    return {
+        place: problem
+        for problem, rows in problems.items()
+        for place in batch.places[rows].tolist()
+    }
+
+
+def _too_large(network: Network, batch: Batch) -> dict[int, str]:
+    """By place, the rows whose numbers leave what floats or the integers' scale can hold."""
+    found: dict[int, str] = {}
+    for i, place in enumerate(batch.places.tolist()):
+        try:
+            _outputs(network, batch.x[i : i + 1])
+        except (OctetError, FloatingPointError):
+            found[place] = "its numbers are too large or too small for this model"
+    return found
+
+
+def _without(batch: Batch, bad: Mapping[int, str]) -> Batch:
+    if not bad:
+        return batch
+    good = np.isin(batch.places, [*bad], invert=True)
+    truth = None if batch.truth is None else batch.truth[good]
+    return Batch(batch.places[good], batch.x[good], truth, {**batch.bad, **bad}, batch.share)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from octet import integer
-from octet.affine import MAX_BITS, MIN_BITS, Grid, code_dtype, refuse_not_finite
+from octet.affine import MAX_BITS, MIN_BITS, Codes, Grid, code_dtype, refuse_not_finite
 from octet.arrays import AnyArray
 from octet.errors import OctetError
 from octet.network import (
@@ -28,21 +28,32 @@ from octet.network import (
     Standardize,
     Weighted,
 )
-from octet.packing import unpack
+from octet.packing import refuse_packed, unpack
 
 _INT32_BITS = 32
 _LARGEST_SUM = 2**31 - 1
+# Numbers: of one row, on its way in or behind a linear layer; and of what a convolution sees, or
+# gives, for one image. Each is some 20 times or more what MNIST takes.
+LARGEST_ROW = 2**20
+_LARGEST_LAYER = 2**22
 
 
 class Reader:
     """The arrays of one file, handed out once each and only when they are as announced.
 
+    Args:
+        path: of the file, for errors.
+        arrays: by name, as they are in the file.
+        look_only: leave codes packed: what this reader gives is not to be run. All that can be
+            wrong with a file, but for sums that overflow, is found without unpacking it.
+
     Attributes:
         unread: the names of arrays that no layer has asked for yet.
     """
 
-    def __init__(self, path: Path, arrays: Mapping[str, AnyArray]) -> None:
+    def __init__(self, path: Path, arrays: Mapping[str, AnyArray], look_only: bool) -> None:
         self.unread = sorted(arrays)
+        self._look_only = look_only
         self._path = path
         self._arrays = arrays
         self._grids: dict[str, Grid] = {}
@@ -76,10 +87,12 @@ class Reader:
                 return MaxPool(side), (shape[0], shape[1] // side, shape[2] // side)
             case "global_average_pool":
                 self._image(name, shape)
-                if self._codes is not None:
-                    largest = integer.largest_mean_sum(self._codes, shape[1] * shape[2])
-                    self._fits(name, largest)
-                return GlobalAveragePool(self._output(name, spec)), shape[:1]
+                entering, positions = self._codes, shape[1] * shape[2]
+                pool = GlobalAveragePool(self._output(name, spec))
+                if entering is not None:
+                    # Its sums fit int32: of 2²² positions at most, each with 255 at most.
+                    self._finite_multiplier(name, pool, entering, positions)
+                return pool, shape[:1]
             case "flatten":
                 return Flatten(), (math.prod(shape),)
             case kind:
@@ -90,8 +103,8 @@ class Reader:
     ) -> tuple[Layer, Shape]:
         outputs = spec["outputs"]
         self._require(
-            type(outputs) is int and outputs > 0,
-            f"layer {name}: outputs: got {outputs!r}; allowed is a positive integer",
+            type(outputs) is int and 0 < outputs <= LARGEST_ROW,
+            f"layer {name}: outputs: got {outputs!r}; allowed are 1 to {LARGEST_ROW}",
         )
         layer: Weighted
         if kind == "linear":
@@ -109,8 +122,13 @@ class Reader:
                 f"layer {name}: a kernel of {side} with padding {padding} on shape {shape}",
             )
             kernel = (outputs, shape[0], side, side)
-            weight = self._parameter(f"{name}.weight", spec["weight"], kernel)
             after = (outputs, high, wide)
+            largest = high * wide * max(outputs, math.prod(kernel[1:]))
+            self._require(
+                largest <= _LARGEST_LAYER,
+                f"layer {name}: {largest} numbers at once; allowed are {_LARGEST_LAYER}",
+            )
+            weight = self._parameter(f"{name}.weight", spec["weight"], kernel)
         bias = self._bias(f"{name}.bias", spec["bias"], outputs, weight)
         entering = self._codes
         output = self._output(name, spec)
@@ -136,17 +154,20 @@ class Reader:
             weight.grid.bits <= 8 and scale.size in (1, *scale.shape[:1]),
             f"{name}.weight: among integer layers, codes have up to 8 bits and a scale per output",
         )
-        self._fits(name, integer.largest_sum(layer, entering))
+        largest = integer.largest_sum(layer, entering)
+        self._require(
+            largest <= _LARGEST_SUM, f"layer {name}: sums up to {largest} do not fit int32"
+        )
+        self._finite_multiplier(name, layer, entering)
+
+    def _finite_multiplier(
+        self, name: str, layer: Weighted | GlobalAveragePool, entering: Grid, positions: int = 1
+    ) -> None:
         with np.errstate(over="ignore"):
-            multiplier = integer.multiplier(layer, entering)
+            multiplier = integer.multiplier(layer, entering, positions)
         self._require(
             bool(np.all(np.isfinite(multiplier))),
             f"layer {name}: the product of its scales is more than float32 holds",
-        )
-
-    def _fits(self, name: str, largest: int) -> None:
-        self._require(
-            largest <= _LARGEST_SUM, f"layer {name}: sums up to {largest} do not fit int32"
         )
 
     def _bias(
@@ -165,12 +186,17 @@ class Reader:
             return self._reals(name, shape, np.float32, np.float64)
         bits = self._bits(name, spec["bits"], MAX_BITS)
         packed = self._take(f"{name}.codes", (np.uint8,), lambda got: len(got) == 1, "(bytes,)")
+        grid = self._grid(str(spec["grid"]), bits, shape)
         try:
-            codes = unpack(packed, shape, bits)
+            return Quantized(self._codes_of(packed, shape, grid), grid)
         except OctetError as error:
             raise OctetError(f"{self._path}: {name}: {error}") from None
-        grid = self._grid(str(spec["grid"]), bits, shape)
-        return Quantized(codes, grid)
+
+    def _codes_of(self, packed: npt.NDArray[np.uint8], shape: Shape, grid: Grid) -> Codes:
+        if not self._look_only:
+            return unpack(packed, shape, grid.bits)
+        refuse_packed(packed, math.prod(shape), grid.bits)
+        return np.broadcast_to(grid.zero_point, shape)
 
     def _grid(self, name: str, bits: int, shape: Shape) -> Grid:
         """The grid of this name; a second tensor that names it gets the same object."""

@@ -4,6 +4,7 @@ Nothing is taken on trust: every array that a header announces is checked for it
 dtype and values before it is used, and nothing but the announced arrays may be in the file.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,13 +34,29 @@ from octet.network import (
     shape_of,
 )
 from octet.packing import pack
-from octet.reader import Reader, number, whole
+from octet.reader import LARGEST_ROW, Reader, number, whole
+
+_MOST_LAYERS = 1000
+# What taking a header apart raises where something in it is not what it should be.
+_NOT_A_NETWORK = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def dump_network(network: Network) -> bytes:
     """The bytes of a model file."""
     layers, arrays = _dump_layers(network)
-    header = {"layers": layers, "rounding": network.rounding, **asdict(network.signature)}
+    header = {
+        "layers": layers,
+        "rounding": network.rounding,
+        "provenance": network.provenance,
+        **asdict(network.signature),
+    }
     return dump_arrays(header, arrays)
 
 
@@ -52,14 +69,19 @@ def load_signature(header: Mapping[str, Any]) -> Signature:
     """The signature that a header holds, as ``asdict`` put it there.
 
     Raises:
-        KeyError, TypeError, ValueError: there is none, or it is not made of strings and sizes.
+        KeyError, TypeError, ValueError: there is none, or it is not made of sizes and of names
+            that differ and can be printed.
     """
     if "classes" in header:
         channels, height, width = (whole(side, 1) for side in header["shape"])
-        shape, classes = (channels, height, width), _strings(header["classes"])
+        shape, classes = (channels, height, width), _names(header["classes"])
+        if math.prod(shape) > LARGEST_ROW:
+            raise ValueError(f"got images of {math.prod(shape)} numbers; allowed are {LARGEST_ROW}")
         return Images(shape, whole(header["white"], 1), classes)
-    target, unit = _strings([header["target"], header["unit"]])
-    return Columns(_strings(header["features"]), target, unit)
+    (target,), (unit,) = _names([header["target"]]), _names([header["unit"]])
+    if not (features := _names(header["features"])):
+        raise ValueError("no features")
+    return Columns(features, target, unit)
 
 
 def load_network(path: Path) -> Network:
@@ -68,14 +90,21 @@ def load_network(path: Path) -> Network:
     Raises:
         OctetError: as `load_arrays`, or the arrays are not those that the header announces:
             a missing or surplus one, a wrong shape or dtype, NaN, a scale that is not positive,
-            a zero point outside 0 … n, layers whose shapes do not meet, an integer layer whose
-            sums could overflow.
+            a zero point outside 0 … n, layers whose shapes do not meet or are too many or too
+            wide to run, an integer layer whose sums could overflow.
     """
     header, arrays = load_arrays(path)
-    reader = Reader(path, arrays)
+    # Codes of few bits are several times as large in memory: nothing that is refused gets there.
+    _read(Reader(path, arrays, look_only=True), path, header)
+    return _read(Reader(path, arrays, look_only=False), path, header)
+
+
+def _read(reader: Reader, path: Path, header: Mapping[str, Any]) -> Network:
     try:
         signature = load_signature(header)
-        shape = signature.shape
+        provenance, shape = header["provenance"], signature.shape
+        if not isinstance(provenance, dict) or len(header["layers"]) > _MOST_LAYERS:
+            raise ValueError(f"no provenance, or more than {_MOST_LAYERS} layers")
         layers = []
         for i, spec in enumerate(header["layers"]):
             layer, shape = reader.layer(str(i), spec, shape)
@@ -84,7 +113,7 @@ def load_network(path: Path) -> Network:
             layer: {key: number(value) for key, value in figures.items()}
             for layer, figures in header["rounding"].items()
         }
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except _NOT_A_NETWORK as error:
         raise OctetError(f"{path}: the header does not describe a network ({error!r})") from None
     if reader.unread:
         raise OctetError(f"{path}: holds arrays that no layer names: {', '.join(reader.unread)}")
@@ -95,7 +124,7 @@ def load_network(path: Path) -> Network:
             f"{path}: the last layer gives shape {shape}; "
             f"{len(signature.classes)} classes take ({len(signature.classes)},)"
         )
-    return Network(tuple(layers), signature, rounding)
+    return Network(tuple(layers), signature, rounding, provenance)
 
 
 @dataclass(frozen=True)
@@ -121,10 +150,10 @@ def sizes(path: Path) -> Sizes:
     """What a model file spends its bytes on, read off the file. Errors as for `load_arrays`."""
     _, arrays = load_arrays(path)
     return Sizes(
-        floats=_total(arrays, "weight", "bias"),
-        codes=_total(arrays, "codes"),
-        scales=_total(arrays, "scale", "zero_point"),
-        scaler=_total(arrays, "mean", "std"),
+        floats=total(arrays, "weight", "bias"),
+        codes=total(arrays, "codes"),
+        scales=total(arrays, "scale", "zero_point"),
+        scaler=total(arrays, "mean", "std"),
         file=path.stat().st_size,
     )
 
@@ -132,16 +161,19 @@ def sizes(path: Path) -> Sizes:
 def payload(network: Network) -> int:
     """The bytes that a file of the network would spend on floats, codes and scales."""
     _, arrays = _dump_layers(network)
-    return _total(arrays, "weight", "bias", "codes", "scale", "zero_point")
+    return total(arrays, "weight", "bias", "codes", "scale", "zero_point")
 
 
-def _total(arrays: Mapping[str, AnyArray], *kinds: str) -> int:
+def total(arrays: Mapping[str, AnyArray], *kinds: str) -> int:
+    """The bytes of the arrays of these kinds: what their names end in."""
     return sum(a.nbytes for name, a in arrays.items() if name.split(".")[-1] in kinds)
 
 
-def _strings(value: object) -> tuple[str, ...]:
+def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise TypeError("names must be strings")
+    if len(set(value)) < len(value) or not all(one.isprintable() for one in value):
+        raise ValueError("names must differ, and be made of what can be printed")
     return tuple(value)
 
 

@@ -1,18 +1,19 @@
 """python -m tests.bench_predict: rows of a table per second, against scikit-learn and from CSV."""
 
-import io
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from octet import inference, predict, rows
+from octet import answers, inference, predict
 from octet.network import Columns, Linear, Network, Standardize
 
 ROWS, FEATURES, REPEATS = 1_000_000, 8, 9
@@ -32,11 +33,14 @@ def main() -> None:
     names = tuple(f"x{i}" for i in range(FEATURES))
     network = Network(layers, Columns(names, "y", ""))
     np.testing.assert_allclose(inference.run(network, x)[:, 0], theirs.predict(x), rtol=1e-9)
-    text = "\n".join(",".join(map(repr, row)) for row in x[:300_000].tolist()).encode()
+    folder = tempfile.TemporaryDirectory()
+    file, out = Path(folder.name, "rows.csv"), Path(folder.name, "predictions.csv")
+    file.write_text("".join(",".join(map(repr, row)) + "\n" for row in x[:300_000].tolist()))
 
     def from_csv() -> None:
-        parts = rows.of_csv(io.BytesIO(text), network.signature, "rows", skip=False)
-        predict.predict(network, parts, io.StringIO(), io.StringIO())
+        with predict.opened(file, network.signature, False) as rows, out.open("w") as target:
+            for predicted in predict.predict(network, rows, skip=False):
+                answers.write(predicted.outputs, network.signature, target)
 
     print(f"rows of {FEATURES} columns per second, median (least … most) of {REPEATS}\n")
     print("| what | rows per second |\n|---|---|")

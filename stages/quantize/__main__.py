@@ -1,10 +1,12 @@
 """python -m stages.quantize SYSTEM: a float network in codes, as quantized.safetensors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from octet import storage
+from octet.network import Network
 from stages import command, tracked
-from stages.params import FLOAT_BITS, Params
+from stages.params import FLOAT_BITS, Params, Quant
 from stages.quantization.network import quantize_apart, quantize_network
 
 
@@ -14,10 +16,17 @@ def quantize(name: str, params: Params) -> dict[Path, bytes]:
     quant, x = params.quant_of(name), tracked.load_dataset(name).x_train
     made = {tracked.quantized_path(name): network}
     if quant.bits != FLOAT_BITS:
-        made[tracked.quantized_path(name)] = quantize_network(network, x, quant)
+        made[tracked.quantized_path(name)] = _signed(quantize_network(network, x, quant), quant)
     for bits, apart in quantize_apart(network, x, quant, tracked.APART_BITS).items():
         made[tracked.apart_path(name, bits)] = apart
     return {path: storage.dump_network(each) for path, each in made.items()}
+
+
+def _signed(network: Network, quant: Quant) -> Network:
+    """The network with what it was quantized by among the parameters that had a say."""
+    origin = network.provenance
+    used = origin.get("params", {}) | {"quant": quant.model_dump(mode="json")}
+    return replace(network, provenance={**origin, "params": used})
 
 
 if __name__ == "__main__":

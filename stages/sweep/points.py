@@ -121,13 +121,11 @@ def _outputs(network: Network, x: Input) -> Array:
     options.intra_op_num_threads = 1  # the workers share the cores out among themselves
     model = export.to_onnx(network).SerializeToString()
     session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    rounded = [
+    parts = [
         session.run(None, {export.INPUT: x[i : i + _TOGETHER].astype(np.float64)})[0]
         for i in range(0, len(x), _TOGETHER)
     ]
-    # It gives the codes as float32; in steps of the scale they are whole again.
-    scale = integer.output_grid(network).scale.astype(np.float64)
-    return np.asarray(np.rint(np.concatenate(rounded) / scale) * scale)
+    return np.concatenate(parts)
 
 
 def _score(data: Dataset, given: Array) -> float:

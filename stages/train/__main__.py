@@ -1,10 +1,11 @@
 """python -m stages.train SYSTEM: data -> float network, as models/<system>/float.safetensors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from octet import floating, storage
+from octet import floating, provenance, storage
 from octet.errors import OctetError
 from octet.network import Network
 from stages import command, tracked
@@ -18,11 +19,16 @@ def train(name: str, params: Params) -> dict[Path, bytes]:
     """The float model of a system, and what there is to draw of its training."""
     dataset, model = tracked.load_dataset(name), params.system(name).model
     if isinstance(dataset, ImageData) and isinstance(model, Cnn):
-        network, drawn = _cnn(dataset, model, params.train_of(name), f"systems.{name}.model")
+        recipe = params.train_of(name)
+        network, drawn = _cnn(dataset, model, recipe, f"systems.{name}.model")
+        used = {"train": recipe.model_dump(mode="json")}
     elif isinstance(dataset, TableData) and isinstance(model, Regression):
         network, drawn = _regression(dataset, model)
+        used = {"model": model.model_dump(mode="json")}
     else:
         raise OctetError(f"{tracked.data_path(name)}: no data for a {model.kind}; run `dvc repro`")
+    digest = provenance.md5(tracked.data_path(name))
+    network = replace(network, provenance={"data": digest, "params": used})
     return {
         tracked.float_path(name): storage.dump_network(network),
         **{tracked.plot_path(name, file): content for file, content in drawn.items()},

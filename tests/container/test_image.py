@@ -1,6 +1,7 @@
 """What goes into the image, and what it does there. `make container` runs the real one."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -71,7 +72,7 @@ def image(tmp_path: Path) -> Path:
         (app / "models" / f"{kind}.safetensors").write_bytes(model)
         digests += f"{hashlib.md5(model).hexdigest()}  models/{kind}.safetensors\n"
     (app / "MD5SUMS").write_text(digests)
-    (app / "REVISION").write_text("small, revision 0\n")
+    (app / "REVISION").write_text("0123\n")
     return app
 
 
@@ -103,7 +104,13 @@ def test_it_predicts_csv_from_outside_with_the_quantized_model(image: Path) -> N
     assert [float(line) for line in done.stdout.splitlines()[1:]] == [3.25, 7.25]
 
 
-@pytest.mark.parametrize("command", ["sample", "predict"])
+def test_it_knows_of_which_revision_its_models_are(image: Path) -> None:
+    assert run(image, "sample").stdout.startswith("revision 0123\n")
+    done = run(image, "info", "--json")
+    assert json.loads(done.stdout)["provenance"]["git_revision"] == "0123"
+
+
+@pytest.mark.parametrize("command", ["sample", "predict", "info"])
 @pytest.mark.parametrize("kind", ["float", "quantized"])
 def test_a_model_of_other_bytes_is_not_run(image: Path, command: str, kind: str) -> None:
     model = image / "models" / f"{kind}.safetensors"
@@ -118,4 +125,4 @@ def test_a_model_of_other_bytes_is_not_run(image: Path, command: str, kind: str)
 def test_another_command_is_one_line(image: Path) -> None:
     done = run(image, "train")
     assert done.returncode == 1
-    assert done.stderr == "error: got 'train'; allowed are sample, and predict\n"
+    assert done.stderr == "error: got 'train'; allowed are sample, predict and info\n"

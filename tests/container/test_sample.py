@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from container.sample import ROWS, sample
 from octet.arrays import dump_arrays
@@ -34,14 +35,16 @@ def test_of_a_table_it_is_csv_with_every_digit_and_the_target(tmp_path: Path, ro
 
 
 @pytest.mark.parametrize("rows", [1, ROWS + 1])
-def test_of_images_it_is_an_array_of_pixels(tmp_path: Path, rows: int) -> None:
+def test_of_images_it_is_pixels_and_classes(tmp_path: Path, rows: int) -> None:
     x = RNG.integers(0, 17, (rows, 1, 3, 2), np.uint8)
-    y = np.zeros(rows, np.uint8)
+    y = RNG.integers(0, 2, rows, np.uint8)
     data = ImageData(x, y, x, y, Images((1, 3, 2), 16, ("a", "b")))
     (tmp_path / "data").write_bytes(dump_dataset(data))
     name, content = sample(tmp_path / "data")
-    assert name == "sample.npy"
-    np.testing.assert_array_equal(np.load(io.BytesIO(content), allow_pickle=False), x[:ROWS])
+    assert name == "sample.safetensors"
+    arrays = load(content)
+    np.testing.assert_array_equal(arrays["x"], x[:ROWS])
+    np.testing.assert_array_equal(arrays["y"], y[:ROWS])
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

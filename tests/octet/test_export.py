@@ -24,6 +24,7 @@ from octet.network import (
     label,
     values,
 )
+from tests.octet.modelfiles import GRANULARITIES, weights_only
 from tests.octet.networks import (
     KINDS,
     absolute,
@@ -51,7 +52,7 @@ def outputs(network: Network, names: list[str], x: np.ndarray) -> list[np.ndarra
 
 
 def assert_same_codes(network: Network, x: Input) -> None:
-    """ONNX Runtime gives our codes after every layer and, at the end, our reals in float32."""
+    """ONNX Runtime gives our codes after every layer and, at the end, our reals."""
     names = export.labels(network.layers)
     *codes, reals = outputs(network, [*names, export.OUTPUT], x)
     start = integer.encode(network, x)
@@ -59,8 +60,7 @@ def assert_same_codes(network: Network, x: Input) -> None:
     for name, expected, got in zip(names, ours, codes, strict=True):
         assert (got.dtype, got.shape) == (expected.dtype, expected.shape), name
         assert np.array_equal(got, expected), name
-    expected = integer.run(network, x).astype(np.float32)
-    assert (reals.dtype, reals.tobytes()) == (np.float32, expected.tobytes())
+    assert (reals.dtype, reals.tobytes()) == (np.float64, integer.run(network, x).tobytes())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,6 +118,15 @@ def narrow(zero_point: int, bits: int, scale: float = 1.0) -> Grid:
     return replace(unit(zero_point, scale), bits=bits)
 
 
+@pytest.mark.parametrize("bits", [2, 8, 16])
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_a_table_in_float_gives_the_same_bits(granularity: str, bits: int) -> None:
+    network = weights_only(granularity, bits, (8, 5, 1))
+    x = np.random.default_rng(0).normal(size=(1000, 8)) * 100
+    (theirs,) = outputs(network, [export.OUTPUT], x)
+    assert (theirs.dtype, theirs.tobytes()) == (np.float64, floating.run(network, x).tobytes())
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @fixed
 @given(seed=seeds)
@@ -128,7 +137,7 @@ def test_a_float_network_gives_the_same_to_float32_accuracy(
     x = rows(network, 5, seed)
     (theirs,) = outputs(network, [export.OUTPUT], x)
     ours = floating.run(network, x)
-    assert (theirs.dtype, theirs.shape) == (np.float32, ours.shape)
+    assert (theirs.dtype, theirs.shape) == (np.float64, ours.shape)
     magnitude = floating.run(absolute(network), np.abs(x))
     # Sums of up to 216 products, in six layers at most, each rounded to 24 bits.
     assert np.all(np.abs(ours - theirs) <= 6 * 216 * 2.0**-24 * np.max(magnitude))
@@ -172,7 +181,7 @@ def test_the_model_takes_reals_by_row_and_gives_reals_by_row() -> None:
     (given_back,) = export.to_onnx(images(0)).graph.output
     for value, name, kind, shape in (
         (taken, export.INPUT, onnx.TensorProto.DOUBLE, [2, 8, 8]),
-        (given_back, export.OUTPUT, onnx.TensorProto.FLOAT, [3]),
+        (given_back, export.OUTPUT, onnx.TensorProto.DOUBLE, [3]),
     ):
         batch, *sides = value.type.tensor_type.shape.dim
         assert (value.name, value.type.tensor_type.elem_type) == (name, kind)

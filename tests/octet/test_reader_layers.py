@@ -111,7 +111,7 @@ def test_outputs_that_are_no_positive_integer_are_refused(
     cnn: Parts, layer: int, outputs: object
 ) -> None:
     cnn.header["layers"][layer]["outputs"] = outputs
-    wrong = f"layer {layer}: outputs: got {outputs!r}; allowed is a positive integer"
+    wrong = f"layer {layer}: outputs: got {outputs!r}; allowed are 1 to {2**20}"
     assert refused(cnn) == wrong
 
 
@@ -343,13 +343,24 @@ def test_sums_up_to_the_last_of_int32_are_taken(file: Path, sign: int) -> None:
     assert refused(parts) == f"layer 2: sums up to {2**31} do not fit int32"
 
 
-def test_a_mean_whose_sum_does_not_fit_int32_is_refused(file: Path) -> None:
+def test_rows_of_more_than_a_million_numbers_are_refused(file: Path) -> None:
     start, (weight, bias) = unit(0), weighted(np.random.default_rng(0), (1, 1), unit(0), 8, False)
     layers = (Quantize(start), GlobalAveragePool(unit(0)), Linear(weight, bias, unit(0)))
-    # 255 · 2¹² · 2056 is the largest such sum below 2³¹; one row more and 255 everywhere overflow.
-    for height, fits in ((2056, True), (2057, False)):
+    for height, fits in ((2**8, True), (2**8 + 1, False)):
         put(file, dump_network(Network(layers, Images((1, height, 2**12), 255, ("a",)))))
         assert is_refused(file) != fits
+
+
+def test_a_layer_that_sees_more_numbers_than_memory_should_hold_is_refused(cnn: Parts) -> None:
+    # Every layer has few weights, and what comes between them would be large.
+    cnn.header["shape"] = [2, 512, 512]
+    assert refused(cnn) == f"layer 2: {512 * 512 * 18} numbers at once; allowed are {2**22}"
+
+
+def test_a_mean_whose_scales_multiply_to_an_infinity_is_refused(cnn: Parts) -> None:
+    cnn.arrays[f"{MEAN}.output.scale"] = np.float32(2e-38)
+    cnn.arrays[f"{MEAN - 1}.output.scale"] = np.float32(3e38)
+    assert "the product of its scales is more than float32 holds" in refused(cnn)
 
 
 def test_a_linear_layer_on_an_image_is_refused(cnn: Parts) -> None:

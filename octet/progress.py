@@ -1,0 +1,42 @@
+"""A line on a terminal that says how far a command has come."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+_WIDTH = 30
+_SECONDS = 0.1
+
+
+class Progress:
+    """A bar on standard error while it is in use; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        # Predictions that go to a terminal are progress enough, and would be torn by a bar.
+        self._wanted = sys.stderr.isatty() and not sys.stdout.isatty()
+        self._rows = 0
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, rows: int, share: float | None) -> None:
+        """So many rows more are done, and of the input that share, where it is known."""
+        self._rows += rows
+        if self._wanted and time.monotonic() - self._shown > _SECONDS:
+            self._shown = time.monotonic()
+            bar = (
+                "" if share is None else f"|{'█' * round(share * _WIDTH):<{_WIDTH}}| {share:4.0%} "
+            )
+            sys.stderr.write(f"\r{bar}{self._rows:,} rows")
+            sys.stderr.flush()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._shown:
+            sys.stderr.write("\r\033[K")

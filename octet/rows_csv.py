@@ -1,0 +1,195 @@
+"""Rows from CSV: columns by name in any order, or by position; each line is a row or is bad."""
+
+import contextlib
+import csv
+import itertools
+import math
+import operator
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BufferedReader
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.errors import OctetError
+from octet.network import Array, Columns, Signature
+from octet.rows import Batch, Rows
+
+Places = npt.NDArray[np.int64]
+
+# Bytes: of lines that are parsed together, and of the longest line that is one.
+_TOGETHER = 1 << 19
+_LONGEST = 1 << 20
+# What `np.loadtxt` takes for a number, but for nan and inf.
+_NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which of the ``width`` columns are read, in which order and under which names."""
+
+    width: int
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bool) -> Rows:
+    """The rows of a stream of CSV, as they come and in constant memory.
+
+    The first line names the columns of a table if every feature is among its fields, or if none of
+    them is a number. Without such names there are the features, in their order; of images, the
+    pixels in C order. Empty lines at the end are no rows.
+
+    Args:
+        stream: UTF-8; a byte that is not becomes a sign that no number has.
+        name: what to call it in an error.
+        signature: of the network that the rows are for.
+        with_truth: read the column of the target too, where there is one.
+
+    Raises:
+        OctetError: (here, or from the batches) column names of which a feature is missing or twice
+            there, or a line that is too long.
+    """
+    blocks = _blocks(stream, name)
+    block = next(blocks, [])
+    layout, start = _by_position(signature), 1
+    fields = _fields(block[0]) if block else []
+    if isinstance(signature, Columns) and fields and _are_names(fields, signature.features):
+        layout, start = _by_name(fields, signature, with_truth, name), 2
+        block = block[1:]
+    if block:
+        blocks = itertools.chain([block], blocks)
+    return Rows(f"{name}: line", _batches(stream, blocks, start, layout, signature))
+
+
+def _blocks(stream: BufferedReader, name: str) -> Iterator[list[str]]:
+    """Some lines at a time, without those at the end that are empty."""
+    done, empty, rest = 0, 0, b""
+    # read1: what is in a pipe now is predicted now.
+    while block := stream.read1(_TOGETHER):
+        whole, newline, rest = (rest + block).rpartition(b"\n")
+        lines = [""] * empty + (_text(whole, done + empty).split("\n") if newline else [])
+        empty = sum(1 for _ in itertools.takewhile(_is_empty, reversed(lines)))
+        lines = lines[: len(lines) - empty]
+        done += len(lines)
+        if len(rest) > _LONGEST:
+            number = done + empty + 1
+            raise OctetError(f"{name}: line {number}: longer than {_LONGEST} bytes; is this CSV?")
+        if lines:
+            yield lines
+    if rest.strip():
+        yield [""] * empty + [_text(rest, done + empty)]
+
+
+def _text(content: bytes, done: int) -> str:
+    """Decoded; the first bytes of a file may say that it is UTF-8, and are no part of it."""
+    text = content.decode("utf-8", "replace")
+    return text if done else text.removeprefix("\ufeff")
+
+
+def _is_empty(line: str) -> bool:
+    return not line or line.isspace()
+
+
+def _are_names(fields: Sequence[str], features: Sequence[str]) -> bool:
+    return set(features) <= set(fields) or all(_number(field) is None for field in fields)
+
+
+def _by_position(signature: Signature) -> _Layout:
+    width = math.prod(signature.shape)
+    if isinstance(signature, Columns):
+        return _Layout(width, tuple(range(width)), signature.features)
+    return _Layout(width, tuple(range(width)), tuple(f"pixel {i}" for i in range(width)))
+
+
+def _by_name(fields: Sequence[str], signature: Columns, with_truth: bool, name: str) -> _Layout:
+    wanted = signature.features
+    if with_truth and signature.target in fields:
+        wanted = (*wanted, signature.target)
+    if missing := [one for one in wanted if one not in fields]:
+        raise OctetError(
+            f"{name}: line 1: no column {', '.join(missing)}; the model takes "
+            f"{', '.join(signature.features)}, in any order, or in this one without names"
+        )
+    if twice := [one for one in wanted if fields.count(one) > 1]:
+        raise OctetError(f"{name}: line 1: more than one column {', '.join(twice)}")
+    return _Layout(len(fields), tuple(fields.index(one) for one in wanted), wanted)
+
+
+def _batches(
+    stream: BufferedReader,
+    blocks: Iterator[list[str]],
+    start: int,
+    layout: _Layout,
+    signature: Signature,
+) -> Iterator[Batch]:
+    features = math.prod(signature.shape)
+    size = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
+    for block in blocks:
+        values, places, bad = _parse(block, start, layout)
+        start += len(block)
+        truth = values[:, features] if len(layout.columns) > features else None
+        x = values[:, :features].reshape(-1, *signature.shape)
+        yield Batch(places, x, truth, bad, stream.tell() / size if size else None)
+
+
+def _parse(block: list[str], start: int, layout: _Layout) -> tuple[Array, Places, dict[int, str]]:
+    """The numbers of the good lines ``(rows, columns)``, their places, and the bad lines."""
+    commas = set(map(operator.methodcaller("count", ","), block))
+    if commas == {layout.width - 1} and '"' not in "".join(block):
+        with contextlib.suppress(ValueError):
+            values = np.loadtxt(
+                block, delimiter=",", comments=None, usecols=layout.columns, ndmin=2
+            )
+            # It skips empty lines, and takes nan and inf.
+            if len(values) == len(block) and np.all(np.isfinite(values)):
+                return values, np.arange(start, start + len(block)), {}
+    return _parse_each(block, start, layout)
+
+
+def _parse_each(
+    block: list[str], start: int, layout: _Layout
+) -> tuple[Array, Places, dict[int, str]]:
+    """As `_parse`, line by line: slower, but it knows which are bad, and why; and takes quotes."""
+    good: dict[int, list[float]] = {}
+    bad: dict[int, str] = {}
+    for place, line in enumerate(block, start):
+        row = _row(line, layout)
+        if isinstance(row, str):
+            bad[place] = row
+        else:
+            good[place] = row
+    values = np.array([*good.values()], np.float64).reshape(-1, len(layout.columns))
+    return values, np.array([*good], np.int64), bad
+
+
+def _row(line: str, layout: _Layout) -> list[float] | str:
+    """The numbers of a line, or what is wrong with it."""
+    fields = _fields(line)
+    if len(fields) != layout.width:
+        return f"got {len(fields)} columns; allowed are {layout.width}"
+    row = [_number(fields[column]) for column in layout.columns]
+    for name, column, number in zip(layout.names, layout.columns, row, strict=True):
+        if number is None:
+            return f"{name}: got {_shown(fields[column])}; allowed is a finite number"
+    return [number for number in row if number is not None]
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line; those of a quote that does not end in it are none."""
+    try:
+        return [field.strip() for field in next(csv.reader([line], strict=True), [])]
+    except csv.Error:
+        return []
+
+
+def _number(field: str) -> float | None:
+    number = float(field) if _NUMBER.fullmatch(field) else math.inf
+    return number if math.isfinite(number) else None
+
+
+def _shown(field: str) -> str:
+    return repr(field if len(field) <= 40 else f"{field[:40]}…")
