@@ -120,7 +120,8 @@ def table(facts: Facts) -> str:
         "bytes": f"{size['file']}: {size['codes']} codes, {size['scales']} scales and zero points, "
         f"{size['floats']} float weights, {size['scaler']} scaler, and the header",
         "git revision": origin["git_revision"] or "unknown here; the file's clone or image has it",
-        **{key: _compact(value) for key, value in origin.items() if key != "git_revision"},
+        "data": _compact(origin.get("data", "unknown")),
+        **{f"{group} params": _compact(used) for group, used in _params(origin).items()},
     }
     lines = [f"{printable(key):<14}{printable(value)}" for key, value in about.items()]
     return "\n".join([*lines, "", *_aligned([_HEAD, *map(_line, facts["layers"])]), ""])
@@ -151,7 +152,19 @@ def _range(facts: Facts | None) -> str:
     return " … ".join(f"{end:.4g}" for end in facts["range"]) if facts else ""
 
 
+def _params(origin: Facts) -> Facts:
+    """By group, what the file says of them: it may say anything."""
+    params = origin.get("params", {})
+    return params if isinstance(params, dict) else {"unknown": params}
+
+
 def _compact(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_compact_json(value[key])}" for key in sorted(value))
+    return _compact_json(value)
+
+
+def _compact_json(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
