@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -203,6 +204,25 @@ def test_rows_are_predicted_while_others_are_still_to_come(table: Path) -> None:
                 pass
         process.stdin.close()
         assert process.wait() == 0
+
+
+def test_a_terminal_shows_how_far_it_has_come_and_nothing_of_it_stays(
+    table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text(csv("a,b,c", np.ones((100_000, 3))))
+    ours, theirs = pty.openpty()
+    with (tmp_path / "out.csv").open("wb") as out, open(ours, "rb", buffering=0) as terminal:
+        subprocess.run(
+            [sys.executable, "-m", "octet", "predict", str(table), str(tmp_path / "rows.csv")],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=out,
+            stderr=theirs,
+            check=True,
+        )
+        os.close(theirs)
+        shown = terminal.read(2**16).decode()
+    assert re.match(r"\r\|█+ *\| +\d+% [\d,]+ rows", shown)
+    assert shown.endswith("\r\x1b[K")
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
