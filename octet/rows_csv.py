@@ -23,6 +23,7 @@ Places = npt.NDArray[np.int64]
 # Bytes: of lines that are parsed together, and of the longest line that is one.
 _TOGETHER = 1 << 19
 _LONGEST = 1 << 20
+_EMPTY = 1 << 12
 # What `np.loadtxt` takes for a number, but for nan and inf.
 _NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
 
@@ -71,17 +72,25 @@ def _blocks(stream: BufferedReader, name: str) -> Iterator[list[str]]:
     # read1: what is in a pipe now is predicted now.
     while block := stream.read1(_TOGETHER):
         whole, newline, rest = (rest + block).rpartition(b"\n")
-        lines = [""] * empty + (_text(whole, done + empty).split("\n") if newline else [])
-        empty = sum(1 for _ in itertools.takewhile(_is_empty, reversed(lines)))
-        lines = lines[: len(lines) - empty]
-        done += len(lines)
+        lines = _text(whole, done + empty).split("\n") if newline else []
+        behind = sum(1 for _ in itertools.takewhile(_is_empty, reversed(lines)))
+        if behind < len(lines):
+            yield from _empty_lines(empty)
+            yield lines[: len(lines) - behind]
+            done, empty = done + empty + len(lines) - behind, 0
+        empty += behind
         if len(rest) > _LONGEST:
             number = done + empty + 1
             raise OctetError(f"{name}: line {number}: longer than {_LONGEST} bytes; is this CSV?")
-        if lines:
-            yield lines
     if rest.strip():
-        yield [""] * empty + [_text(rest, done + empty)]
+        yield from _empty_lines(empty)
+        yield [_text(rest, done + empty)]
+
+
+def _empty_lines(count: int) -> Iterator[list[str]]:
+    """So many, in parts: each will be a bad row, and take memory."""
+    for start in range(0, count, _EMPTY):
+        yield [""] * min(_EMPTY, count - start)
 
 
 def _text(content: bytes, done: int) -> str:

@@ -9,18 +9,19 @@ from octet import floating, provenance, storage
 from octet.errors import OctetError
 from octet.network import Network
 from stages import command, tracked
-from stages.params import Cnn, Params, Regression, Train
+from stages.params import Cnn, Params, Regression
 from stages.tracked import ImageData, TableData
-from stages.train import cnn, kernels, linear, plots
-from stages.train.architecture import plan
+from stages.train import linear, plots
 
 
 def train(name: str, params: Params) -> dict[Path, bytes]:
     """The float model of a system, and what there is to draw of its training."""
     dataset, model = tracked.load_dataset(name), params.system(name).model
     if isinstance(dataset, ImageData) and isinstance(model, Cnn):
+        from stages.train import images
+
         recipe = params.train_of(name)
-        network, drawn = _cnn(dataset, model, recipe, f"systems.{name}.model")
+        network, drawn = images.train(dataset, model, recipe, f"systems.{name}.model")
         used = {"train": recipe.model_dump(mode="json")}
     elif isinstance(dataset, TableData) and isinstance(model, Regression):
         network, drawn = _regression(dataset, model)
@@ -40,19 +41,6 @@ def _regression(dataset: TableData, model: Regression) -> tuple[Network, dict[st
     loss = float(np.mean((floating.run(network, dataset.x_train)[:, 0] - dataset.y_train) ** 2))
     drawn = {"training.csv": plots.solution(loss), "views.png": plots.row_sheet(dataset.x_train)}
     return network, drawn
-
-
-def _cnn(
-    dataset: ImageData, model: Cnn, recipe: Train, where: str
-) -> tuple[Network, dict[str, bytes]]:
-    images = dataset.signature
-    steps = plan(model, images.shape, len(images.classes), where)
-    device = kernels.device(recipe)
-    if device.type == "cpu":
-        kernels.pin()
-    network, history = cnn.fit(dataset, steps, recipe, device)
-    sheet = plots.contact_sheet(dataset.x_train, images.white, recipe.augment, recipe.seed)
-    return network, {"training.csv": plots.history(history), "views.png": sheet}
 
 
 if __name__ == "__main__":

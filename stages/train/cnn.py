@@ -1,7 +1,6 @@
 """Train a convolutional network, and turn it into layers of the product."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +29,7 @@ from stages.params import Train
 from stages.tracked import ImageData
 from stages.train.architecture import Step
 from stages.train.augment import views
+from stages.train.plots import History
 
 # How often SOAP turns its basis, in steps; and how many steps one row of the history sums up.
 _REFRESH = 5
@@ -37,15 +37,6 @@ _ROW = 100
 
 
 Floats32 = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class History:
-    """One row for every 100 steps: the last of them, and mean loss and accuracy in them."""
-
-    step: tuple[int, ...]
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
 
 
 def fit(

@@ -1,20 +1,27 @@
 """What training has to draw: the course of the loss, and a sheet of what a model gets to see."""
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from PIL import Image
 
 from octet.network import Array, Pixels
-from stages.params import Augment
-from stages.train.augment import views
-from stages.train.cnn import History
 
+SAMPLES = 12
 _DIGITS = 9
-_SAMPLES = 12
 _ENLARGED = 3
 _CELL = 8
+
+
+@dataclass(frozen=True)
+class History:
+    """One row for every 100 steps: the last of them, and mean loss and accuracy in them."""
+
+    step: tuple[int, ...]
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
 
 
 def history(course: History) -> bytes:
@@ -29,18 +36,9 @@ def solution(loss: float) -> bytes:
     return f"step,loss\n1,{loss:.{_DIGITS}g}\n".encode()
 
 
-def contact_sheet(pixels: Pixels, white: int, augment: Augment, seed: int) -> bytes:
-    """The first images over a random view of each, as PNG.
-
-    Args:
-        pixels: ``(rows, 1, height, width)``.
-        white: the largest value of a pixel.
-        augment: how far views may go; ``share`` does not matter here.
-        seed: of the views.
-    """
-    originals = torch.from_numpy(pixels[:_SAMPLES].astype(np.float32) / np.float32(white))
-    seen = views(originals, augment, 0.0, np.random.default_rng(seed))
-    rows = [np.concatenate(list(images[:, 0].numpy()), axis=1) for images in (originals, seen)]
+def image_sheet(*rows_of_images: npt.NDArray[np.float32]) -> bytes:
+    """Images ``(count, 1, height, width)``, from 0 to 1, in a row; more of them below; as PNG."""
+    rows = [np.concatenate(list(images[:, 0]), axis=1) for images in rows_of_images]
     sheet = np.rint(255 * np.clip(np.concatenate(rows), 0, 1)).astype(np.uint8)
     return _png(sheet)
 
@@ -50,7 +48,7 @@ def row_sheet(x: Array) -> bytes:
 
     Each feature goes from black, its least value among them, to white, its largest.
     """
-    rows = x[:_SAMPLES]
+    rows = x[:SAMPLES]
     low, high = rows.min(axis=0), rows.max(axis=0)
     grey = (rows - low) / np.where(high > low, high - low, 1.0)
     cells = np.rint(255 * grey).astype(np.uint8)

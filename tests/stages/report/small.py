@@ -17,7 +17,7 @@ from stages.params import Params, Quant
 from stages.quantization.network import quantize_apart, quantize_network
 from stages.sweep import points
 from stages.tracked import Dataset, ImageData, TableData
-from stages.train import plots as train_plots
+from stages.train import images
 from tests.stages import documents
 from tests.stages.quantization.cases import quant, random_cnn, random_images, random_inputs
 
@@ -96,7 +96,7 @@ def _write_system(name: str, network: Network, data: Dataset, how: Quant, params
         _put(file, content)
     if isinstance(data, ImageData):
         white = data.signature.white
-        sheet = train_plots.contact_sheet(data.x_train, white, params.train.augment, 0)
+        sheet = images.contact_sheet(data.x_train, white, params.train.augment, 0)
         _put(tracked.plot_path(name, "views.png"), sheet)
 
 

@@ -30,7 +30,8 @@ from stages.params import LayerSpec, Train
 from stages.tracked import ImageData
 from stages.train import cnn, kernels
 from stages.train.architecture import Step, plan
-from stages.train.cnn import History, centre, fit, fold, learning_rate, standardize
+from stages.train.cnn import centre, fit, fold, learning_rate, standardize
+from stages.train.plots import History
 from tests.stages.train.small import (
     CLASSES,
     COMMITTED,

@@ -12,8 +12,9 @@ from PIL import Image
 
 from octet.network import Array, Pixels
 from stages.params import Augment
+from stages.train import images as training
 from stages.train import plots
-from stages.train.cnn import History
+from stages.train.plots import History
 from tests.stages.train.small import COMMITTED, strengths
 
 AUGMENT = COMMITTED.train.augment
@@ -60,7 +61,7 @@ def sheet(
     images: Pixels, white: int = 16, augment: Augment = AUGMENT, seed: int = 0
 ) -> tuple[bytes, Pixels]:
     """A contact sheet, and what Pillow makes of it."""
-    content = plots.contact_sheet(images, white, augment, seed)
+    content = training.contact_sheet(images, white, augment, seed)
     with Image.open(io.BytesIO(content)) as opened:
         opened.load()
         assert opened.format == "PNG"
