@@ -1,6 +1,7 @@
 """The registry and the workflow on its tags: names, versions, and nothing without secrets."""
 
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_an_image_is_made_only_for_a_registry_with_all_its_secrets(
     assert RELEASE["jobs"]["image"]["if"] == condition
 
 
+def test_who_knows_the_secrets_runs_nothing_of_the_repository() -> None:
+    jobs = RELEASE["jobs"]
+    knowing = {name for name, job in jobs.items() if "secrets." in yaml.safe_dump(job)}
+    assert knowing == {"registry", "publish"}
+    for name in knowing:
+        used = [step["uses"].split("@")[0] for step in jobs[name]["steps"] if "uses" in step]
+        assert used in ([], ["actions/download-artifact"])
+        assert jobs[name]["permissions"] == {}
+
+
 @pytest.fixture
 def tagged(tmp_path: Path) -> Clone:
     """A repository with two registered versions on its last commit, as a checkout leaves it."""
@@ -76,6 +87,24 @@ def test_the_tag_of_an_assignment_names_system_stage_and_version(
     )
 
 
+def test_a_version_that_was_withdrawn_is_not_shipped(tagged: Clone, tmp_path: Path) -> None:
+    tagged.run("gto", "deprecate", "mnist-7k-quantized", "v0.0.2")
+    assert "mnist-7k-quantized@v0.0.2!" in tagged.git("tag").split()
+    assert outputs(tagged, tmp_path, "mnist-7k-quantized#prod#1") == (1, {})
+
+
+def test_an_assignment_that_is_taken_back_has_a_tag_that_starts_nothing(tagged: Clone) -> None:
+    before = set(tagged.git("tag").split())
+    # gto looks at annotated tags only.
+    tagged.git("tag", "--force", "-a", "-m", "again", "mnist-7k-quantized#prod#1", "HEAD")
+    tagged.run("gto", "deprecate", "mnist-7k-quantized", "v0.0.2", "prod")
+    (made,) = set(tagged.git("tag").split()) - before
+    assert made == "mnist-7k-quantized#prod!#2"
+    starts, leaves_out = RELEASE[True]["push"]["tags"]
+    assert fnmatch(made, starts)
+    assert fnmatch(made, leaves_out.removeprefix("!"))
+
+
 @pytest.mark.parametrize(
     "tag",
     [
@@ -83,7 +112,7 @@ def test_the_tag_of_an_assignment_names_system_stage_and_version(
         "mnist-7k#prod#1",
         "../x-float#prod#1",
         "$(touch owned)-float#prod",
-        "mnist-7k-quantized#!prod#2",  # unassigned
+        "mnist-7k-quantized#prod!#2",  # unassigned
     ],
 )
 def test_a_tag_of_anything_else_makes_no_image(tagged: Clone, tmp_path: Path, tag: str) -> None:
@@ -94,4 +123,4 @@ def test_a_tag_of_anything_else_makes_no_image(tagged: Clone, tmp_path: Path, ta
 
 def test_the_workflow_starts_on_assignments_and_not_on_versions() -> None:
     # In YAML 1.1, which PyYAML reads, `on` is a boolean.
-    assert RELEASE[True] == {"push": {"tags": ["*#*", "!*#!*"]}}
+    assert RELEASE[True] == {"push": {"tags": ["*#*", "!*#*!*"]}}
