@@ -1,12 +1,10 @@
-"""What the image runs: `sample`, its two models on its test rows; `predict` and `info`, of CSV.
+"""What the image runs: `sample`, its two models on its test rows; or octet predict and info.
 
 Either way the two model files must have the digests that dvc.lock had when the image was made:
 they are in the image's labels, and in MD5SUMS, where this process can read them.
 """
 
 import csv
-import functools
-import hashlib
 import runpy
 import subprocess
 import sys
@@ -15,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
+from octet import provenance
+from octet.commands import one_line
 from octet.errors import OctetError
 
 ROOT = Path(__file__).parent.parent
 FLOAT, QUANTIZED = ROOT / "models" / "float.safetensors", ROOT / "models" / "quantized.safetensors"
 
-_MD5 = functools.partial(hashlib.md5, usedforsecurity=False)
-
 
 def main() -> None:
     """Check both models, and do what the first argument says."""
-    try:
+    with one_line():
         check_models()
         match sys.argv[1:]:
             case ["sample"]:
@@ -35,8 +33,6 @@ def main() -> None:
                 runpy.run_module("octet", run_name="__main__", alter_sys=True)
             case other:
                 raise OctetError(f"got {' '.join(other)!r}; allowed are sample, predict and info")
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 def check_models() -> None:
@@ -47,8 +43,7 @@ def check_models() -> None:
     """
     digests = (line.split() for line in (ROOT / "MD5SUMS").read_text().splitlines())
     for expected, name in digests:
-        with (ROOT / name).open("rb") as file:
-            found = hashlib.file_digest(file, _MD5).hexdigest()
+        found = provenance.md5(ROOT / name)
         if found != expected:
             raise OctetError(
                 f"{name}: got MD5 {found}; the image was made with {expected}: pull it again"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from container.sample import sample
+from octet.commands import Parser, one_line
 from octet.errors import OctetError
 from stages import lock, tracked, verify
 
@@ -130,16 +131,16 @@ def _container(tag: str) -> Iterator[str]:
 
 def main() -> None:
     """Exit 0 with an image that does what it should; else 1, with one line that says what not."""
-    try:
-        (system,) = sys.argv[1:] or ["california"]
+    with one_line():
+        parser = Parser(description="Make the image of a system, and try it out.")
+        parser.add_argument("system", help="a name under systems: in params.yaml")
+        system = parser.parse_args().system
         engine = _engine()
         refuse_other_bytes(system)
         tag = f"octet:{system}"
         labels = labels_of(system)
         engine.build(tag, build_arguments(system, labels))
         try_out(engine, tag, system, labels)
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 def refuse_other_bytes(system: str) -> None:

@@ -2,13 +2,13 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from octet import files, storage
 from octet.arrays import dump_arrays, load_arrays
+from octet.commands import Parser, one_line
 from octet.errors import OctetError
 from octet.network import Columns
 
@@ -18,12 +18,13 @@ ROWS = 5000
 
 def main() -> None:
     """Write the sample as `octet predict` reads it; exit with 1 if the data file is no good."""
-    data, folder = map(Path, sys.argv[1:])
-    try:
-        name, content = sample(data)
-        files.write(folder / name, content)
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
+    with one_line():
+        parser = Parser(description="Take test rows out of a data file, for an image to predict.")
+        parser.add_argument("data", type=Path, help="data/SYSTEM.safetensors")
+        parser.add_argument("folder", type=Path, help="where to write them")
+        arguments = parser.parse_args()
+        name, content = sample(arguments.data)
+        files.write(arguments.folder / name, content)
 
 
 def sample(data: Path) -> tuple[str, bytes]:
@@ -39,7 +40,9 @@ def sample(data: Path) -> tuple[str, bytes]:
     try:
         signature = storage.load_signature(header)
         x, y = arrays["x_test"][:ROWS], arrays["y_test"][:ROWS]
-    except (KeyError, TypeError, ValueError) as error:
+        if (x.shape[1:], y.shape) != (signature.shape, x.shape[:1]):
+            raise ValueError(f"x_test of shape {x.shape}, y_test of {y.shape}")
+    except (LookupError, TypeError, ValueError) as error:
         raise OctetError(f"{data}: not a data file of this project ({error!r})") from None
     if isinstance(signature, Columns):
         text = io.StringIO(newline="")

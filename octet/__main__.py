@@ -1,75 +1,68 @@
 """python -m octet predict | info | export: what the product does with a model file."""
 
 import argparse
-import io
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from octet import answers, files, info, storage
+from octet.commands import Parser, one_line
 from octet.errors import OctetError, printable
-from octet.predict import opened, predict
+from octet.predict import STANDARD_INPUT, opened, predict
 from octet.progress import Progress
 from octet.summary import summary_of
 
 
 def main() -> None:
     """Run one command; what a user can mend is one line on standard error, and exit status 1."""
-    # Where the reader of our output has gone, or the user has had enough, end as other tools do.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
-    try:
-        arguments = _parser().parse_args()
-        match arguments.command:
-            case "predict":
-                _predict(arguments)
-            case "info":
-                _info(arguments)
-            case "export":
-                _export(arguments)
-    except (OctetError, OSError) as error:
-        sys.stdout.flush()
-        sys.exit(f"error: {error}")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it has nothing to clear away
+    with one_line():
+        command, arguments = _arguments()
+        command(arguments)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise OctetError(f"{message}; `{self.prog} --help` says what is allowed")
+def _arguments() -> tuple[Callable[[argparse.Namespace], None], argparse.Namespace]:
+    parser = Parser(prog="python -m octet", description=__doc__)
+    parser.add_argument("command", choices=_COMMANDS, help="each has a --help of its own")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
+    given = parser.parse_args()
+    work, own = _COMMANDS[given.command]
+    # Subparsers would not take ROWS behind an option.
+    return work, own(f"{parser.prog} {given.command}").parse_intermixed_args(given.arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m octet", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    command = commands.add_parser("predict", help="predict rows, as CSV on standard output")
-    command.add_argument("model", type=Path, help="a model file of Octet")
-    command.add_argument(
+def _for_predict(prog: str) -> argparse.ArgumentParser:
+    parser = Parser(prog, description="Predict rows, as CSV on standard output.")
+    parser.add_argument("model", type=Path, help="a model file of Octet")
+    parser.add_argument(
         "rows",
         type=Path,
         nargs="?",
-        help="CSV, .npy or .safetensors; CSV from standard input if none",
+        default=STANDARD_INPUT,
+        help="CSV, .npy or .safetensors; without it, or for -, CSV from standard input",
     )
-    command.add_argument(
+    parser.add_argument(
         "--on-error", choices=["stop", "skip"], default="stop", help="what to do about a bad row"
     )
-    command.add_argument(
+    parser.add_argument(
         "--summary", action="store_true", help="say on standard error what the predictions come to"
     )
+    return parser
 
-    command = commands.add_parser("info", help="say what is in a model file")
-    command.add_argument("model", type=Path, help="a model file of Octet")
-    command.add_argument("--json", action="store_true", help="as JSON, with everything")
 
-    command = commands.add_parser("export", help="write a model in another format")
-    command.add_argument("model", type=Path, help="a model file of Octet")
-    command.add_argument(
-        "--onnx", type=Path, required=True, metavar="OUT", help="the file to write"
-    )
+def _for_info(prog: str) -> argparse.ArgumentParser:
+    parser = Parser(prog, description="Say what is in a model file.")
+    parser.add_argument("model", type=Path, help="a model file of Octet")
+    parser.add_argument("--json", action="store_true", help="as JSON, with everything")
+    return parser
+
+
+def _for_export(prog: str) -> argparse.ArgumentParser:
+    parser = Parser(prog, description="Write a model in another format.")
+    parser.add_argument("model", type=Path, help="a model file of Octet")
+    parser.add_argument("--onnx", type=Path, required=True, metavar="OUT", help="the file to write")
     return parser
 
 
@@ -77,19 +70,17 @@ def _predict(arguments: argparse.Namespace) -> None:
     network = storage.load_network(arguments.model)
     signature = network.signature
     summary = summary_of(signature) if arguments.summary else None
-    skipped, first = 0, ""
     with opened(arguments.rows, signature, arguments.summary) as rows, Progress() as progress:
         answers.write_header(network, sys.stdout)
         for predicted in predict(network, rows, arguments.on_error == "skip"):
             answers.write(predicted.outputs, signature, sys.stdout)
-            progress.add(len(predicted.outputs), predicted.share)
-            first = first or next(iter(predicted.skipped), "")
-            skipped += len(predicted.skipped)
+            progress.add(predicted)
             if summary:
                 summary.add(predicted)
-    sys.stdout.flush()
-    if skipped:
-        sys.stderr.write(f"skipped {skipped}, the first: {printable(first)}\n")
+    if progress.skipped:
+        if not progress.rows:
+            raise OctetError(f"every row was bad, {progress.skipped} in all; {progress.first}")
+        sys.stderr.write(f"skipped {progress.skipped}, the first: {printable(progress.first)}\n")
     if summary:
         sys.stderr.write(summary.text())
 
@@ -107,9 +98,24 @@ def _export(arguments: argparse.Namespace) -> None:
         from octet import export
     except ImportError as error:
         raise OctetError(f"export: {error}; `pip install onnx` is what it takes") from None
+    _refuse_target(arguments.onnx, arguments.model)
     model = export.to_onnx(storage.load_network(arguments.model))
     files.write(arguments.onnx, model.SerializeToString())
 
+
+def _refuse_target(path: Path, model: Path) -> None:
+    """Raise an OctetError if this is no place for a new file: what is written takes its place."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OctetError(f"{path}: got a link, folder or device; name a file, old or new")
+    if path.exists() and path.samefile(model):
+        raise OctetError(f"{path}: this is the model itself; name another")
+
+
+_COMMANDS = {
+    "predict": (_predict, _for_predict),
+    "info": (_info, _for_info),
+    "export": (_export, _for_export),
+}
 
 if __name__ == "__main__":
     main()

@@ -41,11 +41,14 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except FileNotFoundError:
-        raise OctetError(f"{path}: no such file; `dvc repro` makes it") from None
-    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
+        raise OctetError(
+            f"{path}: no such file; if it is one of the pipeline's, `dvc repro` makes it"
+        ) from None
+    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise OctetError(
-            f"{path}: not a whole .safetensors file ({reason}); delete it and run `dvc repro`"
+            f"{path}: not a whole .safetensors file ({reason}); if it is one of the pipeline's, "
+            "delete it and run `dvc repro`"
         ) from None
     try:
         header = json.loads(metadata[_HEADER])

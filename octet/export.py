@@ -6,8 +6,8 @@ positions is one with a kernel of p weights 1 at the scale 1 / p. Weights are in
 there is no external data.
 
 A table's network that computes in float does so here too in float64, and adds up in the same order
-(MatMul would not: hence CumSum), so that its outputs are the same numbers. Only convolutions in
-float are in float32, and differ from ours by its rounding.
+(MatMul would not: hence CumSum), so that its outputs are the same numbers. A float network of
+images is in float32 from its first convolution or pooling on, and differs from ours by rounding.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from octet import integer
-from octet.affine import Grid
+from octet.affine import Floats, Grid
 from octet.errors import OctetError
 from octet.network import (
     Conv2d,
@@ -37,6 +37,7 @@ from octet.network import (
     Standardize,
     Weighted,
     label,
+    shape_after,
     shape_of,
     values,
 )
@@ -90,11 +91,12 @@ class _Graph:
         match layer:
             case Standardize():
                 each = (-1, *[1] * (len(self._shape) - 1))
-                dtype = np.float64 if self._double else np.float32
-                mean = self._constant(f"{name}.mean", layer.mean.reshape(each).astype(dtype))
-                std = self._constant(f"{name}.std", layer.std.reshape(each).astype(dtype))
-                self._node("Sub", f"{name}.centred", mean)
-                self._node("Div", name, std)
+                mean: Floats = layer.mean.reshape(each)
+                std: Floats = layer.std.reshape(each)
+                if not self._double:
+                    mean, std = _float32(f"{name}.mean", mean), _float32(f"{name}.std", std)
+                self._node("Sub", f"{name}.centred", self._constant(f"{name}.mean", mean))
+                self._node("Div", name, self._constant(f"{name}.std", std))
             case Quantize():
                 self._to_float32()
                 _refuse_narrow(name, layer.grid)
@@ -108,16 +110,15 @@ class _Graph:
                 self._to_float32()
                 sides = [layer.side, layer.side]
                 self._node("MaxPool", name, kernel_shape=sides, strides=sides)
-                channels, height, width = self._shape
-                self._shape = channels, height // layer.side, width // layer.side
             case Flatten():
-                self._flatten(name)
+                self._node("Flatten", name)
             case GlobalAveragePool():
                 self._mean(name, layer)
             case Linear() if self._double and self._grid is None:
                 self._linear(name, layer)
             case Linear() | Conv2d():
                 self._weighted(name, layer)
+        self._shape = shape_after(layer, self._shape)
         if self._grid is not None:
             self._codes.append(
                 helper.make_tensor_value_info(name, TensorProto.UINT8, ["rows", *self._shape])
@@ -143,7 +144,7 @@ class _Graph:
 
     def _linear(self, name: str, layer: Linear) -> None:
         """As `octet.floating`: the products, added up in order of inputs, and then the bias."""
-        outputs, inputs = shape_of(layer.weight)
+        inputs = shape_of(layer.weight)[1]
         self._reshape(f"{name}.in", (1, inputs))
         self._node(
             "Mul", f"{name}.products", self._constant(f"{name}.weight", values(layer.weight))
@@ -153,7 +154,6 @@ class _Graph:
         self._node("Gather", f"{name}.total", last, axis=2)
         # A sum that begins at 0 is never -0; nor is it with a bias of 0.
         self._node("Add", name, self._constant(f"{name}.bias", values(layer.bias) + 0.0))
-        self._shape = (outputs,)
 
     def _weighted(self, name: str, layer: Weighted) -> None:
         self._to_float32()
@@ -166,9 +166,13 @@ class _Graph:
         made = f"{name}.out" if isinstance(layer, Linear) else name
         whole = (outputs, inputs, *kernel)
         if self._grid is None:
-            weight = self._constant(f"{name}.weight", _float32(layer.weight).reshape(whole))
-            bias = self._constant(f"{name}.bias", _float32(layer.bias))
-            self._node("Conv", made, weight, bias, **attributes)
+            kernels = _float32(f"{name}.weight", values(layer.weight)).reshape(whole)
+            shift = _float32(f"{name}.bias", values(layer.bias))
+            constants = (
+                self._constant(f"{name}.weight", kernels),
+                self._constant(f"{name}.bias", shift),
+            )
+            self._node("Conv", made, *constants, **attributes)
         elif isinstance(layer.weight, Quantized) and isinstance(layer.bias, Int32):
             codes = layer.weight.codes.reshape(whole)
             bias = self._constant(f"{name}.bias", layer.bias.codes)
@@ -177,10 +181,6 @@ class _Graph:
             raise OctetError(f"layer {name}: no integer layer: its weight or bias is in float")
         if isinstance(layer, Linear):
             self._reshape(name, (outputs,))
-            self._shape = (outputs,)
-        else:
-            sides = [n + 2 * padding - kernel[0] + 1 for n in self._shape[1:]]
-            self._shape = (outputs, *sides)
 
     def _mean(self, name: str, layer: GlobalAveragePool) -> None:
         channels, height, width = self._shape
@@ -200,7 +200,6 @@ class _Graph:
                 kernel_shape=[height, width],
             )
         self._reshape(name, (channels,))
-        self._shape = (channels,)
 
     def _qlinearconv(
         self,
@@ -238,10 +237,6 @@ class _Graph:
             self._node("Cast", "float32", to=TensorProto.FLOAT)
             self._double = False
 
-    def _flatten(self, name: str) -> None:
-        self._node("Flatten", name)
-        self._shape = (int(np.prod(self._shape)),)
-
     def _reshape(self, name: str, shape: Shape) -> None:
         self._node("Reshape", name, self._constant(f"{name}.shape", np.array([-1, *shape])))
 
@@ -263,8 +258,13 @@ def _refuse_narrow(name: str, output: Grid) -> None:
         )
 
 
-def _float32(parameter: npt.NDArray[np.floating] | Quantized | Int32) -> npt.NDArray[np.float32]:
-    return values(parameter).astype(np.float32)
+def _float32(name: str, array: Floats) -> Floats:
+    """In which ONNX Runtime computes convolutions; no number may be lost to an infinity or 0."""
+    with np.errstate(over="ignore", under="ignore"):
+        singles = array.astype(np.float32)
+    if not np.all(np.isfinite(singles)) or np.any((singles == 0) & (array != 0)):
+        raise OctetError(f"{name}: too large or too small for float32, which ONNX takes here")
+    return singles
 
 
 def labels(layers: Sequence[Layer]) -> list[str]:

@@ -28,12 +28,16 @@ from octet.network import (
     Quantize,
     Relu,
     Standardize,
+    shape_after,
+    shape_of,
     values,
 )
 
 # What goes through the layers together fits into a cache: images, or numbers of a table.
 _IMAGES = 32
 _NUMBERS = 2**16
+# And into memory, whatever a model's layers are: numbers of the widest.
+_MOST = 2**22
 
 
 def run(network: Network, x: Input) -> Array:
@@ -52,17 +56,33 @@ def run(network: Network, x: Input) -> Array:
     refuse_input(network, x)
     # By columns, a layer of a table works on long rows of numbers: some 30 times as fast.
     order: Literal["C", "F"] = "C" if x.ndim > 2 else "F"
-    parts = [through(network.layers, part.astype(np.float64, order=order)) for part in batches(x)]
+    parts = [
+        through(network.layers, part.astype(np.float64, order=order))
+        for part in batches(network, x)
+    ]
     return np.concatenate(parts)
 
 
-def batches(x: Input) -> Iterator[Input]:
+def batches(network: Network, x: Input) -> Iterator[Input]:
     """Rows that go through the layers together, at least once even if there are none."""
-    size = max(1, _NUMBERS // max(1, math.prod(x.shape[1:])))
-    if x.ndim > 2:
-        size = min(size, _IMAGES)
+    size = _NUMBERS // math.prod(network.signature.shape) if x.ndim == 2 else _IMAGES
+    size = max(1, min(size, _MOST // _widest(network)))
     for i in range(0, max(len(x), 1), size):
         yield x[i : i + size]
+
+
+def _widest(network: Network) -> int:
+    """Numbers of one row where they are most: behind a layer, or as a convolution sees them."""
+    shape = network.signature.shape
+    most = math.prod(shape)
+    for layer in network.layers:
+        shape = shape_after(layer, shape)
+        seen = 1
+        if isinstance(layer, Conv2d):
+            outputs, *kernel = shape_of(layer.weight)
+            seen = math.prod(kernel) * math.prod(shape) // outputs
+        most = max(most, math.prod(shape), seen)
+    return most
 
 
 def refuse_input(network: Network, x: Input) -> None:

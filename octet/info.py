@@ -49,7 +49,7 @@ def describe(path: Path) -> Facts:
         "signature": asdict(network.signature),
         "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
         "bytes": asdict(storage.sizes(path)),
-        "provenance": {"git_revision": provenance.revision(digest), **network.provenance},
+        "provenance": {**network.provenance, "git_revision": provenance.revision(digest)},
     }
 
 
@@ -119,9 +119,9 @@ def table(facts: Facts) -> str:
         "computes in": facts["computes"],
         "bytes": f"{size['file']}: {size['codes']} codes, {size['scales']} scales and zero points, "
         f"{size['floats']} float weights, {size['scaler']} scaler, and the header",
-        "git revision": origin["git_revision"] or "unknown here; the file's clone or image has it",
-        "data": _compact(origin.get("data", "unknown")),
-        **{f"{group} params": _compact(used) for group, used in _params(origin).items()},
+        "git revision": origin["git_revision"] or "unknown here: ask in the clone that made it",
+        "data": origin.get("data", "unknown"),
+        **{f"{group} params": _compact(used) for group, used in origin.get("params", {}).items()},
     }
     lines = [f"{printable(key):<14}{printable(value)}" for key, value in about.items()]
     return "\n".join([*lines, "", *_aligned([_HEAD, *map(_line, facts["layers"])]), ""])
@@ -152,20 +152,11 @@ def _range(facts: Facts | None) -> str:
     return " … ".join(f"{end:.4g}" for end in facts["range"]) if facts else ""
 
 
-def _params(origin: Facts) -> Facts:
-    """By group, what the file says of them: it may say anything."""
-    params = origin.get("params", {})
-    return params if isinstance(params, dict) else {"unknown": params}
-
-
-def _compact(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_compact_json(value[key])}" for key in sorted(value))
-    return _compact_json(value)
-
-
-def _compact_json(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+def _compact(params: Facts) -> str:
+    return ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value, sort_keys=True)}"
+        for key, value in sorted(params.items())
+    )
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -39,7 +39,6 @@ from octet.network import (
 Accumulators = npt.NDArray[np.int32]
 Scales = npt.NDArray[np.float32]
 
-_INT32 = 2**31
 _EXACT_FLOAT32 = 2**24
 _TOGETHER = 2**16
 
@@ -62,7 +61,9 @@ def run(network: Network, x: Input) -> Array:
         OctetError: as `floating.run`.
     """
     floating.refuse_input(network, x)
-    codes = np.concatenate([last(network, encode(network, part)) for part in floating.batches(x)])
+    codes = np.concatenate(
+        [last(network, encode(network, part)) for part in floating.batches(network, x)]
+    )
     return dequantize(codes, output_grid(network))
 
 

@@ -1,5 +1,6 @@
 """A network: the layers in the order in which data flows, and what goes in and comes out."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -163,6 +164,24 @@ class Network:
     signature: Signature
     rounding: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def shape_after(layer: Layer, shape: Shape) -> Shape:
+    """Of one row behind a layer that a row of this shape can enter."""
+    match layer:
+        case Linear():
+            return shape_of(layer.bias)
+        case Conv2d():
+            outputs, _, side, _ = shape_of(layer.weight)
+            return (outputs, *(n + 2 * layer.padding - side + 1 for n in shape[1:]))
+        case MaxPool():
+            return (shape[0], *(n // layer.side for n in shape[1:]))
+        case GlobalAveragePool():
+            return shape[:1]
+        case Flatten():
+            return (math.prod(shape),)
+        case _:
+            return shape
 
 
 def label(layers: Sequence[Layer], i: int) -> str:

@@ -2,15 +2,18 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from octet import inference, rows_arrays, rows_csv, windows
 from octet.errors import OctetError
 from octet.network import Array, Columns, Input, Network, Signature
 from octet.rows import Batch, Rows, Truth
+
+STANDARD_INPUT = Path("-")
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Predicted:
 
 
 @contextlib.contextmanager
-def opened(path: Path | None, signature: Signature, with_truth: bool) -> Iterator[Rows]:
-    """The rows of a file, or those that come as CSV through standard input.
+def opened(path: Path, signature: Signature, with_truth: bool) -> Iterator[Rows]:
+    """The rows of a file, or for `STANDARD_INPUT` those that come from there as CSV.
 
     ``with_truth`` asks for what is true of them too, where the file has it.
 
@@ -40,13 +43,14 @@ def opened(path: Path | None, signature: Signature, with_truth: bool) -> Iterato
         OctetError, OSError: as `rows_csv.read`, `rows_arrays.read_npy` and
             `rows_arrays.read_safetensors`.
     """
-    if path is not None and path.suffix == ".npy":
+    if path.suffix == ".npy":
         yield rows_arrays.read_npy(path, signature)
-    elif path is not None and path.suffix == ".safetensors":
+    elif path.suffix == ".safetensors":
         yield rows_arrays.read_safetensors(path, signature, with_truth)
     else:
-        with open(0 if path is None else path, "rb", closefd=path is not None) as stream:
-            name = "standard input" if path is None else str(path)
+        piped = path == STANDARD_INPUT
+        with open(0 if piped else path, "rb", closefd=not piped) as stream:
+            name = "standard input" if piped else str(path)
             yield rows_csv.read(stream, name, signature, with_truth)
 
 
@@ -105,18 +109,24 @@ def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
 
 def _too_large(network: Network, batch: Batch) -> dict[int, str]:
     """By place, the rows whose numbers leave what floats or the integers' scale can hold."""
-    found: dict[int, str] = {}
-    for i, place in enumerate(batch.places.tolist()):
-        try:
-            _outputs(network, batch.x[i : i + 1])
-        except (OctetError, FloatingPointError):
-            found[place] = "its numbers are too large or too small for this model"
-    return found
+    try:
+        _outputs(network, batch.x)
+    except (OctetError, FloatingPointError):
+        if len(batch.x) == 1:
+            return {int(batch.places[0]): "its numbers are too large or too small for this model"}
+        middle = batch.places < batch.places[len(batch.x) // 2]
+        halves = (_part(batch, middle), _part(batch, ~middle))
+        return {place: why for half in halves for place, why in _too_large(network, half).items()}
+    return {}
 
 
 def _without(batch: Batch, bad: Mapping[int, str]) -> Batch:
     if not bad:
         return batch
-    good = np.isin(batch.places, [*bad], invert=True)
-    truth = None if batch.truth is None else batch.truth[good]
-    return Batch(batch.places[good], batch.x[good], truth, {**batch.bad, **bad}, batch.share)
+    good = _part(batch, np.isin(batch.places, [*bad], invert=True))
+    return replace(good, bad={**batch.bad, **bad})
+
+
+def _part(batch: Batch, rows: npt.NDArray[np.bool_]) -> Batch:
+    truth = None if batch.truth is None else batch.truth[rows]
+    return replace(batch, places=batch.places[rows], x=batch.x[rows], truth=truth)

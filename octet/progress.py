@@ -5,31 +5,43 @@ import time
 from types import TracebackType
 from typing import Self
 
+from octet.predict import Predicted
+
 _WIDTH = 30
 _SECONDS = 0.1
 
 
 class Progress:
-    """A bar on standard error while it is in use; nothing where that is no terminal."""
+    """A bar on standard error while it is in use; nothing where that is no terminal.
+
+    Attributes:
+        rows: how many were predicted.
+        skipped: how many could not be.
+        first: the place of the first of these, and what was wrong with it.
+    """
 
     def __init__(self) -> None:
         # Predictions that go to a terminal are progress enough, and would be torn by a bar.
         self._wanted = sys.stderr.isatty() and not sys.stdout.isatty()
-        self._rows = 0
+        self.rows = self.skipped = 0
+        self.first = ""
         self._shown = 0.0
 
     def __enter__(self) -> Self:
         return self
 
-    def add(self, rows: int, share: float | None) -> None:
-        """So many rows more are done, and of the input that share, where it is known."""
-        self._rows += rows
+    def add(self, predicted: Predicted) -> None:
+        """So many rows more are done."""
+        self.rows += len(predicted.outputs)
+        self.skipped += len(predicted.skipped)
+        self.first = self.first or next(iter(predicted.skipped), "")
+        share = predicted.share
         if self._wanted and time.monotonic() - self._shown > _SECONDS:
             self._shown = time.monotonic()
             bar = (
                 "" if share is None else f"|{'█' * round(share * _WIDTH):<{_WIDTH}}| {share:4.0%} "
             )
-            sys.stderr.write(f"\r{bar}{self._rows:,} rows")
+            sys.stderr.write(f"\r{bar}{self.rows:,} rows")
             sys.stderr.flush()
 
     def __exit__(

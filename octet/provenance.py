@@ -5,36 +5,47 @@ with the revision in it would change the commit that it names. So it is looked u
 DVC keeps that in dvc.lock, git knows which commit put it there, and an image has it in REVISION.
 """
 
+import functools
 import hashlib
+import shutil
 import subprocess
 from pathlib import Path
 
 # In an image, beside this package: the revision that it was made of.
 _REVISION = Path(__file__).parent.parent / "REVISION"
-_LOCK = Path("dvc.lock")
+
+_GIT = shutil.which("git") or "git"
+_new_md5 = functools.partial(hashlib.md5, usedforsecurity=False)
 
 
 def md5(path: Path) -> str:
     """The digest of a file by which DVC knows it."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, _new_md5).hexdigest()
 
 
 def revision(digest: str) -> str | None:
-    """The git revision of an image or, at the top of a clone, the commit that brought the file.
+    """The git revision of an image or, in a clone, the first commit whose dvc.lock has this file.
 
-    None where the file is not that of the dvc.lock here, that is not committed, or git is missing.
+    The clone is the one that this process is in, not that of the file: what git runs is up to a
+    clone's configuration, and the file may be a stranger's. None where no commit has it, or the
+    clone is shallow: there the oldest commit seems to have brought everything.
 
     Args:
         digest: of the model file, as `md5` gives it.
     """
     if _REVISION.is_file():
         return _REVISION.read_text().strip()
-    if not _LOCK.is_file() or digest not in _LOCK.read_text():
+    if _git("rev-parse", "--is-shallow-repository") != ["false"]:
         return None
-    command = ["git", "log", "-1", "--format=%H", "--no-textconv", f"-S{digest}", "--", str(_LOCK)]
+    found = _git("log", "--format=%H", "--no-textconv", f"-S{digest}", "--", ":/dvc.lock")
+    return found[-1] if found else None
+
+
+def _git(*words: str) -> list[str]:
+    """The words that git writes; none if it fails or is not there."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run([_GIT, *words], capture_output=True, text=True, check=False)
     except OSError:
-        return None
-    return done.stdout.strip() or None
+        return []
+    return done.stdout.split() if done.returncode == 0 else []

@@ -60,23 +60,23 @@ class Reader:
         # Of what enters the next layer, once the integers have started.
         self._codes: Grid | None = None
 
-    def layer(self, name: str, spec: Mapping[str, Any], shape: Shape) -> tuple[Layer, Shape]:
-        """The layer of this name, and the shape of a row that leaves it when ``shape`` enters."""
+    def layer(self, name: str, spec: Mapping[str, Any], shape: Shape) -> Layer:
+        """The layer of this name, which rows of this shape enter."""
         match spec["kind"]:
             case "standardize":
                 self._require(self._codes is None, f"layer {name}: standardize behind quantize")
                 mean = self._reals(f"{name}.mean", shape[:1], np.float64)
                 std = self._reals(f"{name}.std", shape[:1], np.float64)
                 self._require(bool(np.all(std > 0)), f"{name}.std: every value must be positive")
-                return Standardize(mean.astype(np.float64), std.astype(np.float64)), shape
+                return Standardize(mean.astype(np.float64), std.astype(np.float64))
             case "quantize":
                 self._require(self._codes is None, f"layer {name}: a second quantize")
                 self._codes = self._grid(name, self._bits(name, spec["bits"], 8), ())
-                return Quantize(self._codes), shape
+                return Quantize(self._codes)
             case "linear" | "conv2d" as kind:
                 return self._weighted(kind, name, spec, shape)
             case "relu":
-                return Relu(), shape
+                return Relu()
             case "max_pool":
                 side = whole(spec["side"], 1)
                 self._image(name, shape)
@@ -84,7 +84,7 @@ class Reader:
                     not (shape[1] % side or shape[2] % side),
                     f"layer {name}: got shape {shape}; tiles of {side} by {side} do not fill it",
                 )
-                return MaxPool(side), (shape[0], shape[1] // side, shape[2] // side)
+                return MaxPool(side)
             case "global_average_pool":
                 self._image(name, shape)
                 entering, positions = self._codes, shape[1] * shape[2]
@@ -92,15 +92,13 @@ class Reader:
                 if entering is not None:
                     # Its sums fit int32: of 2²² positions at most, each with 255 at most.
                     self._finite_multiplier(name, pool, entering, positions)
-                return pool, shape[:1]
+                return pool
             case "flatten":
-                return Flatten(), (math.prod(shape),)
+                return Flatten()
             case kind:
                 raise OctetError(f"{self._path}: layer {name}: unknown kind {kind!r}")
 
-    def _weighted(
-        self, kind: str, name: str, spec: Mapping[str, Any], shape: Shape
-    ) -> tuple[Layer, Shape]:
+    def _weighted(self, kind: str, name: str, spec: Mapping[str, Any], shape: Shape) -> Layer:
         outputs = spec["outputs"]
         self._require(
             type(outputs) is int and 0 < outputs <= LARGEST_ROW,
@@ -112,7 +110,6 @@ class Reader:
                 len(shape) == 1, f"layer {name} (linear): got shape {shape}; allowed is one axis"
             )
             weight = self._parameter(f"{name}.weight", spec["weight"], (outputs, *shape))
-            after: Shape = (outputs,)
         else:
             self._image(name, shape)
             side, padding = whole(spec["side"], 1), whole(spec["padding"], 0)
@@ -122,7 +119,6 @@ class Reader:
                 f"layer {name}: a kernel of {side} with padding {padding} on shape {shape}",
             )
             kernel = (outputs, shape[0], side, side)
-            after = (outputs, high, wide)
             largest = high * wide * max(outputs, math.prod(kernel[1:]))
             self._require(
                 largest <= _LARGEST_LAYER,
@@ -139,7 +135,7 @@ class Reader:
         )
         if entering is not None:
             self._check_integers(name, layer, entering)
-        return layer, after
+        return layer
 
     def _check_integers(self, name: str, layer: Weighted, entering: Grid) -> None:
         """Integer layers hold codes, at most one scale an output, and sums that fit int32."""
@@ -204,7 +200,7 @@ class Reader:
             allowed = f"one that broadcasts to {shape}"
             scale = self._take(f"{name}.scale", (np.float32,), _broadcasts_to(shape), allowed)
             zero = self._take(
-                f"{name}.zero_point", (code_dtype(bits),), scale.shape.__eq__, allowed
+                f"{name}.zero_point", (code_dtype(bits),), scale.shape.__eq__, str(scale.shape)
             )
             normal = np.isfinite(scale) & (scale >= np.finfo(np.float32).smallest_normal)
             self._require(bool(np.all(normal)), f"{name}.scale: must be positive and finite")

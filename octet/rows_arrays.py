@@ -1,6 +1,7 @@
 """Rows from arrays: an .npy file, or a .safetensors file with the names that data files use."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -31,10 +32,17 @@ def read_npy(path: Path, signature: Signature) -> Rows:
     Raises:
         OctetError: the file is no array of numbers, or has another shape.
     """
+    if path.exists() and not path.is_file():
+        raise OctetError(f"{path}: not an .npy file of numbers (it is no file)")
     try:
-        # Not np.load, which opens archives too.
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the error says it all
+            # Not np.load, which opens archives too.
+            array = np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        raise
+    except Exception as error:
+        # Its header is evaluated as Python: there is no end to what that may raise.
         raise OctetError(f"{path}: not an .npy file of numbers ({_line(error)})") from None
     _refuse_shape(path, array.shape, signature)
     return Rows(f"{path}: row", _batches(path, array, None, len(array), signature))

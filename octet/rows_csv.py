@@ -24,6 +24,7 @@ Places = npt.NDArray[np.int64]
 _TOGETHER = 1 << 19
 _LONGEST = 1 << 20
 _EMPTY = 1 << 12
+_TOO_LONG = f"longer than {_LONGEST} bytes; is this CSV?"
 # What `np.loadtxt` takes for a number, but for nan and inf.
 _NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
 
@@ -57,7 +58,9 @@ def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bo
     blocks = _blocks(stream, name)
     block = next(blocks, [])
     layout, start = _by_position(signature), 1
-    fields = _fields(block[0]) if block else []
+    fields: list[str] = []
+    with contextlib.suppress(csv.Error):  # then the line is bad, as others may be
+        fields = _fields(block[0]) if block else []
     if isinstance(signature, Columns) and fields and _are_names(fields, signature.features):
         layout, start = _by_name(fields, signature, with_truth, name), 2
         block = block[1:]
@@ -80,11 +83,10 @@ def _blocks(stream: BufferedReader, name: str) -> Iterator[list[str]]:
             done, empty = done + empty + len(lines) - behind, 0
         empty += behind
         if len(rest) > _LONGEST:
-            number = done + empty + 1
-            raise OctetError(f"{name}: line {number}: longer than {_LONGEST} bytes; is this CSV?")
-    if rest.strip():
+            raise OctetError(f"{name}: line {done + empty + 1}: {_TOO_LONG}")
+    if not _is_empty(last := _text(rest, done + empty)):
         yield from _empty_lines(empty)
-        yield [_text(rest, done + empty)]
+        yield [last]
 
 
 def _empty_lines(count: int) -> Iterator[list[str]]:
@@ -120,11 +122,11 @@ def _by_name(fields: Sequence[str], signature: Columns, with_truth: bool, name: 
         wanted = (*wanted, signature.target)
     if missing := [one for one in wanted if one not in fields]:
         raise OctetError(
-            f"{name}: line 1: no column {', '.join(missing)}; the model takes "
-            f"{', '.join(signature.features)}, in any order, or in this one without names"
+            f"{name}: line 1: no column {_listed(missing)}; got {_listed(fields)}; allowed are, in "
+            f"any order, {_listed(signature.features)}, or lines without names"
         )
     if twice := [one for one in wanted if fields.count(one) > 1]:
-        raise OctetError(f"{name}: line 1: more than one column {', '.join(twice)}")
+        raise OctetError(f"{name}: line 1: more than one column {_listed(twice)}")
     return _Layout(len(fields), tuple(fields.index(one) for one in wanted), wanted)
 
 
@@ -148,7 +150,12 @@ def _batches(
 def _parse(block: list[str], start: int, layout: _Layout) -> tuple[Array, Places, dict[int, str]]:
     """The numbers of the good lines ``(rows, columns)``, their places, and the bad lines."""
     commas = set(map(operator.methodcaller("count", ","), block))
-    if commas == {layout.width - 1} and '"' not in "".join(block):
+    # What is too long from a pipe is so from a file, whose lines come whole.
+    if (
+        max(map(len, block)) <= _LONGEST
+        and commas == {layout.width - 1}
+        and '"' not in "".join(block)
+    ):
         with contextlib.suppress(ValueError):
             values = np.loadtxt(
                 block, delimiter=",", comments=None, usecols=layout.columns, ndmin=2
@@ -177,7 +184,14 @@ def _parse_each(
 
 def _row(line: str, layout: _Layout) -> list[float] | str:
     """The numbers of a line, or what is wrong with it."""
-    fields = _fields(line)
+    if len(line) > _LONGEST:
+        return _TOO_LONG
+    if _is_empty(line):
+        return f"got an empty line; allowed are {layout.width} columns"
+    try:
+        fields = _fields(line)
+    except csv.Error as error:
+        return f"not a line of CSV: {error}"
     if len(fields) != layout.width:
         return f"got {len(fields)} columns; allowed are {layout.width}"
     row = [_number(fields[column]) for column in layout.columns]
@@ -188,16 +202,18 @@ def _row(line: str, layout: _Layout) -> list[float] | str:
 
 
 def _fields(line: str) -> list[str]:
-    """The fields of a line; those of a quote that does not end in it are none."""
-    try:
-        return [field.strip() for field in next(csv.reader([line], strict=True), [])]
-    except csv.Error:
-        return []
+    """The fields of a line; csv.Error if a quote does not end in it, say."""
+    return [field.strip() for field in next(csv.reader([line], strict=True), [])]
 
 
 def _number(field: str) -> float | None:
     number = float(field) if _NUMBER.fullmatch(field) else math.inf
     return number if math.isfinite(number) else None
+
+
+def _listed(fields: Sequence[str]) -> str:
+    shown = [field if len(field) <= 40 else f"{field[:40]}…" for field in fields[:20]]
+    return ", ".join([*shown, f"and {len(fields) - 20} more"] if len(fields) > 20 else shown)
 
 
 def _shown(field: str) -> str:

@@ -4,6 +4,7 @@ Nothing is taken on trust: every array that a header announces is checked for it
 dtype and values before it is used, and nothing but the announced arrays may be in the file.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -31,12 +32,14 @@ from octet.network import (
     Signature,
     Standardize,
     Weighted,
+    shape_after,
     shape_of,
 )
 from octet.packing import pack
 from octet.reader import LARGEST_ROW, Reader, number, whole
 
 _MOST_LAYERS = 1000
+_BRIGHTEST = 2**16 - 1
 # What taking a header apart raises where something in it is not what it should be.
 _NOT_A_NETWORK = (
     AttributeError,
@@ -77,7 +80,9 @@ def load_signature(header: Mapping[str, Any]) -> Signature:
         shape, classes = (channels, height, width), _names(header["classes"])
         if math.prod(shape) > LARGEST_ROW:
             raise ValueError(f"got images of {math.prod(shape)} numbers; allowed are {LARGEST_ROW}")
-        return Images(shape, whole(header["white"], 1), classes)
+        if (white := whole(header["white"], 1)) > _BRIGHTEST:
+            raise ValueError(f"got white {white}; allowed are 1 to {_BRIGHTEST}")
+        return Images(shape, white, classes)
     (target,), (unit,) = _names([header["target"]]), _names([header["unit"]])
     if not (features := _names(header["features"])):
         raise ValueError("no features")
@@ -94,6 +99,8 @@ def load_network(path: Path) -> Network:
             wide to run, an integer layer whose sums could overflow.
     """
     header, arrays = load_arrays(path)
+    if "layers" not in header:
+        raise OctetError(f"{path}: a file of Octet's, but no model: its header has no layers")
     # Codes of few bits are several times as large in memory: nothing that is refused gets there.
     _read(Reader(path, arrays, look_only=True), path, header)
     return _read(Reader(path, arrays, look_only=False), path, header)
@@ -102,13 +109,13 @@ def load_network(path: Path) -> Network:
 def _read(reader: Reader, path: Path, header: Mapping[str, Any]) -> Network:
     try:
         signature = load_signature(header)
-        provenance, shape = header["provenance"], signature.shape
-        if not isinstance(provenance, dict) or len(header["layers"]) > _MOST_LAYERS:
-            raise ValueError(f"no provenance, or more than {_MOST_LAYERS} layers")
-        layers = []
+        provenance, shape = _provenance(header["provenance"]), signature.shape
+        if len(header["layers"]) > _MOST_LAYERS:
+            raise ValueError(f"more than {_MOST_LAYERS} layers")
+        layers: list[Layer] = []
         for i, spec in enumerate(header["layers"]):
-            layer, shape = reader.layer(str(i), spec, shape)
-            layers.append(layer)
+            layers.append(reader.layer(str(i), spec, shape))
+            shape = shape_after(layers[-1], shape)
         rounding = {
             layer: {key: number(value) for key, value in figures.items()}
             for layer, figures in header["rounding"].items()
@@ -169,11 +176,23 @@ def total(arrays: Mapping[str, AnyArray], *kinds: str) -> int:
     return sum(a.nbytes for name, a in arrays.items() if name.split(".")[-1] in kinds)
 
 
+def _provenance(value: dict[str, Any]) -> dict[str, Any]:
+    """What a file says of its origin: of any content, but JSON."""
+    if not value.keys() <= {"data", "params"} or not isinstance(value.get("data", ""), str):
+        raise ValueError("provenance: allowed are data, a string, and params")
+    if not all(isinstance(group, dict) for group in value.get("params", {}).values()):
+        raise ValueError("provenance: params: allowed are mappings")
+    json.dumps(value, allow_nan=False)
+    return value
+
+
 def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise TypeError("names must be strings")
-    if len(set(value)) < len(value) or not all(one.isprintable() for one in value):
-        raise ValueError("names must differ, and be made of what can be printed")
+    if len(set(value)) < len(value):
+        raise ValueError("names must differ")
+    if not all(one.isprintable() and one == one.strip() for one in value):
+        raise ValueError("names must be made of what can be printed, without blanks around it")
     return tuple(value)
 
 

@@ -6,10 +6,11 @@ from itertools import zip_longest
 import numpy as np
 
 from octet.errors import printable
-from octet.network import Columns, Images, Signature
+from octet.network import Array, Columns, Images, Signature
 from octet.predict import Predicted
 
 _FIRST = 10
+_LARGE = 1e9  # from where on nobody counts digits
 
 
 class TableSummary:
@@ -36,6 +37,13 @@ class TableSummary:
             return
         errors = np.zeros(0) if predicted.truth is None else values - predicted.truth
         self._known += len(errors)
+        with np.errstate(over="ignore"):  # the sum of squares may be an infinity, and is then shown
+            self._add_moments(values)
+        self._errors += float(np.sum(np.abs(errors)))
+        some = zip_longest(values[:_FIRST].tolist(), errors[:_FIRST].tolist())
+        self._first = [*self._first, *some][:_FIRST]
+
+    def _add_moments(self, values: Array) -> None:
         self._low = min(self._low, float(np.min(values)))
         self._high = max(self._high, float(np.max(values)))
         total, mean = self._count + len(values), float(np.mean(values))
@@ -44,9 +52,6 @@ class TableSummary:
         self._squares += apart * apart * self._count * len(values) / total
         self._mean += apart * len(values) / total
         self._count = total
-        self._errors += float(np.sum(np.abs(errors)))
-        some = zip_longest(values[:_FIRST].tolist(), errors[:_FIRST].tolist())
-        self._first = [*self._first, *some][:_FIRST]
 
     def text(self) -> str:
         """Count, range, mean, deviation and the first ten; errors where the targets are known."""
@@ -55,16 +60,21 @@ class TableSummary:
         if self._count:
             deviation = math.sqrt(self._squares / self._count)
             lines += [
-                f"range               {self._low:.4f} … {self._high:.4f}",
-                f"mean                {self._mean:.4f}",
-                f"standard deviation  {deviation:.4f}",
+                f"range               {_figure(self._low)} … {_figure(self._high)}",
+                f"mean                {_figure(self._mean)}",
+                f"standard deviation  {_figure(deviation)}",
             ]
         if self._known:
-            lines.append(f"MAE                 {self._errors / self._known:.4f}")
+            lines.append(f"MAE                 {_figure(self._errors / self._known)}")
         lines.append("the first ten" + (", and prediction - target" if self._known else ""))
         for value, error in self._first:
-            lines.append(f"{value:12.4f}" + ("" if error is None else f"{error:+12.4f}"))
+            apart = "" if error is None else f"{_figure(error, '+'):>12}"
+            lines.append(f"{_figure(value):>12}{apart}")
         return "".join(f"{line}\n" for line in lines)
+
+
+def _figure(value: float, sign: str = "") -> str:
+    return f"{value:{sign}.4f}" if abs(value) < _LARGE else f"{value:{sign}.6g}"
 
 
 class ImageSummary:

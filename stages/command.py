@@ -2,15 +2,14 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
 import stages
 from octet import files
+from octet.commands import Parser, one_line
 from octet.errors import OctetError
 from stages import params
 from stages.params import Params
@@ -30,7 +29,7 @@ def run(stage: Stage, description: str) -> None:
     What a user can mend, and what the operating system refuses, is one line on standard error and
     exit status 1.
     """
-    parser = _Parser(description=description)
+    parser = Parser(description=description)
     parser.add_argument("system", help="a name under systems: in params.yaml")
 
     def work(arguments: argparse.Namespace, checked: Params) -> Files:
@@ -42,30 +41,26 @@ def run(stage: Stage, description: str) -> None:
 
 def run_for_all(stage: Callable[[Params], Files], description: str) -> None:
     """Be ``python -m stages.NAME``: one stage for all systems together; else as `run`."""
-    _run(_Parser(description=description), lambda _, checked: stage(checked))
+    _run(Parser(description=description), lambda _, checked: stage(checked))
 
 
 def _run(
     parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace, Params], Files]
 ) -> None:
-    try:
+    with one_line():
         arguments = parser.parse_args()
         checked = params.load()
-        with np.errstate(over="raise", divide="raise", invalid="raise"):
-            made = work(arguments, checked)
+        try:
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                made = work(arguments, checked)
+        except ArithmeticError as error:
+            of = f"{arguments.system}: " if "system" in arguments else ""
+            raise OctetError(
+                f"{of}numbers too large or too small to work with ({error}); rescale"
+            ) from None
         _refuse_to_outlive(stages.PARENT)
         for path, content in made.items():
             files.write(path, content)
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except ArithmeticError as error:
-        of = f"{arguments.system}: " if "system" in arguments else ""
-        sys.exit(f"error: {of}numbers too large or too small to work with ({error}); rescale")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise OctetError(f"{message}; `{self.prog} --help` says what is allowed")
 
 
 def _refuse_to_outlive(parent: int) -> None:

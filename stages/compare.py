@@ -3,7 +3,6 @@
 Without HEAD, the workspace as it is. Metrics are in git, so a plain clone is enough.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from scmrepo.exceptions import SCMError
 
+from octet.commands import Parser, one_line
 from octet.errors import OctetError
 from stages import markdown, tracked
 
@@ -106,20 +106,18 @@ _PAIRS = sorted(
 
 def main() -> None:
     """Exit 0 with two tables, or 1 with one line."""
-    parser = argparse.ArgumentParser(description="Compare the metrics of two revisions.")
-    parser.add_argument("base", help="a git revision")
-    parser.add_argument("head", nargs="?", help="a git revision; the workspace if left out")
-    arguments = parser.parse_args()
-    try:
+    with one_line():
+        parser = Parser(description="Compare the metrics of two revisions.")
+        parser.add_argument("base", help="a git revision")
+        parser.add_argument("head", nargs="?", help="a git revision; the workspace if left out")
+        arguments = parser.parse_args()
         base, head = read(arguments.base), read(arguments.head)
         if not base and not head:
             raise OctetError(
                 f"{tracked.METRICS}: no metrics on either side; `dvc repro` makes them"
             )
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
-    names = arguments.base, arguments.head or "workspace"
-    sys.stdout.write(f"{float_to_quantized(head)}\n{base_to_head(base, head, names)}")
+        names = arguments.base, arguments.head or "workspace"
+        sys.stdout.write(f"{float_to_quantized(head)}\n{base_to_head(base, head, names)}")
 
 
 def read(revision: str | None) -> dict[str, Figures]:
@@ -140,7 +138,8 @@ def read(revision: str | None) -> dict[str, Figures]:
     except AttributeError:  # of scmrepo's, which takes a tree or a blob for a commit
         raise OctetError(f"revision {revision}: no commit; `git log` lists what there is") from None
     except UnicodeDecodeError:
-        raise OctetError(f"revision {revision}: a file in metrics/ is no text") from None
+        side = "workspace" if revision is None else f"revision {revision}"
+        raise OctetError(f"{side}: a file in {tracked.METRICS}/ is no text") from None
     return {
         name: figures(text, f"{revision or 'workspace'}: {tracked.metrics_path(name)}")
         for name, text in texts.items()

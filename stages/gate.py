@@ -4,7 +4,6 @@ Reads metrics/ and the gates of params.yaml. What is missing or no number has fa
 never a pass.
 """
 
-import argparse
 import json
 import math
 import reprlib
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from octet.commands import Parser, one_line
 from octet.errors import OctetError
 from stages import markdown, params, tracked
 from stages.params import FLOAT_BITS, Cnn, Gates, Params
@@ -37,13 +37,13 @@ class Check:
 
 def main() -> None:
     """Print the table, and exit with 1 if any row of it has failed."""
-    argparse.ArgumentParser(description="Hold the metrics against the gates.").parse_args()
-    try:
+    with one_line():
+        Parser(description="Hold the metrics against the gates.").parse_args()
         checks = sorted(every(params.load()))
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
-    rows = [(c.system, c.what, c.got, c.allowed, "pass" if c.passed else "FAIL") for c in checks]
-    sys.stdout.write(markdown.table(_HEAD, rows))
+        marked = (
+            (c.system, c.what, c.got, c.allowed, "pass" if c.passed else "FAIL") for c in checks
+        )
+        sys.stdout.write(markdown.table(_HEAD, [*marked]))
     failed = sum(not check.passed for check in checks)
     if failed:
         sys.exit(f"{failed} of {len(checks)} gates failed")

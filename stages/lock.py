@@ -45,7 +45,7 @@ def load() -> tuple[Output, ...]:
     pipeline = _stages(_PIPELINE)
     locked = _stages(PATH)
     try:
-        return tuple(
+        outputs = tuple(
             output
             for stage, entry in locked.items()
             if _is_of(stage, pipeline, systems)
@@ -53,6 +53,9 @@ def load() -> tuple[Output, ...]:
         )
     except (KeyError, TypeError, AttributeError):
         raise OctetError(_not_dvcs(PATH)) from None
+    if not outputs:
+        raise OctetError(f"{PATH}: no stage of dvc.yaml has run; `git checkout HEAD -- {PATH}`")
+    return outputs
 
 
 def digest_of(path: Path) -> str:
@@ -79,10 +82,10 @@ def _outputs(stage: str, entry: dict[str, Any]) -> Iterator[Output]:
 
 def _stages(path: Path) -> dict[str, Any]:
     try:
-        return dict(YAML(typ="safe", pure=True).load(path.read_text())["stages"])
+        return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["stages"])
     except FileNotFoundError:
         raise OctetError(f"{path}: no such file; `git checkout HEAD -- {path}`") from None
-    except (YAMLError, KeyError, TypeError, ValueError):
+    except (YAMLError, LookupError, TypeError, ValueError, RecursionError):
         raise OctetError(_not_dvcs(path)) from None
 
 

@@ -371,7 +371,8 @@ def load() -> Params:
     except MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise OctetError(f"{PATH}: not YAML: {error.problem}{where}") from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    # Tags such as !!int on what is none make the loader itself stumble.
+    except (YAMLError, ValueError, LookupError, RecursionError) as error:
         raise OctetError(f"{PATH}: not YAML: {' '.join(str(error).split())}") from None
     params = _parse(Params, raw, "")
     for name, system in params.systems.items():

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from octet.errors import OctetError
+from octet.commands import Parser, one_line
 from stages import markdown, params, tracked
 from stages.load.images import IMAGES
 from stages.load.sources import OutOfReachError, fetch
@@ -27,7 +27,8 @@ _HEAD = (
 
 def main() -> None:
     """Exit 0 with the systems in reach done; 1, with one line, if one of those failed."""
-    try:
+    with one_line():
+        Parser(description="Reproduce all systems whose data is in reach.").parse_args()
         checked = params.load()
         left_out = out_of_reach(checked)
         names = [name for name in checked.systems if name not in left_out]
@@ -35,14 +36,12 @@ def main() -> None:
         if names and _dvc("repro", *targets):
             sys.exit(1)  # DVC has said why
         sys.stdout.write(f"\n{table(names)}\n")
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
-    for name, reason in left_out.items():
-        sys.stdout.write(f"left out: {name}: {reason}\n")
-    if left_out:
-        sys.stdout.write("left out: the sweep and the report, which are of all systems\n")
-    else:
-        sys.stdout.write("report/index.html has it all, with pictures\n")
+        for name, reason in left_out.items():
+            sys.stdout.write(f"left out: {name}: {reason}\n")
+        if left_out:
+            sys.stdout.write("left out: the sweep and the report, which are of all systems\n")
+        else:
+            sys.stdout.write("report/index.html has it all, with pictures\n")
 
 
 def out_of_reach(checked: Params) -> dict[str, str]:
@@ -71,7 +70,7 @@ def table(names: list[str]) -> str:
     """Float against quantized, a row for each system, as Markdown."""
     rows = []
     for name in names:
-        metrics = json.loads(tracked.metrics_path(name).read_text())
+        metrics = json.loads(tracked.metrics_path(name).read_text(encoding="utf-8"))
         size, verdict = metrics["size"], metrics["verdict"]
         score = "r2" if "r2" in metrics["float"] else "accuracy"
         # What the interval is of: the relative change in MSE, or the change in accuracy.

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from octet import provenance
+from octet.commands import Parser, one_line
 from octet.errors import OctetError
 from stages import lock, tracked
 from stages.lock import FOLDER, Output
@@ -42,17 +44,20 @@ class Fault:
 
 def main() -> None:
     """Name every fault; exit with 1 if there is one."""
-    try:
+    with one_line():
+        Parser(description="Hold every byte of outputs and cache against dvc.lock.").parse_args()
         outputs = lock.load()
         cache = _cache()
         faults = [*of_outputs(outputs, cache), *of_others(outputs, cache)]
-    except (OctetError, OSError) as error:
-        sys.exit(f"error: {error}")
-    for fault in faults:
-        sys.stdout.write(f"{fault.found}: {fault.path}\n    heal it: {fault.heal}\n")
+        # `dvc commit` takes every output of its stage as it is: what else is wrong comes first.
+        faults.sort(key=lambda fault: "dvc commit" in fault.heal)
+        for fault in faults:
+            sys.stdout.write(f"{fault.found}: {fault.path}\n    heal it: {fault.heal}\n")
+        if not faults:
+            good = f"all bytes are those of dvc.lock: {len(outputs)} outputs, and the cache"
+            sys.stdout.write(f"{good}\n")
     if faults:
         sys.exit(f"not as in dvc.lock: {len(faults)}")
-    sys.stdout.write(f"all bytes are those of dvc.lock: {len(outputs)} outputs, and the cache\n")
 
 
 def of_outputs(outputs: tuple[Output, ...], cache: Path) -> Iterator[Fault]:
@@ -88,8 +93,7 @@ def object_path(cache: Path, md5: str) -> Path:
 def state(path: Path, md5: str) -> State:
     """Of a file that should have this digest."""
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, _MD5).hexdigest()
+        found = provenance.md5(path)
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except IsADirectoryError:
@@ -99,11 +103,10 @@ def state(path: Path, md5: str) -> State:
 
 def listing(folder: Path) -> bytes:
     """What DVC keeps of a folder, and takes the digest of: the digest and name of each file."""
-    entries = []
-    for path in _files(folder):
-        with path.open("rb") as file:
-            md5 = hashlib.file_digest(file, _MD5).hexdigest()
-        entries.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
+    entries = [
+        {"md5": provenance.md5(path), "relpath": path.relative_to(folder).as_posix()}
+        for path in _files(folder)
+    ]
     entries.sort(key=lambda entry: entry["relpath"])
     return json.dumps(entries, sort_keys=True).encode()
 

@@ -98,7 +98,8 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
         "fidelity": scores.fidelity(*given),
         "parameters": scores.parameters(_parameters(pair[0]), _parameters(pair[1])),
         "rounding": _rounding(models.quantized),
-        "sensitivity": {
+        "sensitivity": {"rows": min(len(data.x_test), _SENSITIVITY_ROWS)}
+        | {
             f"{bits}_bits": sensitivity.table(
                 models.reference, apart, data.x_test[:_SENSITIVITY_ROWS], score
             )

@@ -70,25 +70,31 @@ def layers(evidence: Evidence) -> Table:
             moved = [_cell(value, form) for value, form in numbers]
             rows.append((Cell(name, float(i)), _cell(size, ",d"), *moved, *span))
     headings = ("layer", "parameters", *(heading for heading, _, _ in figures), "lowest", "highest")
-    caption = "sensitivity by layer, and the range that the codes of its outputs span"
+    tried = evidence.metrics.number("sensitivity.rows")
+    caption = (
+        f"sensitivity by layer, on the first {tried:.0f} test rows, and the range that the codes "
+        "of its outputs span"
+    )
     return Table(f"{evidence.name}: {caption}", headings, tuple(rows))
 
 
 def sweep(evidence: Evidence) -> Table:
     """A sweep, row by row."""
+    # As in the picture: accuracy in points, R² as it is.
+    times, form = (100, "+.2f") if evidence.of_images else (1, "+.4f")
     rows = tuple(
         (
             Cell(f"{point.rounding}, {point.bits} bits", f"{point.rounding} {point.bits:02d}"),
             _cell(point.payload, ",d"),
             _cell(point.score, ".4f"),
-            *(_cell(loss, "+.4f") for loss in (point.loss, point.low, point.high)),
+            *(_cell(times * loss, form) for loss in (point.loss, point.low, point.high)),
             _cell(point.fidelity, ".1f"),
         )
         for point in evidence.sweep
     )
-    score = "accuracy" if evidence.of_images else "R²"
+    score, unit = ("accuracy", "points of accuracy") if evidence.of_images else ("R²", "R²")
     headings = ("rounding", "bytes", score, "loss", "low", "high", "SQNR in dB")
-    caption = f"every point of the sweep, with the 95 % interval of its loss in {score}"
+    caption = f"every point of the sweep, with the 95 % interval of its loss in {unit}"
     return Table(f"{evidence.name}: {caption}", headings, rows)
 
 

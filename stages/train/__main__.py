@@ -22,10 +22,11 @@ def train(name: str, params: Params) -> dict[Path, bytes]:
 
         recipe = params.train_of(name)
         network, drawn = images.train(dataset, model, recipe, f"systems.{name}.model")
-        used = {"train": recipe.model_dump(mode="json")}
+        # But for the layers, which stand in the file anyway.
+        used = {"model": model.model_dump(exclude={"layers"}), "train": recipe.model_dump()}
     elif isinstance(dataset, TableData) and isinstance(model, Regression):
         network, drawn = _regression(dataset, model)
-        used = {"model": model.model_dump(mode="json")}
+        used = {"model": model.model_dump()}
     else:
         raise OctetError(f"{tracked.data_path(name)}: no data for a {model.kind}; run `dvc repro`")
     digest = provenance.md5(tracked.data_path(name))

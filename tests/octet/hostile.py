@@ -43,7 +43,7 @@ JUNK: list[Any] = [
     *(0, -1, 1, 2, 3, 7, 8, 9, 16, 17, 32, 255, 256, 2**31, 2**32, 2**53, 2**63, 2**64, 10**30),
     *(0.5, -0.0, 1e-300, 1e308, 1e400, float("nan"), -1e400, "8", "F64", "U8", "I32", "BF16"),
     *("linear", "conv2d", "relu", "quantize", "flatten", "max_pool", "standardize"),
-    *("global_average_pool", "weight", "1.weight", "2.weight"),
+    *("global_average_pool", "weight", "1.weight", "2.weight", "git_revision", "data", "params"),
     json.loads("[" * 900 + "]" * 900),
 ]
 NUMBERS = {
@@ -203,11 +203,16 @@ def _predict(network: Network) -> None:
 
 @contextlib.contextmanager
 def _limit() -> Iterator[None]:
-    signal.alarm(SECONDS)  # whose default is to end the process
+    signal.signal(signal.SIGALRM, _too_slow)
+    signal.alarm(SECONDS)
     try:
         yield
     finally:
         signal.alarm(0)
+
+
+def _too_slow(*_: object) -> None:
+    raise TimeoutError(f"more than {SECONDS} s")
 
 
 def attack(count: int, seed: int, file: Path) -> int:

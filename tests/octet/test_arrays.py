@@ -38,7 +38,10 @@ def test_an_array_file_gives_back_its_header_and_arrays(file: Path) -> None:
 
 
 def test_a_missing_file_is_refused_with_what_makes_it(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "model.safetensors") == "no such file; `dvc repro` makes it"
+    assert (
+        refusal(tmp_path / "model.safetensors")
+        == "no such file; if it is one of the pipeline's, `dvc repro` makes it"
+    )
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

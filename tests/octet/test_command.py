@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import pickle
 import pty
 import re
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, replace
+import tempfile
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +103,10 @@ def test_a_byte_order_mark_and_quotes_are_no_part_of_a_name(table: Path, network
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", "line 1: no column c; the model takes a, b, c, in any order, or in this"),
+        (
+            "a,b\n1,2\n",
+            "line 1: no column c; got a, b; allowed are, in any order, a, b, c, or lines",
+        ),
         ("a,b,C\n1,2,3\n", "line 1: no column c;"),
         ("a,a,b,c\n1,2,3,4\n", "line 1: more than one column a"),
     ],
@@ -126,10 +131,10 @@ def test_columns_that_are_not_the_models_are_named(table: Path, text: str, messa
         ("1,2,0x10", "c: got '0x10'"),
         ("1_0,2,3", "a: got '1_0'"),
         ("# no,comment,here", "a: got '# no'"),
-        ('1,2,"3', "got 0 columns"),
+        ('1,2,"3', "not a line of CSV: unexpected end of data"),
         ("1,2,\x00", "c: got '"),
         ("1,2,\ud800".encode("utf-8", "surrogatepass"), "c: got '"),
-        ("", "got 0 columns"),
+        ("", "got an empty line; allowed are 3 columns"),
         ("1,2," + "9" * 400, "c: got '9999999999999999999999999999999999999999…'"),
         ("9" * 2**21, "longer than 1048576 bytes; is this CSV?"),
         ("1e308,-1e308,1e308", "its numbers are too large or too small for this model"),
@@ -155,6 +160,31 @@ def test_bad_rows_can_be_left_out_and_are_counted(table: Path, network: Network)
     assert numbers(done.stdout) == inference.run(network, X[[0, 2]])[:, 0].tolist()
     first = "standard input: line 3: a: got '?'; allowed is a finite number"
     assert done.stderr == f"skipped 2, the first: {first}\n"
+
+
+def test_if_every_row_is_bad_that_is_an_error(table: Path) -> None:
+    done = octet("predict", table, "--on-error", "skip", rows="1,2\n1\n")
+    assert done.returncode == 1
+    first = "standard input: line 1: got 2 columns; allowed are 3"
+    assert done.stderr == f"error: every row was bad, 2 in all; {first}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--summary", "{}"], ["{}", "--summary"]])
+def test_rows_may_stand_before_an_option_or_behind_it(
+    table: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("1,2,3\n")
+    done = octet("predict", table, *(each.format(tmp_path / "rows.csv") for each in arguments))
+    assert done.returncode == 0
+    assert "count               1" in done.stderr
+
+
+def test_figures_beyond_counting_are_short_and_no_warning(table: Path) -> None:
+    done = octet("predict", table, "--summary", "-", rows="1e300,2,3\n-1e300,2,3\n")
+    assert done.returncode == 0
+    assert "range               -2.5e+299 … 2.5e+299\n" in done.stderr
+    assert "standard deviation  inf\n" in done.stderr
+    assert "Warning" not in done.stderr
 
 
 def test_what_is_true_of_a_row_counts_only_where_it_is_asked_for(table: Path) -> None:
@@ -200,8 +230,7 @@ def test_rows_are_predicted_while_others_are_still_to_come(table: Path) -> None:
         for row in ("1,2,3", "4,5,6"):
             process.stdin.write(f"{row}\n")
             process.stdin.flush()
-            while "." not in process.stdout.readline():  # the header, once
-                pass
+            assert any("." in line for line in iter(process.stdout.readline, ""))
         process.stdin.close()
         assert process.wait() == 0
 
@@ -253,7 +282,7 @@ def test_a_row_of_an_array_that_is_not_finite_is_named(table: Path, tmp_path: Pa
 
 
 def test_an_array_of_objects_runs_no_code(table: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.array([Evil()], object), allow_pickle=True)
+    np.save(tmp_path / "x.npy", np.array([Evil(tmp_path / "owned")], object), allow_pickle=True)
     done = octet("predict", table, tmp_path / "x.npy")
     assert done.returncode == 1
     assert (
@@ -263,13 +292,30 @@ def test_an_array_of_objects_runs_no_code(table: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "owned").exists()
 
 
+@dataclass
 class Evil:
+    target: Path
+
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, ("touch owned",)
+        return os.system, (f"touch {self.target}",)
+
+
+def test_unpickled_it_would() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        pickle.loads(pickle.dumps(Evil(Path(folder, "owned"))))
+        assert Path(folder, "owned").exists()
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\xff\xff{", b"PK\x03\x04"]
+    "content",
+    [
+        b"",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        b"PK\x03\x04",
+        b"\x93NUMPY\x01\x00\x0e\x00{'descr': (((\n",
+        b"\x93NUMPY\x01\x00\x0a\x00(10L, 10L)",
+    ],
 )
 def test_a_file_that_is_no_array_is_one_line(table: Path, tmp_path: Path, content: bytes) -> None:
     for name in ("x.npy", "x.safetensors"):
@@ -344,7 +390,9 @@ def test_what_is_missing_is_one_line(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["images", "table", "flattened"])
 def test_info_knows_every_layer_and_byte(tmp_path: Path, kind: str) -> None:
-    network = replace(getattr(networks, kind)(0), provenance={"data": "0123", "params": {"a": 1}})
+    network = replace(
+        getattr(networks, kind)(0), provenance={"data": "0123", "params": {"a": {"c": 2, "b": 1}}}
+    )
     path = model(tmp_path, network)
     facts = json.loads(octet("info", path, "--json").stdout)
     assert len(facts["layers"]) == len(network.layers)
@@ -352,10 +400,10 @@ def test_info_knows_every_layer_and_byte(tmp_path: Path, kind: str) -> None:
     for what in ("codes", "scales"):
         assert facts["bytes"][what] == sum(layer[what] for layer in facts["layers"])
     assert facts["md5"] == hashlib.md5(path.read_bytes()).hexdigest()
-    assert facts["provenance"] == {"data": "0123", "git_revision": None, "params": {"a": 1}}
+    assert facts["provenance"] == {**network.provenance, "git_revision": None}
     text = octet("info", path).stdout
     assert all(layer["layer"] in text for layer in facts["layers"])
-    assert re.search(r'^params +\{"a": 1\}$', text, re.MULTILINE)
+    assert re.search(r"^a params +b 1, c 2$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("kind", sorted(networks.KINDS))
@@ -368,6 +416,59 @@ def test_the_exported_model_gives_what_predict_gives(tmp_path: Path, kind: str) 
     session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
     (outputs,) = session.run(None, {export.INPUT: x.astype(np.float64)})
     np.testing.assert_array_equal(outputs, inference.run(network, x))
+
+
+def test_a_model_is_not_exported_over_itself(tmp_path: Path) -> None:
+    path = model(tmp_path, networks.images(1))
+    content = path.read_bytes()
+    done = octet("export", path, "--onnx", tmp_path / "." / path.name)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {path}: this is the model itself; name another\n"
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", ""])
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, kind: str) -> None:
+    path = model(tmp_path, networks.images(1))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    os.mkfifo(tmp_path / "pipe")
+    done = octet("export", path, "--onnx", tmp_path / kind if kind else "")
+    assert done.returncode == 1
+    assert done.stderr.endswith(": got a link, folder or device; name a file, old or new\n")
+    assert (tmp_path / "folder").is_dir()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("arguments", [["predict", "M"], ["info", "M"], ["nonsense"]])
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_a_stream_that_is_closed_is_no_traceback(
+    table: Path, arguments: list[str], stream: str
+) -> None:
+    words = [sys.executable, "-m", "octet", *(str(table) if w == "M" else w for w in arguments)]
+    done = subprocess.run(
+        ["bash", "-c", f"{' '.join(words)} {stream}>&- </dev/null"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == ("" if stream == "2" else done.stderr.splitlines()[0] + "\n")
+
+
+def test_a_full_disk_is_one_line(table: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"echo 1,2,3 | {sys.executable} -m octet predict {table} > /dev/full"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: standard input or output: No space left on device\n"
 
 
 def test_importing_the_product_imports_nothing_heavy() -> None:

@@ -185,7 +185,7 @@ def test_a_header_that_describes_no_network_is_refused(
         refusal(changed.file)
 
 
-@pytest.mark.parametrize("key", ["layers", "features", "target", "unit", "rounding"])
+@pytest.mark.parametrize("key", ["features", "target", "unit", "rounding", "provenance"])
 def test_a_header_without_one_of_its_keys_is_refused(parts: Callable[..., Parts], key: str) -> None:
     broken = parts("unified")
     del broken.header[key]

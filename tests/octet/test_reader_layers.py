@@ -411,10 +411,15 @@ def test_classes_that_are_not_strings_are_refused(cnn: Parts, classes: object) -
     assert "names must be strings" in refused(cnn)
 
 
-@pytest.mark.parametrize("key", ["shape", "white", "classes", "layers", "rounding"])
+@pytest.mark.parametrize("key", ["shape", "white", "classes", "rounding", "provenance"])
 def test_a_header_without_one_of_its_keys_is_refused(cnn: Parts, key: str) -> None:
     del cnn.header[key]
     assert refused(cnn).startswith("the header does not describe a network (KeyError(")
+
+
+def test_a_file_of_data_is_no_model(cnn: Parts) -> None:
+    del cnn.header["layers"]
+    assert refused(cnn) == "a file of Octet's, but no model: its header has no layers"
 
 
 def keys_of_layers() -> list[tuple[int, str]]:

@@ -49,13 +49,22 @@ def test_a_file_that_no_stage_has_written_is_answered_with_what_writes_it() -> N
 
 
 @pytest.mark.parametrize("name", ["dvc.lock", "dvc.yaml"])
-@pytest.mark.parametrize("content", [b"", b"[1]", b"stages: 1", b"stages: {a: [}", b"\xff", None])
+@pytest.mark.parametrize(
+    "content", [b"", b"[1]", b"stages: 1", b"stages: {a: [}", b"stages: !!int ''", b"\xff", None]
+)
 def test_another_file_is_one_line(project: Path, name: str, content: bytes | None) -> None:
     if content is None:
         (project / name).unlink()
     else:
         (project / name).write_bytes(content)
     with pytest.raises(OctetError, match=rf"^{name}: .*`git checkout HEAD -- {name}`$"):
+        lock.load()
+
+
+@pytest.mark.parametrize("stages", [{}, []])
+def test_a_lock_of_no_stages_is_not_all_good(project: Path, stages: object) -> None:
+    (project / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    with pytest.raises(OctetError, match=r"^dvc\.lock: .*`git checkout HEAD -- dvc\.lock`$"):
         lock.load()
 
 

@@ -115,7 +115,7 @@ def test_the_groups_are_those_that_the_readers_know(sized: Sized) -> None:
         "fidelity": {"mse", "mean_abs", "max_abs", "sqnr_db"},
         "parameters": {"count", "weight_mean_abs", "weight_max_abs", "bias_max_abs"},
         "rounding": set(ROUNDING),
-        "sensitivity": {"8_bits", "4_bits"},
+        "sensitivity": {"rows", "8_bits", "4_bits"},
         "size": {
             *("float_payload", "codes", "scales", "quantized_payload", "scaler"),
             *("file_float", "file_quantized"),

@@ -133,4 +133,5 @@ def test_a_budget_that_is_too_small_is_named_by_its_key() -> None:
 
 def test_missing_data_are_answered_with_what_makes_them() -> None:
     message = refusal("digits", COMMITTED)
-    assert message == f"{tracked.data_path('digits')}: no such file; `dvc repro` makes it"
+    missing = "no such file; if it is one of the pipeline's, `dvc repro` makes it"
+    assert message == f"{tracked.data_path('digits')}: {missing}"
