@@ -10,13 +10,13 @@ SYSTEM ?= california
 
 .PHONY: run gate verify container test check bench fuzz seeds lock
 run: $(READY)
-	@python -m stages.run
+	@python -m stages.commands.run
 
 gate: $(READY)
-	@python -m stages.gate
+	@python -m stages.commands.gate
 
 verify: $(READY)
-	@python -m stages.verify
+	@python -m stages.commands.verify
 
 container: $(READY)
 	@python -m container.build $(SYSTEM)

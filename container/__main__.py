@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from octet import provenance
-from octet.commands import one_line
+from octet.cli.command import one_line
 from octet.errors import OctetError
 
 ROOT = Path(__file__).parent.parent

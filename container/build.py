@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from container.sample import sample
-from octet.commands import Parser, one_line
+from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import lock, tracked, verify
+from stages import lock, tracked
+from stages.commands import verify
 
 MOST_ADDED = 120_000_000
 STRANGER = "54321:54321"
@@ -148,7 +149,7 @@ def refuse_other_bytes(system: str) -> None:
     models = tracked.float_path(system), tracked.quantized_path(system)
     for path in (tracked.data_path(system), *models):
         if (found := verify.state(path, lock.digest_of(path))) != "good":
-            raise OctetError(f"{path}: {found}; `python -m stages.verify` says what to do")
+            raise OctetError(f"{path}: {found}; `python -m stages.commands.verify` says what to do")
 
 
 def labels_of(system: str) -> dict[str, str]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from octet import files, storage
-from octet.arrays import dump_arrays, load_arrays
-from octet.commands import Parser, one_line
+from octet import files
+from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.arrays import dump_arrays, load_arrays
 from octet.network import Columns
 
 # All of each table that there is, and a fraction of a second of MNIST.

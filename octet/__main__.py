@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from octet import answers, files, info, storage
-from octet.commands import Parser, one_line
+from octet import files
+from octet.cli import answers, info
+from octet.cli.command import Parser, one_line
+from octet.cli.progress import Progress
+from octet.cli.summary import summary_of
 from octet.errors import OctetError, printable
-from octet.predict import STANDARD_INPUT, opened, predict
-from octet.progress import Progress
-from octet.summary import summary_of
+from octet.modelfile import storage
+from octet.runtime.predict import STANDARD_INPUT, opened, predict
 
 
 def main() -> None:
@@ -95,7 +97,7 @@ def _info(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     try:
-        from octet import export
+        from octet.exporters import onnx as export
     except ImportError as error:
         raise OctetError(f"export: {error}; `pip install onnx` is what it takes") from None
     _refuse_target(arguments.onnx, arguments.model)

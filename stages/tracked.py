@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from octet import storage
 from octet.affine import refuse_not_finite
-from octet.arrays import AnyArray, dump_arrays, load_arrays
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
 from octet.network import Array, Columns, Images, Pixels, Signature
 
 

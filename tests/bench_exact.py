@@ -7,9 +7,9 @@ import numpy as np
 
 from octet import affine
 from octet.network import Array
-from stages.quantization.exact import exact
-from stages.quantization.hessian import second_moments
-from stages.quantization.rounding import lattice
+from octet.quantizer.hessian import second_moments
+from octet.quantizer.proof.exact import exact
+from octet.quantizer.rounding import lattice
 
 WIDTHS = range(2, 17)
 TRIALS = 20

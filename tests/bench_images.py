@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from octet import floating, inference, integer, storage
+from octet.modelfile import storage
 from octet.network import (
     Conv2d,
     Flatten,
@@ -29,6 +29,7 @@ from octet.network import (
     Standardize,
     values,
 )
+from octet.runtime import floating, inference, integer
 from stages import params, tracked
 
 BATCHES = (1, 32, 64, 1000)
@@ -93,7 +94,7 @@ def onnxruntime_uint8(_: Network, quantized: Network) -> Run:
 def by_onnxruntime(network: Network) -> Run:
     import onnxruntime
 
-    from octet import export
+    from octet.exporters import onnx as export
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -13,8 +13,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from octet import answers, inference, predict
+from octet.cli import answers
 from octet.network import Columns, Linear, Network, Standardize
+from octet.runtime import inference, predict
 
 ROWS, FEATURES, REPEATS = 1_000_000, 8, 9
 

@@ -17,14 +17,15 @@ import onnxruntime
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-from octet import export, inference
+from octet.exporters import onnx as export
 from octet.network import Network
+from octet.quantizer import calibration
+from octet.quantizer.network import quantize_network
+from octet.runtime import inference
 from stages import params, tracked
-from stages.comparison import scores
 from stages.evaluate import disturbed
 from stages.params import Calibration, Cnn, Params, Quant
-from stages.quantization import calibration
-from stages.quantization.network import quantize_network
+from stages.tasks import scores
 from stages.tracked import ImageData
 from stages.train import cnn, kernels
 from stages.train.architecture import plan

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from octet import storage
-from stages import command, tracked
+from octet.modelfile import storage
+from stages import stage as command
+from stages import tracked
 from stages.evaluate import metrics, plots
 from stages.params import Params
 

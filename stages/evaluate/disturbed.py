@@ -3,8 +3,9 @@
 import numpy as np
 
 from octet.network import Array, Network, Pixels, Standardize
-from stages.comparison import outputs, scores
-from stages.comparison.noise import ACCURACY_NOISE, noisy
+from stages import outputs
+from stages.noise import ACCURACY_NOISE, noisy
+from stages.tasks import scores
 
 _LITTLE_NOISE, _SCALING = 0.1, 0.9
 

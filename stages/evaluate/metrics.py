@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from octet.errors import OctetError
+from octet.modelfile.storage import Sizes
 from octet.network import (
     Array,
     Network,
@@ -21,10 +22,10 @@ from octet.network import (
     shape_of,
     values,
 )
-from octet.storage import Sizes
-from stages.comparison import outputs, scores, verdict
+from stages import outputs
 from stages.evaluate import disturbed, sensitivity
 from stages.params import Gates
+from stages.tasks import scores, verdict
 from stages.tracked import Dataset, ImageData, TableData
 
 Figures = Mapping[str, object]

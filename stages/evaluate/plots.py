@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from octet.arrays import dump_arrays
+from octet.modelfile.arrays import dump_arrays
 from octet.network import Array
 from stages.tracked import Dataset, TableData, plot_path
 

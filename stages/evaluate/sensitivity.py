@@ -6,9 +6,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from octet import floating
 from octet.network import Array, Input, Layer, Network, Quantize, Weighted, label
-from stages.comparison.outputs import by_parts
+from octet.runtime import floating
+from stages.outputs import by_parts
 
 Score = Callable[[Array], float]
 
@@ -17,7 +17,7 @@ def table(reference: Network, apart: Network, x: Input, score: Score) -> dict[st
     """Scores with one layer quantized, with all but one, and the name of the layer to blame.
 
     A quantized layer has its weight, its bias and, in an integer network, its output on their
-    grids; the codes are those of `stages.quantization.network.quantize_apart`, which takes each
+    grids; the codes are those of `octet.quantizer.network.quantize_apart`, which takes each
     layer as if it were the only one.
 
     Args:

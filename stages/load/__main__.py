@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from stages import command, tracked
+from stages import stage as command
+from stages import tracked
 from stages.load import images, tables
 from stages.params import Params
 from stages.tracked import Dataset

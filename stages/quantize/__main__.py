@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from octet import storage
+from octet.modelfile import storage
 from octet.network import Network
-from stages import command, tracked
+from octet.quantizer.network import quantize_apart, quantize_network
+from stages import stage as command
+from stages import tracked
 from stages.params import FLOAT_BITS, Params, Quant
-from stages.quantization.network import quantize_apart, quantize_network
 
 
 def quantize(name: str, params: Params) -> dict[Path, bytes]:

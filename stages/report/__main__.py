@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages import command
+from stages import stage as command
 from stages.params import Params
 from stages.report import evidence, page
 

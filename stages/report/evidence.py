@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from octet import storage
 from octet.affine import refuse_not_finite
-from octet.arrays import load_arrays
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.arrays import load_arrays
 from octet.network import Array, Network
 from stages import tracked
 from stages.tracked import Dataset

@@ -15,7 +15,7 @@ from PIL import Image
 
 from octet.errors import OctetError
 from octet.network import Array, Images, Network, Pixels, Standardize
-from stages.comparison.noise import ACCURACY_NOISE, noisy
+from stages.noise import ACCURACY_NOISE, noisy
 from stages.report.evidence import Evidence
 from stages.tracked import ImageData
 

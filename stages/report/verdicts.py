@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from octet import integer
 from octet.network import Network, Quantized, Weighted
+from octet.runtime import integer
 from stages.report.evidence import Evidence
 
 

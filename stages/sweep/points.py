@@ -6,11 +6,14 @@ from itertools import product
 import numpy as np
 from onnxruntime import InferenceSession, SessionOptions
 
-from octet import export, inference, integer, storage
+from octet.exporters import onnx as export
+from octet.modelfile import storage
 from octet.network import Array, Input, Network
-from stages.comparison import outputs, scores, verdict
+from octet.quantizer.network import quantize_coded, quantize_network, with_grids
+from octet.runtime import inference, integer
+from stages import outputs
 from stages.params import FLOAT_BITS, Quant, Sweep
-from stages.quantization.network import quantize_coded, quantize_network, with_grids
+from stages.tasks import scores, verdict
 from stages.tracked import Dataset, TableData
 
 _DIGITS = 9
@@ -82,7 +85,7 @@ def measure(reference: Reference, quant: Quant) -> Point:
     """Quantize in one way, and compare the outputs with those of the float network.
 
     Raises:
-        OctetError: see `stages.quantization.layer`.
+        OctetError: see `octet.quantizer.layer`.
     """
     if quant.activations == "uint8":
         network = quantize_coded(reference.coded, reference.rows, quant)
@@ -114,7 +117,7 @@ def dump(name: str, whole: Point, points: list[Point]) -> bytes:
 
 
 def _outputs(network: Network, x: Input) -> Array:
-    """As `octet.inference.run`; integer codes by ONNX Runtime, whose are the same, sooner."""
+    """As `octet.runtime.inference.run`; integers by ONNX Runtime: the same codes, sooner."""
     if not integer.is_integer(network):
         return inference.run(network, x)
     options = SessionOptions()

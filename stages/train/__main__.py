@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from octet import floating, provenance, storage
+from octet import provenance
 from octet.errors import OctetError
+from octet.modelfile import storage
 from octet.network import Network
-from stages import command, tracked
+from octet.runtime import floating
+from stages import stage as command
+from stages import tracked
 from stages.params import Cnn, Params, Regression
 from stages.tracked import ImageData, TableData
 from stages.train import linear, plots

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from container.sample import sample
-from octet import storage
+from octet.modelfile import storage
 from octet.network import Columns, Linear, Network
 from stages.tracked import TableData, dump_dataset
 from tests.conftest import ROOT

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load
 
 from container.sample import ROWS, sample
-from octet.arrays import dump_arrays
 from octet.errors import OctetError
+from octet.modelfile.arrays import dump_arrays
 from octet.network import Columns, Images
 from stages.tracked import ImageData, TableData, dump_dataset
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from octet import info
+from octet.cli import info
 from octet.errors import OctetError
+from octet.modelfile.storage import dump_network, load_network
 from octet.network import Network
-from octet.predict import predict
-from octet.rows import Batch, Rows
-from octet.storage import dump_network, load_network
+from octet.rows.batches import Batch, Rows
+from octet.runtime.predict import predict
 from tests.octet.modelfiles import put, weights_only
 from tests.octet.networks import flattened, images, in_float, rows, table
 

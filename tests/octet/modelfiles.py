@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from octet import affine
-from octet.arrays import dump_arrays, load_arrays
 from octet.errors import OctetError
+from octet.modelfile.arrays import dump_arrays, load_arrays
+from octet.modelfile.storage import dump_network, load_network
 from octet.network import Columns, Int32, Linear, Network, Parameter, Quantized, Standardize
-from octet.storage import dump_network, load_network
 
 GRANULARITIES = ["float", "per_tensor", "per_channel", "per_parameter", "unified"]
 

@@ -10,8 +10,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet.arrays import dump_arrays, load_arrays
-from octet.storage import dump_network, load_network, sizes
+from octet.modelfile.arrays import dump_arrays, load_arrays
+from octet.modelfile.storage import dump_network, load_network, sizes
 from tests.octet import modelfiles
 from tests.octet.modelfiles import put, weights_only
 

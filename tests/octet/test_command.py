@@ -18,8 +18,10 @@ import onnxruntime
 import pytest
 from safetensors.numpy import save_file
 
-from octet import export, inference, storage
+from octet.exporters import onnx as export
+from octet.modelfile import storage
 from octet.network import Columns, Images, Linear, Network, Standardize
+from octet.runtime import inference
 from tests.conftest import ROOT
 from tests.octet import networks
 

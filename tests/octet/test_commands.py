@@ -14,7 +14,7 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIO
 
 def run(work: str, shell: str = "{}") -> subprocess.CompletedProcess[str]:
     """A command that does this work, and what a shell makes of it."""
-    code = f"import sys; from octet.commands import one_line\nwith one_line():\n    {work}"
+    code = f"import sys; from octet.cli.command import one_line\nwith one_line():\n    {work}"
     command = shell.format('"$PYTHON" -c "$CODE"')
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],

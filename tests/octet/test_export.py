@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet import export, floating, integer
 from octet.affine import Grid, asymmetric
 from octet.errors import OctetError
+from octet.exporters import onnx as export
 from octet.network import (
     Columns,
     Conv2d,
@@ -24,6 +24,7 @@ from octet.network import (
     label,
     values,
 )
+from octet.runtime import floating, integer
 from tests.octet.modelfiles import GRANULARITIES, weights_only
 from tests.octet.networks import (
     KINDS,

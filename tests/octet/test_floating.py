@@ -11,7 +11,6 @@ from sklearn.preprocessing import StandardScaler
 
 from octet import affine
 from octet.errors import OctetError
-from octet.floating import run
 from octet.network import (
     Array,
     Columns,
@@ -30,6 +29,7 @@ from octet.network import (
     Standardize,
     values,
 )
+from octet.runtime.floating import run
 from tests.octet.networks import KINDS, absolute, anything, in_float, rows, unit
 
 fixed = settings(deadline=None, derandomize=True)

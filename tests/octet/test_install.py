@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from octet import storage
+from octet.modelfile import storage
 from tests.octet.modelfiles import weights_only
 
 

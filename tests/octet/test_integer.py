@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet import floating, inference, integer
 from octet.affine import Grid, dequantize
 from octet.errors import OctetError
 from octet.network import (
@@ -24,6 +23,7 @@ from octet.network import (
     Quantized,
     Relu,
 )
+from octet.runtime import floating, inference, integer
 from tests.octet.networks import (
     KINDS,
     activation,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from octet import packing, storage
+from octet.modelfile import packing, storage
 from octet.network import Network
 from tests.conftest import ROOT
 from tests.octet.modelfiles import Parts, take_apart, weights_only
@@ -31,7 +31,7 @@ def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024
 """
 READ = """
-from octet import storage
+from octet.modelfile import storage
 from octet.errors import OctetError
 
 small, large = map(Path, sys.argv[1:])

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from octet.affine import Codes, code_dtype
 from octet.errors import OctetError
-from octet.packing import pack, packed_size, unpack
+from octet.modelfile.packing import pack, packed_size, unpack
 
 fixed = settings(deadline=None, derandomize=True)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from octet.modelfile.storage import dump_network, load_network
 from octet.network import Columns, Linear, Network
-from octet.storage import dump_network, load_network
 from tests.octet.modelfiles import (
     GRANULARITIES,
     Parts,

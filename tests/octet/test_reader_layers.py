@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet import integer
 from octet.affine import Grid
+from octet.modelfile.storage import dump_network, load_network
 from octet.network import (
     Conv2d,
     GlobalAveragePool,
@@ -21,7 +21,7 @@ from octet.network import (
     Quantize,
     Quantized,
 )
-from octet.storage import dump_network, load_network
+from octet.runtime import integer
 from tests.octet.modelfiles import (
     Parts,
     assert_same,

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.affine import Grid
-from octet.arrays import load_arrays
+from octet.modelfile.arrays import load_arrays
+from octet.modelfile.storage import dump_network, load_network, sizes
 from octet.network import Columns, Linear, Network, Quantized, values
-from octet.storage import dump_network, load_network, sizes
 from tests.octet.modelfiles import GRANULARITIES, assert_same, put, weights_only
 from tests.octet.networks import KINDS, in_float
 

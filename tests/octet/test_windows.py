@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from octet import windows
+from octet.layers import windows
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,10 +7,12 @@ import onnxruntime
 import pytest
 import yaml
 
-from octet import export, integer, storage
+from octet.exporters import onnx as export
+from octet.modelfile import storage
 from octet.network import Input, Network
+from octet.quantizer.network import quantize_network
+from octet.runtime import integer
 from stages import params, tracked
-from stages.quantization.network import quantize_network
 from stages.tracked import ImageData, load_dataset
 from tests.conftest import Clone, new_clone_at
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from octet import floating, storage
+from octet.modelfile import storage
 from octet.network import Array, Linear, Network, values
+from octet.runtime import floating
 from tests.conftest import ROOT, Clone, environment, new_clone_at
 
 pytestmark = [

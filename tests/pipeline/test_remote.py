@@ -26,5 +26,5 @@ def test_a_second_clone_pulls_every_output_and_runs_no_stage(
     assert second.outputs() == first.outputs()
     assert "up to date" in second.dvc("status")
     assert "Running stage" not in second.dvc("repro", "--dry")
-    done = second.run("python", "-m", "stages.verify")
+    done = second.run("python", "-m", "stages.commands.verify")
     assert "all bytes are those of dvc.lock" in done.stdout

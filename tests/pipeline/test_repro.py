@@ -68,7 +68,7 @@ def test_a_systems_own_key_goes_over_the_common_one(reproduced: Clone) -> None:
 
 
 def test_running_python_does_not_make_a_stage_stale(reproduced: Clone) -> None:
-    reproduced.run("python", "-c", "import stages.quantization.network, octet.storage")
+    reproduced.run("python", "-c", "import octet.quantizer.network, octet.modelfile.storage")
     assert list(reproduced.path.glob("stages/quantize/__pycache__"))
     assert "up to date" in reproduced.dvc("status")
 
@@ -145,7 +145,7 @@ def unreachable(clone: Clone) -> dict[str, str | None]:
 
 def test_run_does_what_is_in_reach_and_says_what_is_not(new_clone: NewClone) -> None:
     clone = new_clone()
-    done = clone.run("python", "-m", "stages.run", env=unreachable(clone))
+    done = clone.run("python", "-m", "stages.commands.run", env=unreachable(clone))
     assert "| diabetes " in done.stdout
     assert "| digits " in done.stdout
     assert re.findall(r"^left out: ([^:\n]+)", done.stdout, re.MULTILINE) == [
@@ -164,6 +164,6 @@ def test_run_does_what_is_in_reach_and_says_what_is_not(new_clone: NewClone) -> 
 def test_run_uses_what_dvc_has_when_the_source_is_gone(new_clone: NewClone) -> None:
     clone = new_clone("california")
     clone.dvc("repro")
-    done = clone.run("python", "-m", "stages.run", env=unreachable(clone))
+    done = clone.run("python", "-m", "stages.commands.run", env=unreachable(clone))
     assert "| california " in done.stdout
     assert "left out" not in done.stdout

@@ -15,7 +15,7 @@ import hashlib, sys
 from dataclasses import replace
 import stages.train
 import torch
-from octet import storage
+from octet.modelfile import storage
 from stages import params
 from stages.load import images
 from stages.train import cnn, kernels

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.verify import object_path
+from stages.commands.verify import object_path
 from tests.conftest import Clone, new_clone_at
 
 # One process makes the clone, and every test leaves it as it was.
@@ -57,8 +57,8 @@ def flip(file: Path) -> None:
 
 
 def faults(clone: Clone) -> dict[str, tuple[str, str]]:
-    """What `python -m stages.verify` finds: state and command by file. Its status must agree."""
-    done = clone.run("python", "-m", "stages.verify", check=False)
+    """What `stages.commands.verify` finds: state and command by file. Its status must agree."""
+    done = clone.run("python", "-m", "stages.commands.verify", check=False)
     found = re.findall(r"^(\w+): (\S+)\n    heal it: (.+)$", done.stdout, re.MULTILINE)
     assert done.returncode == bool(found), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -145,7 +145,7 @@ def test_a_metric_that_git_does_not_have_is_made_again(whole: Clone) -> None:
 
 
 def test_dvc_itself_sees_nothing_of_a_flipped_byte_in_its_cache(whole: Clone) -> None:
-    # Should this fail one day, stages/verify.py may no longer be needed.
+    # Should this fail one day, stages/commands/verify.py may no longer be needed.
     kept = whole.path / object_path(CACHE, digests(whole)[MODEL])
     flip(kept)
     (whole.path / MODEL).unlink()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from safetensors.numpy import save
 
-from octet import storage
+from octet.modelfile import storage
 from octet.network import Columns, Images, Linear, Network
 from stages import tracked
 from stages.tracked import ImageData, TableData

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from octet.errors import OctetError
-from stages import compare
+from stages.commands import compare
 from tests.conftest import Clone
 
 
@@ -179,13 +179,13 @@ def test_revisions_of_a_plain_clone_are_compared(new_clone: Callable[..., Clone]
     base = clone.git("rev-parse", "HEAD")
     clone.edit("metrics/diabetes.json", '"codes": 11', '"codes": 12')
     (clone.path / "metrics/california.json").unlink()
-    changed = clone.run("python", "-m", "stages.compare", base).stdout
+    changed = clone.run("python", "-m", "stages.commands.compare", base).stdout
     assert "| size.codes | bytes ↓ | 11" in " ".join(changed.split())
     assert "Not in workspace: california, of which" in changed
     clone.git("commit", "--quiet", "--all", "--message", "changed")
-    committed = clone.run("python", "-m", "stages.compare", base, "HEAD").stdout
+    committed = clone.run("python", "-m", "stages.commands.compare", base, "HEAD").stdout
     assert words(committed) == words(changed.replace("workspace", "HEAD"))
-    backwards = clone.run("python", "-m", "stages.compare", "HEAD", base).stdout
+    backwards = clone.run("python", "-m", "stages.commands.compare", "HEAD", base).stdout
     assert "Not in HEAD: california, of which" in backwards
     clone.git("rm", "--quiet", "-r", "--cached", "metrics")
     clone.git("commit", "--quiet", "--message", "no metrics")
@@ -198,7 +198,7 @@ def test_revisions_of_a_plain_clone_are_compared(new_clone: Callable[..., Clone]
         (["HEAD:stages"], "error: revision HEAD:stages: no commit"),
         (["HEAD", "HEAD"], neither),
     ]:
-        done = clone.run("python", "-m", "stages.compare", *arguments, check=False)
+        done = clone.run("python", "-m", "stages.commands.compare", *arguments, check=False)
         assert done.returncode == 1
         assert done.stderr.startswith(message)
         assert done.stderr.count("\n") == 1

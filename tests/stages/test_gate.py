@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-import stages.gate
+import stages.commands.gate
 from tests.stages.documents import changed
 
 IMAGES = "digits"
@@ -91,7 +91,7 @@ def gate(
             Path(f"metrics/{name}.json").write_text(text)
         status, message = 0, ""
         try:
-            stages.gate.main()
+            stages.commands.gate.main()
         except SystemExit as end:
             status, message = (1, str(end.code)) if isinstance(end.code, str) else (2, "")
         return Done(status, capsys.readouterr().out, message)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import save
 
-from octet import storage
-from octet.arrays import dump_arrays
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.arrays import dump_arrays
 from octet.network import Columns, Linear, Network
 from stages import tracked
 from stages.tracked import TableData

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet import storage
-from octet.arrays import dump_arrays
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.arrays import dump_arrays
 from octet.network import Flatten, Images, Linear, Network
 from stages import tracked
 from stages.tracked import ImageData, TableData

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from octet import floating, inference
 from octet.network import Pixels, Standardize
-from stages.comparison import scores
+from octet.quantizer.network import quantize_network
+from octet.runtime import floating, inference
 from stages.evaluate import disturbed
-from stages.quantization.network import quantize_network
-from tests.stages.quantization.cases import quant, random_cnn, random_images
+from stages.tasks import scores
+from tests.octet.quantizer.cases import quant, random_cnn, random_images
 
 SCALER = Standardize(np.array([40.0, 128.0]), np.array([70.0, 3.0]))
 

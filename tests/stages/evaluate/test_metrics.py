@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet import affine, storage
+from octet import affine
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.storage import Sizes
 from octet.network import Array, Columns, Layer, Linear, Network, Quantized, Standardize, values
-from octet.storage import Sizes
 from stages.evaluate import metrics
 from stages.params import Gates
 from stages.tracked import TableData

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from octet import inference, storage
 from octet.errors import OctetError
+from octet.modelfile import storage
 from octet.network import Images, Network, Quantize, Standardize
-from stages.comparison import scores, verdict
+from octet.quantizer.network import quantize_apart, quantize_network
+from octet.runtime import inference
 from stages.evaluate import disturbed, metrics
 from stages.evaluate.metrics import Figures, Models
 from stages.params import Gates
-from stages.quantization.network import quantize_apart, quantize_network
+from stages.tasks import scores, verdict
 from stages.tracked import ImageData
-from tests.stages.quantization.cases import digits, quant
+from tests.octet.quantizer.cases import digits, quant
 
 GATES = Gates(
     mse_increase=0.01,

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from octet import floating
 from octet.network import Array, Columns, Network, Quantize, Standardize, Weighted, label
-from stages.comparison import outputs
+from octet.quantizer.network import quantize_apart
+from octet.runtime import floating
+from stages import outputs
 from stages.evaluate import sensitivity
-from stages.quantization.network import quantize_apart
-from tests.stages.quantization.cases import (
+from tests.octet.quantizer.cases import (
     quant,
     random_cnn,
     random_images,

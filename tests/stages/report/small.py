@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from octet import inference, storage
+from octet.modelfile import storage
 from octet.network import Columns, Images, Linear, Network, Standardize
+from octet.quantizer.network import quantize_apart, quantize_network
+from octet.runtime import inference
 from stages import tracked
 from stages.evaluate import metrics
 from stages.evaluate import plots as evaluate_plots
 from stages.params import Params, Quant
-from stages.quantization.network import quantize_apart, quantize_network
 from stages.sweep import points
 from stages.tracked import Dataset, ImageData, TableData
 from stages.train import images
+from tests.octet.quantizer.cases import quant, random_cnn, random_images, random_inputs
 from tests.stages import documents
-from tests.stages.quantization.cases import quant, random_cnn, random_images, random_inputs
 
 TABLE, IMAGES = "diabetes", "digits"
 # What a page must show as it is, and a figure too.

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from octet import storage
 from octet.errors import OctetError
+from octet.modelfile import storage
 from stages import tracked
 from stages.report import evidence, page, sheets, tables, vector, verdicts
 from stages.report.evidence import Evidence

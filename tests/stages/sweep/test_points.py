@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from octet import inference, storage
+from octet.modelfile import storage
+from octet.quantizer.network import quantize_network
+from octet.runtime import inference
 from stages import params
-from stages.comparison import scores, verdict
 from stages.load import tables
 from stages.params import Quant, Sweep
-from stages.quantization.network import quantize_network
 from stages.sweep import points
+from stages.tasks import scores, verdict
 from stages.train import linear
-from tests.stages.quantization.cases import digits, quant
+from tests.octet.quantizer.cases import digits, quant
 
 IMAGES = quant(activations="uint8", granularity="per_channel")
 EVERYTHING = Sweep(bits=(2, 8), roundings=("nearest", "gptq", "exact"), backend="loky")

@@ -9,7 +9,7 @@ from distributed import LocalCluster
 from octet.errors import OctetError
 from stages.params import Sweep
 from stages.sweep import points, workers
-from tests.stages.quantization.cases import digits, quant
+from tests.octet.quantizer.cases import digits, quant
 
 WAYS = points.ways(
     quant(activations="uint8", granularity="per_channel"),

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from octet import inference
 from octet.errors import OctetError
+from octet.modelfile.storage import dump_network
 from octet.network import (
     Conv2d,
     Flatten,
@@ -25,7 +25,7 @@ from octet.network import (
     Standardize,
     values,
 )
-from octet.storage import dump_network
+from octet.runtime import inference
 from stages.params import LayerSpec, Train
 from stages.tracked import ImageData
 from stages.train import cnn, kernels

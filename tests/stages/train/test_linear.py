@@ -10,9 +10,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from octet import floating
 from octet.errors import OctetError
 from octet.network import Array, Columns, Linear, Network, Standardize, values
+from octet.runtime import floating
 from stages.load import tables
 from stages.params import Split
 from stages.tracked import TableData

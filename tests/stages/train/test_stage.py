@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from octet import floating, storage
 from octet.errors import OctetError
+from octet.modelfile import storage
 from octet.network import Conv2d
+from octet.runtime import floating
 from stages import tracked
 from stages.load import tables
 from stages.params import Params, System

@@ -1,0 +1,166 @@
+"""What is in a model file: its layers with their bytes, what is proven of them, and its origin."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from octet import provenance
+from octet.affine import Grid
+from octet.errors import printable
+from octet.modelfile import storage
+from octet.modelfile.arrays import AnyArray, load_arrays
+from octet.network import (
+    Conv2d,
+    GlobalAveragePool,
+    Int32,
+    Layer,
+    Linear,
+    Network,
+    Parameter,
+    Quantize,
+    Quantized,
+    Weighted,
+    label,
+    shape_of,
+    values,
+)
+from octet.runtime import integer
+
+Facts = dict[str, Any]
+
+_HEAD = ("layer", "holds", "bits", "range", "codes", "scales", "floats", "output", "proven")
+
+
+def describe(path: Path) -> Facts:
+    """All there is to say of a model file, as JSON can hold it.
+
+    Raises:
+        OctetError: as `storage.load_network`.
+    """
+    network = storage.load_network(path)
+    _, arrays = load_arrays(path)
+    digest = provenance.md5(path)
+    return {
+        "file": str(path),
+        "md5": digest,
+        "computes": "integers" if integer.is_integer(network) else "float",
+        "signature": asdict(network.signature),
+        "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
+        "bytes": asdict(storage.sizes(path)),
+        "provenance": {**network.provenance, "git_revision": provenance.revision(digest)},
+    }
+
+
+def _layer(network: Network, i: int, arrays: Mapping[str, AnyArray]) -> Facts:
+    layer, name = network.layers[i], label(network.layers, i)
+    own = {key: array for key, array in arrays.items() if key.split(".")[0] == str(i)}
+    facts: Facts = {
+        "layer": name,
+        "codes": storage.total(own, "codes"),
+        "scales": storage.total(own, "scale", "zero_point"),
+        "floats": storage.total(own, "weight", "bias", "mean", "std"),
+    }
+    if isinstance(layer, Weighted):
+        facts["weight"] = _parameter(layer.weight)
+        facts["bias"] = _parameter(layer.bias)
+    grid = _grid(layer)
+    if grid is not None:
+        facts["output"] = {"bits": grid.bits, "range": _span(grid)}
+    if name in network.rounding:
+        facts["certificate"] = dict(network.rounding[name])
+    return facts
+
+
+def _parameter(parameter: Parameter) -> Facts:
+    match parameter:
+        case Quantized():
+            bits = parameter.grid.bits
+        case Int32():
+            bits = 32
+        case _:
+            bits = 8 * parameter.dtype.itemsize
+    reals = values(parameter)
+    span = [float(np.min(reals)), float(np.max(reals))] if reals.size else []
+    return {"shape": list(shape_of(parameter)), "bits": bits, "range": span}
+
+
+def _grid(layer: Layer) -> Grid | None:
+    match layer:
+        case Quantize():
+            return layer.grid
+        case Linear() | Conv2d() | GlobalAveragePool():
+            return layer.output
+        case _:
+            return None
+
+
+def _span(grid: Grid) -> list[float]:
+    ends = np.array([0, grid.top]) - grid.zero_point.astype(np.float64)
+    return [float(end) for end in ends * grid.scale]
+
+
+def table(facts: Facts) -> str:
+    """The facts for people: what is true of the whole file, then a line for each layer."""
+    signature, size, origin = facts["signature"], facts["bytes"], facts["provenance"]
+    if "target" in signature:
+        unit = f" ({signature['unit']})" if signature["unit"] else ""
+        takes, gives = ", ".join(signature["features"]), signature["target"] + unit
+    else:
+        sides = " × ".join(map(str, signature["shape"]))
+        takes = f"images of {sides}, pixels 0 … {signature['white']}"
+        gives = f"one of {len(signature['classes'])}: {', '.join(signature['classes'])}"
+    about = {
+        "file": facts["file"],
+        "md5": facts["md5"],
+        "takes": takes,
+        "gives": gives,
+        "computes in": facts["computes"],
+        "bytes": f"{size['file']}: {size['codes']} codes, {size['scales']} scales and zero points, "
+        f"{size['floats']} float weights, {size['scaler']} scaler, and the header",
+        "git revision": origin["git_revision"] or "unknown here: ask in the clone that made it",
+        "data": origin.get("data", "unknown"),
+        **{f"{group} params": _compact(used) for group, used in origin.get("params", {}).items()},
+    }
+    lines = [f"{printable(key):<14}{printable(value)}" for key, value in about.items()]
+    return "\n".join([*lines, "", *_aligned([_HEAD, *map(_line, facts["layers"])]), ""])
+
+
+def _line(layer: Facts) -> Sequence[str]:
+    weight, bias = layer.get("weight"), layer.get("bias")
+    output, certificate = layer.get("output"), layer.get("certificate")
+    holds = f"{_sides(weight)} + {_sides(bias)}" if weight and bias else ""
+    return (
+        layer["layer"],
+        holds,
+        f"{weight['bits']} + {bias['bits']}" if weight and bias else "",
+        _range(weight),
+        *(str(layer[key]) for key in ("codes", "scales", "floats")),
+        f"{output['bits']} bits, {_range(output)}" if output else "",
+        f"{certificate.get('rows_proven', 0):g} of {certificate.get('rows', 0):g} rows"
+        if certificate
+        else "",
+    )
+
+
+def _sides(parameter: Facts) -> str:
+    return "×".join(map(str, parameter["shape"]))
+
+
+def _range(facts: Facts | None) -> str:
+    return " … ".join(f"{end:.4g}" for end in facts["range"]) if facts else ""
+
+
+def _compact(params: Facts) -> str:
+    return ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value, sort_keys=True)}"
+        for key, value in sorted(params.items())
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -1,0 +1,1 @@
+"""Model files: .safetensors in and out, checked. The only door for them."""

@@ -1,0 +1,261 @@
+"""Networks as .safetensors, in and out: the only door for model files.
+
+Nothing is taken on trust: every array that a header announces is checked for its name, shape,
+dtype and values before it is used, and nothing but the announced arrays may be in the file.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from octet.affine import Grid
+from octet.errors import OctetError
+from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
+from octet.modelfile.packing import pack
+from octet.modelfile.reader import LARGEST_ROW, Reader, number, whole
+from octet.network import (
+    Columns,
+    Conv2d,
+    Flatten,
+    GlobalAveragePool,
+    Images,
+    Int32,
+    Layer,
+    Linear,
+    MaxPool,
+    Network,
+    Parameter,
+    Quantize,
+    Quantized,
+    Relu,
+    Signature,
+    Standardize,
+    Weighted,
+    shape_after,
+    shape_of,
+)
+
+_MOST_LAYERS = 1000
+_BRIGHTEST = 2**16 - 1
+# What taking a header apart raises where something in it is not what it should be.
+_NOT_A_NETWORK = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def dump_network(network: Network) -> bytes:
+    """The bytes of a model file."""
+    layers, arrays = _dump_layers(network)
+    header = {
+        "layers": layers,
+        "rounding": network.rounding,
+        "provenance": network.provenance,
+        **asdict(network.signature),
+    }
+    return dump_arrays(header, arrays)
+
+
+def _dump_layers(network: Network) -> tuple[list[dict[str, Any]], dict[str, AnyArray]]:
+    arrays: dict[str, AnyArray] = {}
+    return [_dump_layer(str(i), layer, arrays) for i, layer in enumerate(network.layers)], arrays
+
+
+def load_signature(header: Mapping[str, Any]) -> Signature:
+    """The signature that a header holds, as ``asdict`` put it there.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none, or it is not made of sizes and of names
+            that differ and can be printed.
+    """
+    if "classes" in header:
+        channels, height, width = (whole(side, 1) for side in header["shape"])
+        shape, classes = (channels, height, width), _names(header["classes"])
+        if math.prod(shape) > LARGEST_ROW:
+            raise ValueError(f"got images of {math.prod(shape)} numbers; allowed are {LARGEST_ROW}")
+        if (white := whole(header["white"], 1)) > _BRIGHTEST:
+            raise ValueError(f"got white {white}; allowed are 1 to {_BRIGHTEST}")
+        return Images(shape, white, classes)
+    (target,), (unit,) = _names([header["target"]]), _names([header["unit"]])
+    if not (features := _names(header["features"])):
+        raise ValueError("no features")
+    return Columns(features, target, unit)
+
+
+def load_network(path: Path) -> Network:
+    """Read and check a model file.
+
+    Raises:
+        OctetError: as `load_arrays`, or the arrays are not those that the header announces:
+            a missing or surplus one, a wrong shape or dtype, NaN, a scale that is not positive,
+            a zero point outside 0 … n, layers whose shapes do not meet or are too many or too
+            wide to run, an integer layer whose sums could overflow.
+    """
+    header, arrays = load_arrays(path)
+    if "layers" not in header:
+        raise OctetError(f"{path}: a file of Octet's, but no model: its header has no layers")
+    # Codes of few bits are several times as large in memory: nothing that is refused gets there.
+    _read(Reader(path, arrays, look_only=True), path, header)
+    return _read(Reader(path, arrays, look_only=False), path, header)
+
+
+def _read(reader: Reader, path: Path, header: Mapping[str, Any]) -> Network:
+    try:
+        signature = load_signature(header)
+        provenance, shape = _provenance(header["provenance"]), signature.shape
+        if len(header["layers"]) > _MOST_LAYERS:
+            raise ValueError(f"more than {_MOST_LAYERS} layers")
+        layers: list[Layer] = []
+        for i, spec in enumerate(header["layers"]):
+            layers.append(reader.layer(str(i), spec, shape))
+            shape = shape_after(layers[-1], shape)
+        rounding = {
+            layer: {key: number(value) for key, value in figures.items()}
+            for layer, figures in header["rounding"].items()
+        }
+    except _NOT_A_NETWORK as error:
+        raise OctetError(f"{path}: the header does not describe a network ({error!r})") from None
+    if reader.unread:
+        raise OctetError(f"{path}: holds arrays that no layer names: {', '.join(reader.unread)}")
+    if not layers:
+        raise OctetError(f"{path}: a network of no layers")
+    if isinstance(signature, Images) and shape != (len(signature.classes),):
+        raise OctetError(
+            f"{path}: the last layer gives shape {shape}; "
+            f"{len(signature.classes)} classes take ({len(signature.classes)},)"
+        )
+    return Network(tuple(layers), signature, rounding, provenance)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of a model file, by what they hold.
+
+    Attributes:
+        floats: weights and biases in float.
+        codes: weights and biases in codes, packed.
+        scales: every scale and zero point, without which codes mean nothing.
+        scaler: means and deviations of the features, float in every file.
+        file: the whole file, header included.
+    """
+
+    floats: int
+    codes: int
+    scales: int
+    scaler: int
+    file: int
+
+
+def sizes(path: Path) -> Sizes:
+    """What a model file spends its bytes on, read off the file. Errors as for `load_arrays`."""
+    _, arrays = load_arrays(path)
+    return Sizes(
+        floats=total(arrays, "weight", "bias"),
+        codes=total(arrays, "codes"),
+        scales=total(arrays, "scale", "zero_point"),
+        scaler=total(arrays, "mean", "std"),
+        file=path.stat().st_size,
+    )
+
+
+def payload(network: Network) -> int:
+    """The bytes that a file of the network would spend on floats, codes and scales."""
+    _, arrays = _dump_layers(network)
+    return total(arrays, "weight", "bias", "codes", "scale", "zero_point")
+
+
+def total(arrays: Mapping[str, AnyArray], *kinds: str) -> int:
+    """The bytes of the arrays of these kinds: what their names end in."""
+    return sum(a.nbytes for name, a in arrays.items() if name.split(".")[-1] in kinds)
+
+
+def _provenance(value: dict[str, Any]) -> dict[str, Any]:
+    """What a file says of its origin: of any content, but JSON."""
+    if not value.keys() <= {"data", "params"} or not isinstance(value.get("data", ""), str):
+        raise ValueError("provenance: allowed are data, a string, and params")
+    if not all(isinstance(group, dict) for group in value.get("params", {}).values()):
+        raise ValueError("provenance: params: allowed are mappings")
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise TypeError("names must be strings")
+    if len(set(value)) < len(value):
+        raise ValueError("names must differ")
+    if not all(one.isprintable() and one == one.strip() for one in value):
+        raise ValueError("names must be made of what can be printed, without blanks around it")
+    return tuple(value)
+
+
+def _dump_layer(name: str, layer: Layer, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    """Add a layer's arrays to ``arrays`` and describe them for the header."""
+    match layer:
+        case Standardize():
+            arrays[f"{name}.mean"], arrays[f"{name}.std"] = layer.mean, layer.std
+            return {"kind": "standardize"}
+        case Quantize():
+            return {"kind": "quantize", **_dump_grid("bits", name, layer.grid, arrays)}
+        case Linear():
+            return {"kind": "linear", **_dump_weighted(name, layer, arrays)}
+        case Conv2d():
+            side = shape_of(layer.weight)[2]
+            kind = {"kind": "conv2d", "side": side, "padding": layer.padding}
+            return kind | _dump_weighted(name, layer, arrays)
+        case Relu():
+            return {"kind": "relu"}
+        case MaxPool():
+            return {"kind": "max_pool", "side": layer.side}
+        case GlobalAveragePool():
+            output = _dump_grid("output", f"{name}.output", layer.output, arrays)
+            return {"kind": "global_average_pool", **output}
+        case Flatten():
+            return {"kind": "flatten"}
+
+
+def _dump_weighted(name: str, layer: Weighted, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    weight, bias = f"{name}.weight", f"{name}.bias"
+    shared = (
+        isinstance(layer.weight, Quantized)
+        and isinstance(layer.bias, Quantized)
+        and layer.weight.grid.is_like(layer.bias.grid)
+    )
+    return {
+        "outputs": shape_of(layer.bias)[0],
+        "weight": _dump_parameter(weight, layer.weight, weight, arrays),
+        "bias": _dump_parameter(bias, layer.bias, weight if shared else bias, arrays),
+        **_dump_grid("output", f"{name}.output", layer.output, arrays),
+    }
+
+
+def _dump_parameter(
+    name: str, parameter: Parameter, grid: str, arrays: dict[str, AnyArray]
+) -> dict[str, Any]:
+    match parameter:
+        case Quantized():
+            arrays[f"{name}.codes"] = pack(parameter.codes, parameter.grid.bits)
+            return {"grid": grid, **_dump_grid("bits", grid, parameter.grid, arrays)}
+        case Int32():
+            arrays[f"{name}.codes"] = parameter.codes
+            return {"bits": 32}
+        case _:
+            arrays[name] = parameter
+            return {}
+
+
+def _dump_grid(
+    key: str, name: str, grid: Grid | None, arrays: dict[str, AnyArray]
+) -> dict[str, Any]:
+    """Add a grid's arrays, and say under ``key`` how many bits its codes have."""
+    if grid is None:
+        return {}
+    arrays[f"{name}.scale"], arrays[f"{name}.zero_point"] = grid.scale, grid.zero_point
+    return {key: grid.bits}

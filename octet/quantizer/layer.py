@@ -1,0 +1,175 @@
+"""Quantize one layer: choose its grid, round its weights, and say how good that is."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from octet.affine import Grid, as_codes, refuse_not_finite
+from octet.errors import OctetError
+from octet.network import Array, Int32, Quantized, Weighted, values
+from octet.quantizer import grids
+from octet.quantizer.hessian import Moments, factor, output_error
+from octet.quantizer.rounding import Codes, Lattice, lattice, nearest
+from octet.quantizer.search import best_shrink, round_rows
+from octet.runtime import integer
+from stages.params import Quant
+
+Figures = dict[str, float]
+
+_INT32 = 2**31
+
+
+def weights_only(
+    layer: Weighted, hessian: Array, quant: Quant, name: str
+) -> tuple[Weighted, Figures]:
+    """The layer with its weight and its bias in codes, and what is known of their rounding.
+
+    Args:
+        layer: weight ``(rows, …)`` and bias ``(rows,)``, in float.
+        hessian: of what the layer gets to see, and of a column of ones for the bias.
+        quant: how.
+        name: the layer's label, for errors.
+
+    Returns:
+        The layer, and: ``output_error``, eᵀHe summed over rows, the mean squared error that the
+        codes cause at the outputs over the inputs of H; ``nearest_error``, the same for
+        round-to-nearest on the same grid; ``lower_bound``, which no codes on this grid can
+        undercut (of a row of which nothing is proven, 0); ``rows``, how many of them were
+        searched for a proof, ``rows_searched``, and of how many the codes are proven optimal,
+        ``rows_proven``.
+
+    Raises:
+        OctetError: weights that are not finite, or a range too wide for a float32.
+    """
+    weight, bias = parameters(layer, name)
+
+    def place(shrink: Array | None) -> Lattice:
+        chosen = grids.choose(weight, bias, quant, shrink)
+        return lattice(weight, chosen.weight, bias, chosen.bias)
+
+    shrink = best_shrink(place, hessian, quant) if _searched(quant) else None
+    chosen = grids.choose(weight, bias, quant, shrink)
+    codes, figures = _round(place(shrink), hessian, quant)
+    bias_codes = as_codes(codes[:, -1], chosen.bias.bits)
+    layer = replace(layer, bias=Quantized(bias_codes, chosen.bias))
+    return _with_codes(layer, codes[:, :-1], chosen.weight), figures
+
+
+def for_integers(
+    layer: Weighted, moments: Moments, entering: Grid, quant: Quant, name: str
+) -> tuple[Weighted, Figures]:
+    """The layer as `octet.runtime.integer` runs it: its weight in codes, its bias in int32.
+
+    First, unless rounding is nearest, which takes each weight as it is, the weights become those
+    that, on what the layer sees now, best give what it should; figures are of those. The
+    bias has the scale of the input times that of the weight, far finer than the weight's own, so
+    it can make good the mean of every error: b ← b - e·mean(x). The codes of the weight are chosen
+    knowing that, by the covariance of the inputs.
+
+    Args:
+        layer: weight ``(rows, …)`` and bias ``(rows,)``, in float.
+        moments: of what the layer sees, in steps of ``entering``, and should give.
+        entering: the grid of its input.
+        quant: how.
+        name: the layer's label, for errors.
+
+    Returns:
+        As `weights_only`, and ``largest_sum``: what no sum of this layer can exceed, whatever its
+        input; below 2³¹, so int32 cannot overflow.
+
+    Raises:
+        OctetError: as `weights_only`; or the bias or a sum does not fit int32.
+    """
+    step = float(entering.scale)
+    covariance = moments.covariance(step)
+    weight, bias = parameters(layer, name)
+    if quant.rounding != "nearest":
+        weight, bias = moments.regression(weight, step)
+
+    def choose(shrink: Array | None) -> Grid:
+        return _wide_enough(grids.choose(weight, bias, quant, shrink).weight, bias, step)
+
+    def place(shrink: Array | None) -> Lattice:
+        return lattice(weight, choose(shrink))
+
+    shrink = best_shrink(place, covariance, quant) if _searched(quant) else None
+    rows, grid = place(shrink), choose(shrink)
+    codes, figures = _round(rows, covariance, quant)
+    mean = step * moments.first / moments.count
+    corrected = bias - np.sum(rows.errors(codes) * mean, axis=1)
+    made = _with_codes(replace(layer, bias=_int32(corrected, entering, grid, name)), codes, grid)
+    if (largest := integer.largest_sum(made, entering)) >= _INT32:
+        raise OctetError(f"layer {name}: sums up to {largest} do not fit int32; take fewer inputs")
+    return made, {**figures, "largest_sum": largest}
+
+
+def _wide_enough(grid: Grid, bias: Array, step: float) -> Grid:
+    """The grid with scales at which the bias has less than 2³⁰ steps.
+
+    Only the weights of a dead output, beside whose bias they are nothing, need a wider scale than
+    they have; their codes then are those of 0.
+    """
+    least = np.abs(bias) / (step * 2.0**30)
+    least = least.max() if grid.scale.ndim == 0 else least.reshape(grid.scale.shape)
+    scale = np.maximum(grid.scale, least.astype(np.float32))
+    return Grid(np.asarray(scale), grid.zero_point, grid.bits)
+
+
+def _int32(bias: Array, entering: Grid, weight: Grid, name: str) -> Int32:
+    scale = entering.scale.astype(np.float64) * weight.scale.astype(np.float64).reshape(-1)
+    codes = np.rint(bias / scale)
+    if np.max(np.abs(codes)) >= _INT32:
+        raise OctetError(
+            f"layer {name}: bias: got {np.max(np.abs(codes)):.3g} steps of its sums; allowed are "
+            "2^31: set quant.granularity: per_tensor"
+        )
+    return Int32(codes.astype(np.int32), np.broadcast_to(scale, bias.shape))
+
+
+def parameters(layer: Weighted, name: str) -> tuple[Array, Array]:
+    """Weight ``(rows, inputs)`` and bias ``(rows,)`` of a layer.
+
+    Raises:
+        OctetError: a value is not finite, or the weights are of no trained layer.
+    """
+    weight, bias = values(layer.weight), values(layer.bias)
+    refuse_not_finite(weight, f"layer {name}: weight")
+    refuse_not_finite(bias, f"layer {name}: bias")
+    # All zero, or several and all the same: nothing was learnt.
+    if not np.any(weight) or (weight.size > 1 and np.all(weight == weight.flat[0])):
+        raise OctetError(
+            f"layer {name}: weight: got {weight.flat[0]:g} for every one of {weight.size}; "
+            "allowed is a trained layer, whose weights differ: train it again"
+        )
+    return weight.reshape(len(weight), -1), bias
+
+
+def _searched(quant: Quant) -> bool:
+    """Per parameter, a range ends at its only weight and loses nothing: nothing to search for."""
+    return quant.range == "mse" and quant.granularity != "per_parameter"
+
+
+def _round(rows: Lattice, hessian: Array, quant: Quant) -> tuple[Codes, Figures]:
+    codes, certificates = round_rows(rows, hessian, quant.rounding)
+    r = factor(hessian)
+    return codes, {
+        "output_error": float(np.sum(output_error(rows.errors(codes), r))),
+        "nearest_error": float(np.sum(output_error(rows.errors(nearest(rows)), r))),
+        "lower_bound": sum(certificate.bound for certificate in certificates),
+        "rows": len(codes),
+        "rows_searched": len(certificates),
+        "rows_proven": sum(certificate.proven for certificate in certificates),
+    }
+
+
+def _with_codes(layer: Weighted, codes: Codes, grid: Grid) -> Weighted:
+    """Codes ``(rows, inputs)`` on a grid for rows, in the shape of the layer's weight."""
+    shape = values(layer.weight).shape
+    in_shape = as_codes(codes.reshape(shape), grid.bits)
+    if grid.scale.ndim == 0:
+        return replace(layer, weight=Quantized(in_shape, grid))
+    each = (*grid.scale.shape[:1], *[1] * (len(shape) - 1))
+    if grid.scale.size == codes.size:
+        each = shape
+    grid = Grid(grid.scale.reshape(each), grid.zero_point.reshape(each), grid.bits)
+    return replace(layer, weight=Quantized(in_shape, grid))

@@ -1,0 +1,1 @@
+"""The codes of least output error, with a proof."""

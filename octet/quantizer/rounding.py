@@ -1,0 +1,130 @@
+"""Round weights to codes: each by itself (nearest), or making good earlier errors (gptq)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Grid, dequantize, quantize
+from octet.network import Array
+from octet.quantizer.hessian import DAMPING, factor
+
+Codes = npt.NDArray[np.int64]
+
+# Descent ends by itself, nearly always after a few; this guards against rounding errors.
+_SWEEPS = 50
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The weights of a layer, its bias perhaps as the last column, and where each may land.
+
+    Attributes:
+        values: ``(rows, columns)``.
+        grids: one for each column, with a scale for each row: ``(rows,)``.
+    """
+
+    values: Array
+    grids: tuple[Grid, ...]
+
+    def errors(self, codes: Codes) -> Array:
+        """What the codes stand for, less the values; ``(rows, columns)``."""
+        landed = [dequantize(codes[:, j], grid) for j, grid in enumerate(self.grids)]
+        return np.asarray(np.column_stack(landed) - self.values)
+
+
+def lattice(
+    weight: Array, weight_grid: Grid, bias: Array | None = None, bias_grid: Grid | None = None
+) -> Lattice:
+    """Weights ``(rows, inputs)``, and the bias ``(rows,)`` beside them if it is given, on grids."""
+    columns = _columns(weight, weight_grid)
+    if bias is None or bias_grid is None:
+        return Lattice(weight, columns)
+    bias = bias[:, None]
+    return Lattice(np.hstack([weight, bias]), (*columns, *_columns(bias, bias_grid)))
+
+
+def _columns(tensor: Array, grid: Grid) -> tuple[Grid, ...]:
+    """The grid of each column of a tensor ``(rows, columns)``."""
+    # The scale of a bias has one axis: one number for each row.
+    scale, zero_point = grid.scale, grid.zero_point
+    if scale.ndim == 1:
+        scale, zero_point = scale[:, None], zero_point[:, None]
+    scales = np.broadcast_to(scale, tensor.shape)
+    zeros = np.broadcast_to(zero_point, tensor.shape)
+    return tuple(Grid(scales[:, j], zeros[:, j], grid.bits) for j in range(tensor.shape[1]))
+
+
+def nearest(rows: Lattice) -> Codes:
+    """The code nearest to each value, whatever becomes of the others; ``(rows, columns)``."""
+    codes = [quantize(rows.values[:, j], grid) for j, grid in enumerate(rows.grids)]
+    return np.column_stack(codes).astype(np.int64)
+
+
+def gptq(rows: Lattice, hessian: Array) -> Codes:
+    """Round column by column, each error pushed onto the columns not yet rounded.
+
+    Run back to front on the factor H = RᵀR, GPTQ (arXiv 2210.17323) is Babai's nearest plane
+    (arXiv 2507.18553): given the errors e of the columns after it, the best real value of
+    column k is
+
+        c_k = w_k - Σ_{j>k} R_kj e_j / R_kk
+
+    and its code is the one nearest to c_k. Columns are taken by falling diagonal of H. Against
+    overfitting H to its sample, each column's diagonal is raised by one percent of itself. (GPTQ
+    adds a percent of the mean diagonal. Where features have units and one is a thousand times
+    another, that drowns the smaller ones; where they have none, it is the same.)
+
+    Args:
+        rows: values and grids.
+        hessian: H of the columns, ``(columns, columns)``.
+
+    Returns:
+        Codes, ``(rows, columns)``.
+    """
+    order = np.argsort(np.diag(hessian), kind="stable")
+    damped = hessian + DAMPING * np.diag(np.diag(hessian))
+    r = factor(damped[np.ix_(order, order)])
+    codes = np.empty(rows.values.shape, np.int64)
+    errors = np.zeros(rows.values.shape)
+    for k in reversed(range(len(order))):
+        column = order[k]
+        grid, value = rows.grids[column], rows.values[:, column]
+        pushed = np.sum(errors[:, order[k + 1 :]] * r[k, k + 1 :], axis=1) / r[k, k]
+        chosen = quantize(value - pushed, grid)
+        codes[:, column] = chosen
+        errors[:, column] = dequantize(chosen, grid) - value
+    return codes
+
+
+def descend(rows: Lattice, codes: Codes, hessian: Array) -> Codes:
+    """Change one code at a time, to the best for the others as they are, until none gets better.
+
+    With the gradient g = He of a row's error e, the best step of code k at scale s is the integer
+    nearest to -g_k / (H_kk s), inside the grid; every step makes eᵀHe smaller.
+
+    Args:
+        rows: values and grids.
+        codes: where to start, ``(rows, columns)``.
+        hessian: H of the columns, ``(columns, columns)``.
+
+    Returns:
+        Codes that lose no more than those at the start.
+    """
+    codes, errors = codes.copy(), rows.errors(codes)
+    gradient = np.zeros(errors.shape)
+    for j in range(len(hessian)):
+        gradient += errors[:, j, None] * hessian[j]
+    for _ in range(_SWEEPS):
+        moved = False
+        for k, grid in enumerate(rows.grids):
+            scale = grid.scale.astype(np.float64)
+            wish = codes[:, k] + np.rint(-gradient[:, k] / (hessian[k, k] * scale))
+            steps = np.clip(wish, 0, grid.top).astype(np.int64) - codes[:, k]
+            if np.any(steps):
+                codes[:, k] += steps
+                gradient += (steps * scale)[:, None] * hessian[k]
+                moved = True
+        if not moved:
+            break
+    return codes

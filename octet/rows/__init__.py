@@ -1,0 +1,1 @@
+"""Rows on their way to a network: from CSV and from arrays."""

@@ -1,0 +1,1 @@
+"""Run a network: in float, or in integers only."""

@@ -1,0 +1,135 @@
+"""Predict rows as they come: what a network gives for each, in constant memory."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.errors import OctetError
+from octet.layers import windows
+from octet.network import Array, Columns, Input, Network, Signature
+from octet.rows import arrays as rows_arrays
+from octet.rows import csv as rows_csv
+from octet.rows.batches import Batch, Rows, Truth
+from octet.runtime import inference
+
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a network gives for rows that follow each other.
+
+    Attributes:
+        outputs: ``(rows, outputs)``.
+        truth: ``(rows,)``, the target or the index of the class, where known.
+        skipped: the rows between these that could not be used, each with its place and reason.
+        share: of the input, how much has been read, from 0 to 1; None where nobody knows.
+    """
+
+    outputs: Array
+    truth: Truth | None
+    skipped: tuple[str, ...]
+    share: float | None
+
+
+@contextlib.contextmanager
+def opened(path: Path, signature: Signature, with_truth: bool) -> Iterator[Rows]:
+    """The rows of a file, or for `STANDARD_INPUT` those that come from there as CSV.
+
+    ``with_truth`` asks for what is true of them too, where the file has it.
+
+    Raises:
+        OctetError, OSError: as `rows_csv.read`, `rows_arrays.read_npy` and
+            `rows_arrays.read_safetensors`.
+    """
+    if path.suffix == ".npy":
+        yield rows_arrays.read_npy(path, signature)
+    elif path.suffix == ".safetensors":
+        yield rows_arrays.read_safetensors(path, signature, with_truth)
+    else:
+        piped = path == STANDARD_INPUT
+        with open(0 if piped else path, "rb", closefd=not piped) as stream:
+            name = "standard input" if piped else str(path)
+            yield rows_csv.read(stream, name, signature, with_truth)
+
+
+def predict(network: Network, rows: Rows, skip: bool) -> Iterator[Predicted]:
+    """Outputs, batch by batch.
+
+    Args:
+        network: whose signature the rows have.
+        rows: their batches are read as they are needed.
+        skip: go on behind a row that cannot be used.
+
+    Raises:
+        OctetError: a row cannot be used, and is not to be skipped; all before it have been given.
+    """
+    for batch in rows.batches:
+        usable = _without(batch, _unusable(batch, network.signature))
+        try:
+            outputs = _outputs(network, usable.x)
+        except (OctetError, FloatingPointError):
+            usable = _without(usable, _too_large(network, usable))
+            outputs = _outputs(network, usable.x)
+        bad = [f"{rows.place} {place}: {usable.bad[place]}" for place in sorted(usable.bad)]
+        if bad and not skip:
+            before = usable.places < min(usable.bad)
+            truth = None if usable.truth is None else usable.truth[before]
+            yield Predicted(outputs[before], truth, (), usable.share)
+            raise OctetError(bad[0])
+        yield Predicted(outputs, usable.truth, tuple(bad), usable.share)
+
+
+def _outputs(network: Network, x: Input) -> Array:
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        return inference.run(network, x)
+
+
+def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
+    """By place, the rows with a number that is none or that the network was not made for."""
+    flat = windows.flatten(batch.x)
+    problems = {
+        "got NaN or an infinity; every value must be finite": ~np.isfinite(flat).all(axis=1)
+    }
+    if not isinstance(signature, Columns):
+        beyond = ((flat < 0) | (flat > signature.white)).any(axis=1)
+        problems[f"got a pixel outside 0 … {signature.white}"] = beyond
+    if batch.truth is not None:
+        known = np.isfinite(batch.truth)
+        if not isinstance(signature, Columns):
+            known &= np.isin(batch.truth, np.arange(len(signature.classes)))
+        problems["what is true of it is not a number, or not that of a class"] = ~known
+    return {
+        place: problem
+        for problem, rows in problems.items()
+        for place in batch.places[rows].tolist()
+    }
+
+
+def _too_large(network: Network, batch: Batch) -> dict[int, str]:
+    """By place, the rows whose numbers leave what floats or the integers' scale can hold."""
+    try:
+        _outputs(network, batch.x)
+    except (OctetError, FloatingPointError):
+        if len(batch.x) == 1:
+            return {int(batch.places[0]): "its numbers are too large or too small for this model"}
+        middle = batch.places < batch.places[len(batch.x) // 2]
+        halves = (_part(batch, middle), _part(batch, ~middle))
+        return {place: why for half in halves for place, why in _too_large(network, half).items()}
+    return {}
+
+
+def _without(batch: Batch, bad: Mapping[int, str]) -> Batch:
+    if not bad:
+        return batch
+    good = _part(batch, np.isin(batch.places, [*bad], invert=True))
+    return replace(good, bad={**batch.bad, **bad})
+
+
+def _part(batch: Batch, rows: npt.NDArray[np.bool_]) -> Batch:
+    truth = None if batch.truth is None else batch.truth[rows]
+    return replace(batch, places=batch.places[rows], x=batch.x[rows], truth=truth)

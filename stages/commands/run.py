@@ -1,0 +1,103 @@
+"""python -m stages.commands.run: reproduce the systems whose data is in reach, and print a table."""
+
+import json
+import subprocess
+import sys
+
+from octet.cli.command import Parser, one_line
+from stages import markdown, params, tracked
+from stages.load.images import IMAGES
+from stages.load.sources import OutOfReachError, fetch
+from stages.load.tables import TABLES
+from stages.params import Params
+
+_HEAD = (
+    "system",
+    "score",
+    "float",
+    "quantized",
+    "change",
+    "95 %",
+    "float bytes",
+    "codes + scales",
+    "file bytes",
+    "verdict",
+)
+
+
+def main() -> None:
+    """Exit 0 with the systems in reach done; 1, with one line, if one of those failed."""
+    with one_line():
+        Parser(description="Reproduce all systems whose data is in reach.").parse_args()
+        checked = params.load()
+        left_out = out_of_reach(checked)
+        names = [name for name in checked.systems if name not in left_out]
+        targets = [f"evaluate@{name}" for name in names] if left_out else []
+        if names and _dvc("repro", *targets):
+            sys.exit(1)  # DVC has said why
+        sys.stdout.write(f"\n{table(names)}\n")
+        for name, reason in left_out.items():
+            sys.stdout.write(f"left out: {name}: {reason}\n")
+        if left_out:
+            sys.stdout.write("left out: the sweep and the report, which are of all systems\n")
+        else:
+            sys.stdout.write("report/index.html has it all, with pictures\n")
+
+
+def out_of_reach(checked: Params) -> dict[str, str]:
+    """The systems whose data is neither in DVC's cache nor to be had, and why.
+
+    Raises:
+        OctetError: data that is there but damaged.
+    """
+    reasons: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for name, system in checked.systems.items():
+        try:
+            if system.data not in missing:
+                for source in (TABLES | IMAGES)[system.data].sources:
+                    fetch(source)
+                continue
+        except OutOfReachError as error:
+            missing[system.data] = str(error)
+        _dvc("checkout", "--quiet", str(tracked.data_path(name)))
+        if _dvc("status", "--quiet", f"load@{name}"):
+            reasons[name] = missing[system.data]
+    return reasons
+
+
+def table(names: list[str]) -> str:
+    """Float against quantized, a row for each system, as Markdown."""
+    rows = []
+    for name in names:
+        metrics = json.loads(tracked.metrics_path(name).read_text(encoding="utf-8"))
+        size, verdict = metrics["size"], metrics["verdict"]
+        score = "r2" if "r2" in metrics["float"] else "accuracy"
+        # What the interval is of: the relative change in MSE, or the change in accuracy.
+        of = "MSE" if score == "r2" else "accuracy"
+        rows.append(
+            [
+                name,
+                {"r2": "R²"}.get(score, score),
+                f"{metrics['float'][score]:.6f}",
+                f"{metrics['quantized'][score]:.6f}",
+                f"{metrics['change'][score]:+.6f}",
+                f"{of} {verdict['low']:+.2%} … {verdict['high']:+.2%}",
+                f"{size['float_payload']}",
+                f"{size['codes']} + {size['scales']}",
+                f"{size['file_float']} → {size['file_quantized']}",
+                "not inferior" if verdict["non_inferior"] else "not shown to be as good",
+            ]
+        )
+    return markdown.table(_HEAD, rows)
+
+
+def _dvc(*arguments: str) -> int:
+    """The exit status of a DVC command; with --quiet it prints nothing."""
+    quiet = subprocess.DEVNULL if "--quiet" in arguments else None
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode
+
+
+if __name__ == "__main__":
+    main()

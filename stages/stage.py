@@ -1,0 +1,73 @@
+"""What every stage's command does: check params.yaml, work, and write all of its files or none."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import stages
+from octet import files
+from octet.cli.command import Parser, one_line
+from octet.errors import OctetError
+from stages import params
+from stages.params import Params
+
+Files = dict[Path, bytes]
+Stage = Callable[[str, Params], Files]
+
+
+def run(stage: Stage, description: str) -> None:
+    """Be ``python -m stages.NAME SYSTEM``: one stage for one system of params.yaml.
+
+    Args:
+        stage: takes the system's name and the checked parameters, returns every file that it
+            makes. Files are written only when all are there, so an error leaves the old ones.
+        description: the first line of ``--help``.
+
+    What a user can mend, and what the operating system refuses, is one line on standard error and
+    exit status 1.
+    """
+    parser = Parser(description=description)
+    parser.add_argument("system", help="a name under systems: in params.yaml")
+
+    def work(arguments: argparse.Namespace, checked: Params) -> Files:
+        checked.system(arguments.system)
+        return stage(arguments.system, checked)
+
+    _run(parser, work)
+
+
+def run_for_all(stage: Callable[[Params], Files], description: str) -> None:
+    """Be ``python -m stages.NAME``: one stage for all systems together; else as `run`."""
+    _run(Parser(description=description), lambda _, checked: stage(checked))
+
+
+def _run(
+    parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace, Params], Files]
+) -> None:
+    with one_line():
+        arguments = parser.parse_args()
+        checked = params.load()
+        try:
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                made = work(arguments, checked)
+        except ArithmeticError as error:
+            of = f"{arguments.system}: " if "system" in arguments else ""
+            raise OctetError(
+                f"{of}numbers too large or too small to work with ({error}); rescale"
+            ) from None
+        _refuse_to_outlive(stages.PARENT)
+        for path, content in made.items():
+            files.write(path, content)
+
+
+def _refuse_to_outlive(parent: int) -> None:
+    """End here if the DVC that started this stage is gone.
+
+    Killing ``dvc repro`` leaves its stage running. What such an orphan makes belongs to a run
+    that is over, and may come late enough to replace the output of the next one.
+    """
+    if os.getppid() != parent:
+        raise OctetError("the process that started this stage has ended; nothing was written")

@@ -1,0 +1,141 @@
+"""What tests of quantization and of evaluation share: layers, networks and ways to quantize."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from octet.network import (
+    Array,
+    Conv2d,
+    GlobalAveragePool,
+    Images,
+    Linear,
+    MaxPool,
+    Network,
+    Pixels,
+    Quantized,
+    Relu,
+    Standardize,
+)
+from octet.quantizer.hessian import second_moments
+from octet.quantizer.layer import weights_only
+from octet.runtime import floating
+from stages import params
+from stages.load import images
+from stages.params import Calibration, Cnn, Quant
+from stages.tracked import ImageData
+from stages.train import cnn, kernels
+from stages.train.architecture import plan
+
+GRANULARITIES = ["per_tensor", "per_channel", "per_parameter", "unified"]
+# A scale per channel is symmetric, all others are either.
+SHARING = [(each, "symmetric") for each in GRANULARITIES] + [
+    (each, "asymmetric") for each in GRANULARITIES if each != "per_channel"
+]
+ROUNDINGS = ["nearest", "gptq", "exact"]
+NAME = "7_linear"
+
+SIDE = 8
+CLASSES = tuple("abc")
+
+
+def quant(**changes: Any) -> Quant:
+    """Plain 8-bit rounding to nearest, but for the changes; per channel it is symmetric."""
+    keys: dict[str, Any] = {
+        "bits": 8,
+        "scheme": "symmetric" if changes.get("granularity") == "per_channel" else "asymmetric",
+        "granularity": "per_tensor",
+        "range": "minmax",
+        "margin": (0.0, 0.0),
+        "rounding": "nearest",
+        "bias": {"bits": 8, "range": "minmax"},
+        "activations": "none",
+        "calibration": {"images": 40, "seed": 0, "range": "minmax"},
+    }
+    return Quant.model_validate(keys | changes)
+
+
+def quantized(
+    layer: Linear, inputs: Array, how: Quant
+) -> tuple[Quantized, Quantized, dict[str, float]]:
+    """Weight and bias in codes, which are checked to be of the right shape and width."""
+    found, figures = weights_only(layer, second_moments(inputs), how, NAME)
+    for before, after in ((layer.weight, found.weight), (layer.bias, found.bias)):
+        assert isinstance(after, Quantized)
+        assert after.codes.shape == before.shape
+        assert after.codes.dtype == after.grid.zero_point.dtype
+        assert after.codes.dtype == (np.uint8 if after.grid.bits <= 8 else np.uint16)
+        assert np.all(after.codes <= after.grid.top)
+    return found.weight, found.bias, figures
+
+
+def calibration(images: int = 40, seed: int = 0, range_: str = "minmax") -> Calibration:
+    return Calibration.model_validate({"images": images, "seed": seed, "range": range_})
+
+
+def random_layer(rng: np.random.Generator, rows: int = 3, columns: int = 4) -> Linear:
+    return Linear(rng.normal(size=(rows, columns)), rng.normal(size=rows))
+
+
+def random_conv(
+    rng: np.random.Generator, outputs: int, channels: int, side: int = 3, padding: int = 1
+) -> Conv2d:
+    """Weights of about the size with which activations keep theirs."""
+    weight = rng.normal(size=(outputs, channels, side, side)) / np.sqrt(channels * side**2 / 2)
+    return Conv2d(weight, 0.1 * rng.normal(size=outputs), padding)
+
+
+def random_inputs(rng: np.random.Generator, columns: int = 4, own: float = 0.5) -> Array:
+    """Samples of inputs that share all but ``own``, each in its own unit."""
+    x = rng.normal(size=(80, 1)) + own * rng.normal(size=(80, columns))
+    return (x + rng.normal(size=columns)) * rng.uniform(0.5, 2, columns)
+
+
+def random_images(rng: np.random.Generator, rows: int, side: int = SIDE) -> Pixels:
+    """Images of a bright spot on black with a little noise; black and white are in each."""
+    across = np.arange(side)
+    centre = rng.uniform(0, side - 1, (2, rows, 1))
+    high, wide = (np.exp(-((across - at) ** 2) / 3) for at in centre)
+    spots = high[:, :, None] * wide[:, None, :]
+    pixels = np.rint(255 * spots / spots.max(axis=(1, 2), keepdims=True))
+    pixels += rng.integers(0, 20, pixels.shape)
+    return np.where(pixels < 30, 0, np.minimum(pixels, 255)).astype(np.uint8)[:, None]
+
+
+def random_cnn(rng: np.random.Generator) -> Network:
+    """Every kind of layer but one, for `random_images`, in which each class is the one at times."""
+    head = random_layer(rng, 3, 5)
+    layers = (
+        Standardize(np.array([40.0]), np.array([70.0])),
+        random_conv(rng, 4, 1),
+        Relu(),
+        MaxPool(2),
+        random_conv(rng, 5, 4, padding=0),
+        Relu(),
+        GlobalAveragePool(),
+        head,
+    )
+    outputs = floating.through(layers, random_images(rng, 100).astype(np.float64))
+    head.bias[:] -= np.mean(outputs, axis=0)
+    return Network(layers, Images((1, SIDE, SIDE), 255, CLASSES))
+
+
+@cache
+def digits() -> tuple[Network, ImageData]:
+    """A network of some thousand parameters, trained on scikit-learn's digits in half a second."""
+    known = params.load()
+    dataset = images.load("digits", known.split)
+    layers: list[dict[str, Any]] = [
+        {"kind": "conv", "channels": 6, "kernel": 3, "padding": 1},
+        {"kind": "max_pool", "side": 2},
+        {"kind": "conv", "channels": 8, "kernel": 3, "padding": 0},
+        {"kind": "global_average_pool"},
+        {"kind": "linear", "outputs": 10},
+    ]
+    model = Cnn.model_validate({"kind": "cnn", "budget": 2000, "layers": tuple(layers)})
+    recipe = known.train.model_copy(update={"epochs": 5, "device": "cpu"})
+    kernels.pin()
+    steps = plan(model, (1, 8, 8), 10, "model")
+    network, _ = cnn.fit(dataset, steps, recipe, kernels.device(recipe))
+    return network, dataset
