@@ -11,7 +11,7 @@ from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays, load_arrays
-from octet.network import Columns
+from octet.signature import Columns
 
 # All of each table that there is, and a fraction of a second of MNIST.
 ROWS = 5000

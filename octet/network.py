@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Codes, Floats, Grid, dequantize
+from octet.signature import Shape, Signature
 
 Array = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 Input = Array | Pixels
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -121,32 +121,6 @@ class Flatten:
 
 Weighted = Linear | Conv2d
 Layer = Standardize | Quantize | Weighted | Relu | MaxPool | GlobalAveragePool | Flatten
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a table mean: names of the features in order, name and unit of target."""
-
-    features: tuple[str, ...]
-    target: str
-    unit: str
-
-    @property
-    def shape(self) -> Shape:
-        """Of one row."""
-        return (len(self.features),)
-
-
-@dataclass(frozen=True)
-class Images:
-    """What images are: ``(channels, height, width)`` of pixels 0 … ``white``, in one of classes."""
-
-    shape: tuple[int, int, int]
-    white: int
-    classes: tuple[str, ...]
-
-
-Signature = Columns | Images
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The files in which the stages meet: where each is, and what is in the data file."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,11 @@ from octet.affine import refuse_not_finite
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
-from octet.network import Array, Columns, Images, Pixels, Signature
+from octet.network import (
+    Array,
+    Pixels,
+)
+from octet.signature import Columns, Signature
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class TableData:
     y_train: Array
     x_test: Array
     y_test: Array
-    signature: Columns
+    signature: Signature
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class ImageData:
     y_train: Pixels
     x_test: Pixels
     y_test: Pixels
-    signature: Images
+    signature: Signature
 
 
 Dataset = TableData | ImageData
@@ -82,7 +86,7 @@ def metrics_path(system: str) -> Path:
 def dump_dataset(dataset: Dataset) -> bytes:
     """The bytes of the data file."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
-    return dump_arrays(asdict(dataset.signature), arrays)
+    return dump_arrays(storage.dump_signature(dataset.signature), arrays)
 
 
 def load_dataset(system: str) -> Dataset:
@@ -100,13 +104,13 @@ def load_dataset(system: str) -> Dataset:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
     for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
         _refuse_other_shapes(x, y, signature, part, str(file))
-        if isinstance(signature, Columns):
+        if isinstance(signature.inputs, Columns):
             _refuse_unusable(x, f"{file}: x_{part}")
             _refuse_unusable(y, f"{file}: y_{part}")
         else:
-            _refuse_above(x, signature.white, f"{file}: x_{part}")
-            _refuse_above(y, len(signature.classes) - 1, f"{file}: y_{part}")
-    if isinstance(signature, Columns):
+            _refuse_above(x, signature.inputs.white, f"{file}: x_{part}")
+            _refuse_above(y, len(signature.outputs.classes) - 1, f"{file}: y_{part}")
+    if isinstance(signature.inputs, Columns):
         return TableData(x_train, y_train, x_test, y_test, signature)
     return ImageData(x_train, y_train, x_test, y_test, signature)
 
@@ -114,7 +118,7 @@ def load_dataset(system: str) -> Dataset:
 def _refuse_other_shapes(
     x: AnyArray, y: AnyArray, signature: Signature, part: str, file: str
 ) -> None:
-    dtype = np.float64 if isinstance(signature, Columns) else np.uint8
+    dtype = np.float64 if isinstance(signature.inputs, Columns) else np.uint8
     allowed = (y.size, *signature.shape)
     if x.shape != allowed or y.ndim != 1 or not y.size or not x.dtype == y.dtype == dtype:
         raise OctetError(

@@ -14,8 +14,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from octet.cli import answers
-from octet.network import Columns, Linear, Network, Standardize
+from octet.network import (
+    Linear,
+    Network,
+    Standardize,
+)
 from octet.runtime import inference, predict
+from octet.signature import Columns, Numbers, Signature
 
 ROWS, FEATURES, REPEATS = 1_000_000, 8, 9
 
@@ -32,7 +37,7 @@ def main() -> None:
         Linear(regression.coef_[None], np.array([regression.intercept_])),
     )
     names = tuple(f"x{i}" for i in range(FEATURES))
-    network = Network(layers, Columns(names, "y", ""))
+    network = Network(layers, Signature(Columns(names), Numbers("y", "")))
     np.testing.assert_allclose(inference.run(network, x)[:, 0], theirs.predict(x), rtol=1e-9)
     folder = tempfile.TemporaryDirectory()
     file, out = Path(folder.name, "rows.csv"), Path(folder.name, "predictions.csv")

@@ -48,7 +48,7 @@ def describe(path: Path) -> Facts:
         "file": str(path),
         "md5": digest,
         "computes": "integers" if integer.is_integer(network) else "float",
-        "signature": asdict(network.signature),
+        "signature": storage.dump_signature(network.signature),
         "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
         "bytes": asdict(storage.sizes(path)),
         "provenance": {**network.provenance, "git_revision": provenance.revision(digest)},
@@ -106,12 +106,15 @@ def _span(grid: Grid) -> list[float]:
 def table(facts: Facts) -> str:
     """The facts for people: what is true of the whole file, then a line for each layer."""
     signature, size, origin = facts["signature"], facts["bytes"], facts["provenance"]
-    if "target" in signature:
-        unit = f" ({signature['unit']})" if signature["unit"] else ""
-        takes, gives = ", ".join(signature["features"]), signature["target"] + unit
+    if "features" in signature:
+        takes = ", ".join(signature["features"])
     else:
         sides = " × ".join(map(str, signature["shape"]))
         takes = f"images of {sides}, pixels 0 … {signature['white']}"
+    if "target" in signature:
+        unit = f" ({signature['unit']})" if signature["unit"] else ""
+        gives = signature["target"] + unit
+    else:
         gives = f"one of {len(signature['classes'])}: {', '.join(signature['classes'])}"
     about = {
         "file": facts["file"],

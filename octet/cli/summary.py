@@ -6,17 +6,20 @@ from itertools import zip_longest
 import numpy as np
 
 from octet.errors import printable
-from octet.network import Array, Columns, Images, Signature
+from octet.network import (
+    Array,
+)
 from octet.runtime.predict import Predicted
+from octet.signature import Classes, Numbers, Signature
 
 _FIRST = 10
 _LARGE = 1e9  # from where on nobody counts digits
 
 
-class TableSummary:
+class NumberSummary:
     """Figures of the predictions so far, in the unit of the target."""
 
-    def __init__(self, signature: Columns) -> None:
+    def __init__(self, signature: Numbers) -> None:
         self._signature = signature
         self._count = 0
         self._low, self._high = math.inf, -math.inf
@@ -77,10 +80,10 @@ def _figure(value: float, sign: str = "") -> str:
     return f"{value:{sign}.4f}" if abs(value) < _LARGE else f"{value:{sign}.6g}"
 
 
-class ImageSummary:
+class ClassSummary:
     """How often each class was the answer so far, and how often it was right."""
 
-    def __init__(self, signature: Images) -> None:
+    def __init__(self, signature: Classes) -> None:
         self._classes = signature.classes
         self._counts = np.zeros(len(signature.classes), np.int64)
         self._known = self._right = 0
@@ -114,6 +117,7 @@ class ImageSummary:
         return "".join(f"{line}\n" for line in lines)
 
 
-def summary_of(signature: Signature) -> TableSummary | ImageSummary:
+def summary_of(signature: Signature) -> NumberSummary | ClassSummary:
     """An empty summary of predictions for this signature."""
-    return TableSummary(signature) if isinstance(signature, Columns) else ImageSummary(signature)
+    outputs = signature.outputs
+    return NumberSummary(outputs) if isinstance(outputs, Numbers) else ClassSummary(outputs)

@@ -32,7 +32,6 @@ from octet.network import (
     Quantize,
     Quantized,
     Relu,
-    Shape,
     Standardize,
     Weighted,
     label,
@@ -41,6 +40,7 @@ from octet.network import (
     values,
 )
 from octet.runtime import integer
+from octet.signature import Shape
 
 _OPSET = 17
 _IR_VERSION = 9

@@ -24,11 +24,11 @@ from octet.network import (
     Quantize,
     Quantized,
     Relu,
-    Shape,
     Standardize,
     Weighted,
 )
 from octet.runtime import integer
+from octet.signature import Shape
 
 _INT32_BITS = 32
 _LARGEST_SUM = 2**31 - 1

@@ -5,7 +5,6 @@ dtype and values before it is used, and nothing but the announced arrays may be 
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,11 +16,9 @@ from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
 from octet.modelfile.packing import pack
 from octet.modelfile.reader import LARGEST_ROW, Reader, number, whole
 from octet.network import (
-    Columns,
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Images,
     Int32,
     Layer,
     Linear,
@@ -31,12 +28,12 @@ from octet.network import (
     Quantize,
     Quantized,
     Relu,
-    Signature,
     Standardize,
     Weighted,
     shape_after,
     shape_of,
 )
+from octet.signature import Classes, Columns, Images, Numbers, Signature
 
 _MOST_LAYERS = 1000
 _BRIGHTEST = 2**16 - 1
@@ -58,7 +55,7 @@ def dump_network(network: Network) -> bytes:
         "layers": layers,
         "rounding": network.rounding,
         "provenance": network.provenance,
-        **asdict(network.signature),
+        **dump_signature(network.signature),
     }
     return dump_arrays(header, arrays)
 
@@ -68,25 +65,39 @@ def _dump_layers(network: Network) -> tuple[list[dict[str, Any]], dict[str, AnyA
     return [_dump_layer(str(i), layer, arrays) for i, layer in enumerate(network.layers)], arrays
 
 
+def dump_signature(signature: Signature) -> dict[str, Any]:
+    """What a header holds of a signature: the fields of both of its halves."""
+    return asdict(signature.inputs) | asdict(signature.outputs)
+
+
 def load_signature(header: Mapping[str, Any]) -> Signature:
-    """The signature that a header holds, as ``asdict`` put it there.
+    """The signature that a header holds, as `dump_signature` put it there.
 
     Raises:
         KeyError, TypeError, ValueError: there is none, or it is not made of sizes and of names
             that differ and can be printed.
     """
+    return Signature(_load_inputs(header), _load_outputs(header))
+
+
+def _load_inputs(header: Mapping[str, Any]) -> Columns | Images:
+    if "features" in header:
+        if not (features := _names(header["features"])):
+            raise ValueError("no features")
+        return Columns(features)
+    channels, height, width = (whole(side, 1) for side in header["shape"])
+    if (numbers := channels * height * width) > LARGEST_ROW:
+        raise ValueError(f"got images of {numbers} numbers; allowed are {LARGEST_ROW}")
+    if (white := whole(header["white"], 1)) > _BRIGHTEST:
+        raise ValueError(f"got white {white}; allowed are 1 to {_BRIGHTEST}")
+    return Images((channels, height, width), white)
+
+
+def _load_outputs(header: Mapping[str, Any]) -> Numbers | Classes:
     if "classes" in header:
-        channels, height, width = (whole(side, 1) for side in header["shape"])
-        shape, classes = (channels, height, width), _names(header["classes"])
-        if math.prod(shape) > LARGEST_ROW:
-            raise ValueError(f"got images of {math.prod(shape)} numbers; allowed are {LARGEST_ROW}")
-        if (white := whole(header["white"], 1)) > _BRIGHTEST:
-            raise ValueError(f"got white {white}; allowed are 1 to {_BRIGHTEST}")
-        return Images(shape, white, classes)
+        return Classes(_names(header["classes"]))
     (target,), (unit,) = _names([header["target"]]), _names([header["unit"]])
-    if not (features := _names(header["features"])):
-        raise ValueError("no features")
-    return Columns(features, target, unit)
+    return Numbers(target, unit)
 
 
 def load_network(path: Path) -> Network:
@@ -126,11 +137,12 @@ def _read(reader: Reader, path: Path, header: Mapping[str, Any]) -> Network:
         raise OctetError(f"{path}: holds arrays that no layer names: {', '.join(reader.unread)}")
     if not layers:
         raise OctetError(f"{path}: a network of no layers")
-    if isinstance(signature, Images) and shape != (len(signature.classes),):
-        raise OctetError(
-            f"{path}: the last layer gives shape {shape}; "
-            f"{len(signature.classes)} classes take ({len(signature.classes)},)"
-        )
+    if isinstance(signature.outputs, Classes):
+        count = len(signature.outputs.classes)
+        if shape != (count,):
+            raise OctetError(
+                f"{path}: the last layer gives shape {shape}; {count} classes take ({count},)"
+            )
     return Network(tuple(layers), signature, rounding, provenance)
 
 

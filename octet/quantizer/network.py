@@ -13,7 +13,6 @@ from octet.network import (
     Array,
     Conv2d,
     GlobalAveragePool,
-    Images,
     Input,
     Layer,
     Network,
@@ -27,6 +26,7 @@ from octet.quantizer.hessian import Moments, second_moments
 from octet.quantizer.layer import Figures, for_integers, parameters, weights_only
 from octet.quantizer.spool import Spool
 from octet.runtime import floating
+from octet.signature import Images
 from stages.params import Quant
 
 
@@ -95,7 +95,7 @@ def quantize_apart(
     """
     _refuse_unusable(network, x)
     at_widths = {bits: quant.model_copy(update={"bits": bits}) for bits in widths}
-    if quant.activations == "none" and not isinstance(network.signature, Images):
+    if quant.activations == "none" and not isinstance(network.signature.inputs, Images):
         floats = x.astype(np.float64)
         return {bits: _on_floats(network, floats, each) for bits, each in at_widths.items()}
     coded, rows = with_grids(network, x, quant)

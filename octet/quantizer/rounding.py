@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Grid, dequantize, quantize
-from octet.network import Array
+from octet.network import (
+    Array,
+)
 from octet.quantizer.hessian import DAMPING, factor
 
 Codes = npt.NDArray[np.int64]

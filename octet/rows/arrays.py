@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray, refuse_header
-from octet.network import Shape, Signature
 from octet.rows.batches import Batch, Rows
+from octet.signature import Shape, Signature
 
 # Numbers that are read together.
 _TOGETHER = 1 << 16

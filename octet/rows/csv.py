@@ -15,8 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.errors import OctetError
-from octet.network import Array, Columns, Signature
+from octet.network import (
+    Array,
+)
 from octet.rows.batches import Batch, Rows
+from octet.signature import Columns, Numbers, Signature
 
 Places = npt.NDArray[np.int64]
 
@@ -61,8 +64,10 @@ def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bo
     fields: list[str] = []
     with contextlib.suppress(csv.Error):  # then the line is bad, as others may be
         fields = _fields(block[0]) if block else []
-    if isinstance(signature, Columns) and fields and _are_names(fields, signature.features):
-        layout, start = _by_name(fields, signature, with_truth, name), 2
+    inputs = signature.inputs
+    if isinstance(inputs, Columns) and fields and _are_names(fields, inputs.features):
+        target = signature.outputs.target if isinstance(signature.outputs, Numbers) else None
+        layout, start = _by_name(fields, inputs, target if with_truth else None, name), 2
         block = block[1:]
     if block:
         blocks = itertools.chain([block], blocks)
@@ -111,19 +116,19 @@ def _are_names(fields: Sequence[str], features: Sequence[str]) -> bool:
 
 def _by_position(signature: Signature) -> _Layout:
     width = math.prod(signature.shape)
-    if isinstance(signature, Columns):
-        return _Layout(width, tuple(range(width)), signature.features)
+    if isinstance(signature.inputs, Columns):
+        return _Layout(width, tuple(range(width)), signature.inputs.features)
     return _Layout(width, tuple(range(width)), tuple(f"pixel {i}" for i in range(width)))
 
 
-def _by_name(fields: Sequence[str], signature: Columns, with_truth: bool, name: str) -> _Layout:
-    wanted = signature.features
-    if with_truth and signature.target in fields:
-        wanted = (*wanted, signature.target)
+def _by_name(fields: Sequence[str], inputs: Columns, target: str | None, name: str) -> _Layout:
+    wanted = inputs.features
+    if target is not None and target in fields:
+        wanted = (*wanted, target)
     if missing := [one for one in wanted if one not in fields]:
         raise OctetError(
             f"{name}: line 1: no column {_listed(missing)}; got {_listed(fields)}; allowed are, in "
-            f"any order, {_listed(signature.features)}, or lines without names"
+            f"any order, {_listed(inputs.features)}, or lines without names"
         )
     if twice := [one for one in wanted if fields.count(one) > 1]:
         raise OctetError(f"{name}: line 1: more than one column {_listed(twice)}")

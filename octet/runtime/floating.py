@@ -19,7 +19,6 @@ from octet.network import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Images,
     Input,
     Layer,
     Linear,
@@ -32,6 +31,7 @@ from octet.network import (
     shape_of,
     values,
 )
+from octet.signature import Images
 
 # What goes through the layers together fits into a cache: images, or numbers of a table.
 _IMAGES = 32
@@ -95,8 +95,8 @@ def refuse_input(network: Network, x: Input) -> None:
         raise OctetError(f"input: got {x.dtype}; allowed is float64 or uint8")
     if x.dtype == np.float64:
         refuse_not_finite(x.astype(np.float64, copy=False), "input")
-    elif isinstance(network.signature, Images):
-        brightest, white = int(np.max(x, initial=0)), network.signature.white
+    elif isinstance(network.signature.inputs, Images):
+        brightest, white = int(np.max(x, initial=0)), network.signature.inputs.white
         if brightest > white:
             raise OctetError(f"input: got a pixel of {brightest}; allowed are 0 to {white}")
 

@@ -10,11 +10,16 @@ import numpy.typing as npt
 
 from octet.errors import OctetError
 from octet.layers import windows
-from octet.network import Array, Columns, Input, Network, Signature
+from octet.network import (
+    Array,
+    Input,
+    Network,
+)
 from octet.rows import arrays as rows_arrays
 from octet.rows import csv as rows_csv
 from octet.rows.batches import Batch, Rows, Truth
 from octet.runtime import inference
+from octet.signature import Classes, Images, Signature
 
 STANDARD_INPUT = Path("-")
 
@@ -95,14 +100,14 @@ def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
     problems = {
         "got NaN or an infinity; every value must be finite": ~np.isfinite(flat).all(axis=1)
     }
-    if not isinstance(signature, Columns):
-        beyond = ((flat < 0) | (flat > signature.white)).any(axis=1)
-        problems[f"got a pixel outside 0 … {signature.white}"] = beyond
+    if isinstance(signature.inputs, Images):
+        white = signature.inputs.white
+        problems[f"got a pixel outside 0 … {white}"] = ((flat < 0) | (flat > white)).any(axis=1)
     if batch.truth is not None:
         known = np.isfinite(batch.truth)
-        if not isinstance(signature, Columns):
-            known &= np.isin(batch.truth, np.arange(len(signature.classes)))
-        problems["what is true of it is not a number, or not that of a class"] = ~known
+        if isinstance(signature.outputs, Classes):
+            known &= np.isin(batch.truth, np.arange(len(signature.outputs.classes)))
+        problems["its label is no number, or that of no class"] = ~known
     return {
         place: problem
         for problem, rows in problems.items()

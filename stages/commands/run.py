@@ -1,4 +1,4 @@
-"""python -m stages.commands.run: reproduce the systems whose data is in reach, and print a table."""
+"""python -m stages.commands.run: reproduce the systems whose data is in reach; print a table."""
 
 import json
 import subprocess

@@ -12,7 +12,10 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from octet.errors import OctetError
-from octet.network import Images, Pixels
+from octet.network import (
+    Pixels,
+)
+from octet.signature import Classes, Images, Signature
 from stages.load import tables
 from stages.load.sources import Source, fetch
 from stages.params import Split
@@ -87,7 +90,9 @@ def _digits(how: Split) -> ImageData:
     x, y = bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.uint8)
     tables.check_digest(x, _DIGITS_X, "scikit-learn's digits: pixels")
     tables.check_digest(y, _DIGITS_Y, "scikit-learn's digits: labels")
-    return ImageData(*tables.split_rows(x, y, how), Images((1, 8, 8), 16, _CLASSES))
+    return ImageData(
+        *tables.split_rows(x, y, how), Signature(Images((1, 8, 8), 16), Classes(_CLASSES))
+    )
 
 
 def _mnist(_: Split, *paths: Path) -> ImageData:
@@ -98,7 +103,7 @@ def _mnist(_: Split, *paths: Path) -> ImageData:
         read_idx(path, shape, digest)
         for path, shape, digest in zip(paths, shapes, _MNIST_UNPACKED, strict=True)
     )
-    signature = Images((1, *pixels), 255, _CLASSES)
+    signature = Signature(Images((1, *pixels), 255), Classes(_CLASSES))
     return ImageData(x_train[:, None], y_train, x_test[:, None], y_test, signature)
 
 

@@ -15,7 +15,10 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 from octet.errors import OctetError
-from octet.network import Array, Columns
+from octet.network import (
+    Array,
+)
+from octet.signature import Columns, Numbers, Signature
 from stages.load.sources import Source, fetch
 from stages.params import Split
 from stages.tracked import TableData
@@ -97,7 +100,9 @@ def _diabetes() -> Table:
     table = Table(
         np.asarray(bunch.data, np.float64),
         np.asarray(bunch.target, np.float64),
-        Columns(tuple(bunch.feature_names), "progression", "points after one year"),
+        Signature(
+            Columns(tuple(bunch.feature_names)), Numbers("progression", "points after one year")
+        ),
     )
     check_digest(table.x, _DIABETES_X, "scikit-learn's diabetes table: features")
     check_digest(table.y, _DIABETES_Y, "scikit-learn's diabetes table: target")
@@ -128,7 +133,9 @@ def _california_housing(path: Path) -> Table:
     check_digest(x, _CALIFORNIA_X, f"{path}: derived features")
     check_digest(y, _CALIFORNIA_Y, f"{path}: target")
     names = "MedInc HouseAge AveRooms AveBedrms Population AveOccup Latitude Longitude"
-    return Table(x, y, Columns(tuple(names.split()), "MedHouseVal", "100,000 USD"))
+    return Table(
+        x, y, Signature(Columns(tuple(names.split())), Numbers("MedHouseVal", "100,000 USD"))
+    )
 
 
 def _parse_california(path: Path) -> Array:

@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from octet.network import Array, Columns, Quantized, Weighted, label, values
+from octet.network import (
+    Array,
+    Quantized,
+    Weighted,
+    label,
+    values,
+)
+from octet.signature import Columns
 from stages.report import tables, verdicts
 from stages.report.evidence import Evidence, Point
 from stages.report.vector import FLOAT, INK, QUANTIZED, THIRD, draw

@@ -14,7 +14,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from octet.errors import OctetError
-from octet.network import Array, Images, Network, Pixels, Standardize
+from octet.network import (
+    Array,
+    Network,
+    Pixels,
+    Standardize,
+)
+from octet.signature import Images
 from stages.noise import ACCURACY_NOISE, noisy
 from stages.report.evidence import Evidence
 from stages.tracked import ImageData

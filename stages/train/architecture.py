@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from octet.errors import OctetError
-from octet.network import Shape
+from octet.signature import Shape
 from stages.params import Cnn, Conv, Dense, Flatten, GlobalAveragePool, MaxPool
 
 

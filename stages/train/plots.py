@@ -7,7 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from octet.network import Array, Pixels
+from octet.network import (
+    Array,
+    Pixels,
+)
 
 SAMPLES = 12
 _DIGITS = 9

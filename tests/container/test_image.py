@@ -14,7 +14,11 @@ import pytest
 
 from container.sample import sample
 from octet.modelfile import storage
-from octet.network import Columns, Linear, Network
+from octet.network import (
+    Linear,
+    Network,
+)
+from octet.signature import Columns, Numbers, Signature
 from stages.tracked import TableData, dump_dataset
 from tests.conftest import ROOT
 
@@ -60,7 +64,7 @@ def image(tmp_path: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "octet", app / "octet", ignore=ignore)
     rng = np.random.default_rng(0)
-    signature = Columns(("a", "b"), "price", "USD")
+    signature = Signature(Columns(("a", "b")), Numbers("price", "USD"))
     x, y = rng.normal(size=(20, 2)), rng.normal(size=20)
     (tmp_path / "data").write_bytes(dump_dataset(TableData(x, y, x, y, signature)))
     name, content = sample(tmp_path / "data")

@@ -11,7 +11,7 @@ from safetensors.numpy import load
 from container.sample import ROWS, sample
 from octet.errors import OctetError
 from octet.modelfile.arrays import dump_arrays
-from octet.network import Columns, Images
+from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages.tracked import ImageData, TableData, dump_dataset
 
 RNG = np.random.default_rng(0)
@@ -19,7 +19,9 @@ RNG = np.random.default_rng(0)
 
 def table(rows: int) -> TableData:
     x, y = RNG.normal(size=(rows, 2)) / 3, RNG.normal(size=rows) * 1e300
-    return TableData(x, y, x, y, Columns(("age", 'name, "größe"'), "price", "USD"))
+    return TableData(
+        x, y, x, y, Signature(Columns(("age", 'name, "größe"')), Numbers("price", "USD"))
+    )
 
 
 @pytest.mark.parametrize("rows", [1, ROWS + 1])
@@ -38,7 +40,7 @@ def test_of_a_table_it_is_csv_with_every_digit_and_the_target(tmp_path: Path, ro
 def test_of_images_it_is_pixels_and_classes(tmp_path: Path, rows: int) -> None:
     x = RNG.integers(0, 17, (rows, 1, 3, 2), np.uint8)
     y = RNG.integers(0, 2, rows, np.uint8)
-    data = ImageData(x, y, x, y, Images((1, 3, 2), 16, ("a", "b")))
+    data = ImageData(x, y, x, y, Signature(Images((1, 3, 2), 16), Classes(("a", "b"))))
     (tmp_path / "data").write_bytes(dump_dataset(data))
     name, content = sample(tmp_path / "data")
     assert name == "sample.safetensors"

@@ -13,7 +13,15 @@ from octet import affine
 from octet.errors import OctetError
 from octet.modelfile.arrays import dump_arrays, load_arrays
 from octet.modelfile.storage import dump_network, load_network
-from octet.network import Columns, Int32, Linear, Network, Parameter, Quantized, Standardize
+from octet.network import (
+    Int32,
+    Linear,
+    Network,
+    Parameter,
+    Quantized,
+    Standardize,
+)
+from octet.signature import Columns, Numbers, Signature
 
 GRANULARITIES = ["float", "per_tensor", "per_channel", "per_parameter", "unified"]
 
@@ -49,7 +57,9 @@ def weights_only(granularity: str, bits: int = 4, widths: tuple[int, ...] = (3, 
     layers = [linear(rng, (after, before), granularity, bits) for before, after in pairwise(widths)]
     figures = {"output_error": 0.1 + 0.2, "rows": 2, "b": 1e-300}
     rounding = {} if granularity == "float" else {"0_linear": figures, "1_linear": {"rows": 1}}
-    return Network((scaler, *layers), Columns(features, "price", "100,000 $"), rounding)
+    return Network(
+        (scaler, *layers), Signature(Columns(features), Numbers("price", "100,000 $")), rounding
+    )
 
 
 def put(file: Path, content: bytes) -> None:

@@ -7,11 +7,9 @@ import numpy.typing as npt
 
 from octet.affine import Grid, code_dtype
 from octet.network import (
-    Columns,
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Images,
     Int32,
     Layer,
     Linear,
@@ -24,6 +22,7 @@ from octet.network import (
     Standardize,
     values,
 )
+from octet.signature import Classes, Columns, Images, Numbers, Signature
 
 IMAGE = (2, 8, 8)
 FEATURES = 5
@@ -68,7 +67,7 @@ def images(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
         GlobalAveragePool(last),
         Linear(*weighted(rng, (3, 6), last, bits, per_channel), activation(rng)),
     )
-    return Network(layers, Images(IMAGE, 255, ("a", "b", "c")))
+    return Network(layers, Signature(Images(IMAGE, 255), Classes(("a", "b", "c"))))
 
 
 def flattened(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
@@ -82,7 +81,7 @@ def flattened(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
         Flatten(),
         Linear(*weighted(rng, (3, inputs), start, bits, per_channel), activation(rng)),
     )
-    return Network(layers, Images(IMAGE, 255, ("a", "b", "c")))
+    return Network(layers, Signature(Images(IMAGE, 255), Classes(("a", "b", "c"))))
 
 
 def table(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
@@ -97,7 +96,7 @@ def table(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
         Linear(*weighted(rng, (2, 4), between, bits, per_channel), activation(rng)),
     )
     names = tuple(f"x{i}" for i in range(FEATURES))
-    return Network(layers, Columns(names, "y", ""))
+    return Network(layers, Signature(Columns(names), Numbers("y", "")))
 
 
 def rows(network: Network, count: int, seed: int = 0) -> np.ndarray:
@@ -122,7 +121,7 @@ def one_output(weight: np.ndarray, entering: Grid, output: Grid, bias: int = 0) 
     biases = Int32(np.array([bias], np.int32), entering.scale.astype(np.float64).reshape(1))
     layer = Linear(Quantized(weight.astype(np.uint8)[None], unit(128)), biases, output)
     names = tuple(map(str, range(len(weight))))
-    return Network((Quantize(entering), layer), Columns(names, "y", ""))
+    return Network((Quantize(entering), layer), Signature(Columns(names), Numbers("y", "")))
 
 
 def in_float(network: Network, dtype: type[np.floating] = np.float64) -> Network:
@@ -261,5 +260,5 @@ def anything(seed: int, bits: int, per_channel: bool) -> Network:
     front = (Standardize(rng.normal(size=shape[:1]), std),) if standardize else ()
     layers = (*front, *made.layers)
     if is_table:
-        return Network(layers, Columns(tuple("abcdef"[: shape[0]]), "y", ""))
-    return Network(layers, Images(shape, 255, tuple("abcde"[: made.shape[0]])))
+        return Network(layers, Signature(Columns(tuple("abcdef"[: shape[0]])), Numbers("y", "")))
+    return Network(layers, Signature(Images(shape, 255), Classes(tuple("abcde"[: made.shape[0]]))))

@@ -20,8 +20,13 @@ from safetensors.numpy import save_file
 
 from octet.exporters import onnx as export
 from octet.modelfile import storage
-from octet.network import Columns, Images, Linear, Network, Standardize
+from octet.network import (
+    Linear,
+    Network,
+    Standardize,
+)
 from octet.runtime import inference
+from octet.signature import Columns, Images, Numbers, Signature
 from tests.conftest import ROOT
 from tests.octet import networks
 
@@ -38,7 +43,7 @@ def model(folder: Path, network: Network) -> Path:
 def network() -> Network:
     scaler = Standardize(np.array([1.0, -2.0, 0.5]), np.array([2.0, 0.25, 3.0]))
     head = Linear(np.array([[0.5, -1.5, 2.0]]), np.array([0.125]))
-    return Network((scaler, head), Columns(FEATURES, "price", "USD"))
+    return Network((scaler, head), Signature(Columns(FEATURES), Numbers("price", "USD")))
 
 
 @pytest.fixture

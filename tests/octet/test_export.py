@@ -13,7 +13,6 @@ from octet.affine import Grid, asymmetric
 from octet.errors import OctetError
 from octet.exporters import onnx as export
 from octet.network import (
-    Columns,
     Conv2d,
     Input,
     Linear,
@@ -25,6 +24,7 @@ from octet.network import (
     values,
 )
 from octet.runtime import floating, integer
+from octet.signature import Columns, Numbers, Signature
 from tests.octet.modelfiles import GRANULARITIES, weights_only
 from tests.octet.networks import (
     KINDS,
@@ -235,12 +235,15 @@ def test_a_standardize_may_stand_behind_other_layers() -> None:
     first = Linear(np.array([[2.0]]), np.array([1.0]))
     scaler = Standardize(np.array([0.1]), np.array([0.3]))
     for between in ((Relu(),), (first,), ()):
-        network = Network((*between, scaler, first), Columns(("a",), "y", ""))
+        network = Network((*between, scaler, first), Signature(Columns(("a",)), Numbers("y", "")))
         x = np.linspace(-1, 1, 9)[:, None]
         (theirs,) = outputs(network, [export.OUTPUT], x)
         assert np.allclose(floating.run(network, x), theirs, rtol=1e-6)
 
 
 def test_float_layers_may_stand_in_front_of_the_integers() -> None:
-    network = Network((Relu(), Quantize(asymmetric(0, 3, 8)), Relu()), Columns(("a", "b"), "y", ""))
+    network = Network(
+        (Relu(), Quantize(asymmetric(0, 3, 8)), Relu()),
+        Signature(Columns(("a", "b")), Numbers("y", "")),
+    )
     assert_same_codes(network, np.random.default_rng(0).normal(size=(20, 2)))

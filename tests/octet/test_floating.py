@@ -13,11 +13,9 @@ from octet import affine
 from octet.errors import OctetError
 from octet.network import (
     Array,
-    Columns,
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Images,
     Input,
     Layer,
     Linear,
@@ -30,6 +28,7 @@ from octet.network import (
     values,
 )
 from octet.runtime.floating import run
+from octet.signature import Classes, Columns, Images, Numbers, Signature
 from tests.octet.networks import KINDS, absolute, anything, in_float, rows, unit
 
 fixed = settings(deadline=None, derandomize=True)
@@ -38,7 +37,9 @@ WIDTHS = (5, 4, 2)
 
 
 def network(*layers: Layer, features: int = WIDTHS[0]) -> Network:
-    return Network(layers, Columns(tuple(f"x{i}" for i in range(features)), "y", ""))
+    return Network(
+        layers, Signature(Columns(tuple(f"x{i}" for i in range(features))), Numbers("y", ""))
+    )
 
 
 def random_network(rng: np.random.Generator) -> Network:
@@ -162,7 +163,7 @@ def tensors(layer: Linear | Conv2d) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def image_network(*layers: Layer, shape: tuple[int, int, int] = (2, 6, 8)) -> Network:
-    return Network(layers, Images(shape, 255, ("a", "b", "c")))
+    return Network(layers, Signature(Images(shape, 255), Classes(("a", "b", "c"))))
 
 
 def convolutional(seed: int) -> Network:
@@ -304,7 +305,7 @@ def test_an_input_that_is_not_finite_is_refused_by_its_place(bad: float) -> None
 
 
 def test_a_pixel_above_white_is_refused() -> None:
-    model = Network((Flatten(),), Images((1, 2, 2), 16, tuple("abcd")))
+    model = Network((Flatten(),), Signature(Images((1, 2, 2), 16), Classes(tuple("abcd"))))
     x = np.array([[[[0, 16], [3, 4]]]], np.uint8)
     assert run(model, x).tolist() == [[0, 16, 3, 4]]
     with pytest.raises(OctetError) as caught:

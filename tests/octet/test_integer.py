@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from octet.affine import Grid, dequantize
 from octet.errors import OctetError
 from octet.network import (
-    Columns,
     Conv2d,
     Flatten,
     GlobalAveragePool,
@@ -24,6 +23,7 @@ from octet.network import (
     Relu,
 )
 from octet.runtime import floating, inference, integer
+from octet.signature import Columns, Numbers, Signature
 from tests.octet.networks import (
     KINDS,
     activation,
@@ -167,7 +167,11 @@ def one_layer(inputs: int, seed: int = 0) -> tuple[Network, Linear, Grid]:
     start = activation(rng)
     layer = Linear(*weighted(rng, (2, inputs), start, 8, False), activation(rng))
     names = tuple(map(str, range(inputs)))
-    return Network((Quantize(start), layer), Columns(names, "y", "")), layer, start
+    return (
+        Network((Quantize(start), layer), Signature(Columns(names), Numbers("y", ""))),
+        layer,
+        start,
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -371,7 +375,7 @@ def test_no_rows_give_no_rows(kind: str) -> None:
 
 
 def test_a_network_that_only_encodes_gives_back_its_input_rounded() -> None:
-    network = Network((Quantize(unit(2, 0.5)),), Columns(("a",), "y", ""))
+    network = Network((Quantize(unit(2, 0.5)),), Signature(Columns(("a",)), Numbers("y", "")))
     assert integer.run(network, np.array([[0.3], [-9.0], [1.0]])).tolist() == [[0.5], [-1.0], [1.0]]
 
 

@@ -9,7 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.modelfile.storage import dump_network, load_network
-from octet.network import Columns, Linear, Network
+from octet.network import (
+    Linear,
+    Network,
+)
+from octet.signature import Columns, Numbers, Signature
 from tests.octet.modelfiles import (
     GRANULARITIES,
     Parts,
@@ -217,7 +221,7 @@ def test_a_grid_shared_by_codes_of_another_width_or_shape_is_refused(
 
 def test_layers_whose_widths_do_not_meet_are_refused(file: Path) -> None:
     layers = Linear(np.ones((2, 3)), np.ones(2)), Linear(np.ones((1, 4)), np.ones(1))
-    put(file, dump_network(Network(layers, Columns(("a", "b", "c"), "", ""))))
+    put(file, dump_network(Network(layers, Signature(Columns(("a", "b", "c")), Numbers("", "")))))
     wrong, right = "float64 of shape (1, 4)", "float32 or float64 of shape (1, 2)"
     assert refusal(file) == f"1.weight: got {wrong}; allowed is {right}"
 

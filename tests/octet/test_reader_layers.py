@@ -14,7 +14,6 @@ from octet.modelfile.storage import dump_network, load_network
 from octet.network import (
     Conv2d,
     GlobalAveragePool,
-    Images,
     Int32,
     Linear,
     Network,
@@ -22,6 +21,7 @@ from octet.network import (
     Quantized,
 )
 from octet.runtime import integer
+from octet.signature import Classes, Images, Signature
 from tests.octet.modelfiles import (
     Parts,
     assert_same,
@@ -347,7 +347,12 @@ def test_rows_of_more_than_a_million_numbers_are_refused(file: Path) -> None:
     start, (weight, bias) = unit(0), weighted(np.random.default_rng(0), (1, 1), unit(0), 8, False)
     layers = (Quantize(start), GlobalAveragePool(unit(0)), Linear(weight, bias, unit(0)))
     for height, fits in ((2**8, True), (2**8 + 1, False)):
-        put(file, dump_network(Network(layers, Images((1, height, 2**12), 255, ("a",)))))
+        put(
+            file,
+            dump_network(
+                Network(layers, Signature(Images((1, height, 2**12), 255), Classes(("a",))))
+            ),
+        )
         assert is_refused(file) != fits
 
 

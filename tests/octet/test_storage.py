@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from octet.affine import Grid
 from octet.modelfile.arrays import load_arrays
 from octet.modelfile.storage import dump_network, load_network, sizes
-from octet.network import Columns, Linear, Network, Quantized, values
+from octet.network import (
+    Linear,
+    Network,
+    Quantized,
+    values,
+)
+from octet.signature import Columns, Numbers, Signature
 from tests.octet.modelfiles import GRANULARITIES, assert_same, put, weights_only
 from tests.octet.networks import KINDS, in_float
 
@@ -40,14 +46,19 @@ def test_what_was_written_is_read(
 def test_the_extreme_floats_survive(file: Path) -> None:
     extremes = np.array([[5e-324, -0.0, 1.7976931348623157e308, 0.1, -1e-310]])
     layer = Linear(extremes, np.array([np.nextafter(1, 2)]))
-    written = Network((layer,), Columns(tuple("abcde"), "", ""))
+    written = Network((layer,), Signature(Columns(tuple("abcde")), Numbers("", "")))
     put(file, dump_network(written))
     assert_same(load_network(file), written)
 
 
 def test_an_array_need_not_be_contiguous(file: Path) -> None:
     weight = np.arange(24.0).reshape(4, 6)[::2, ::-1].T
-    put(file, dump_network(Network((Linear(weight, np.ones(6)),), Columns(("a", "b"), "", ""))))
+    put(
+        file,
+        dump_network(
+            Network((Linear(weight, np.ones(6)),), Signature(Columns(("a", "b")), Numbers("", "")))
+        ),
+    )
     assert np.array_equal(values(load_network(file).layers[0].weight), weight)
 
 
@@ -74,7 +85,7 @@ def test_grids_are_read_as_they_were_written(file: Path) -> None:
     smallest = np.finfo(np.float32).smallest_normal
     grid = Grid(np.float32([[smallest], [np.finfo(np.float32).max]]), np.uint16([[0], [511]]), 9)
     layer = Linear(Quantized(np.uint16([[0], [511]]), grid), np.zeros(2))
-    written = Network((layer,), Columns(("a",), "", ""))
+    written = Network((layer,), Signature(Columns(("a",)), Numbers("", "")))
     put(file, dump_network(written))
     assert_same(load_network(file), written)
 

@@ -14,7 +14,11 @@ import yaml
 from safetensors.numpy import save
 
 from octet.modelfile import storage
-from octet.network import Columns, Images, Linear, Network
+from octet.network import (
+    Linear,
+    Network,
+)
+from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages import tracked
 from stages.tracked import ImageData, TableData
 
@@ -211,7 +215,7 @@ def foreign(content: bytes) -> bytes:
 
 def other_width(content: bytes) -> bytes:
     """A good data file or a good model, but of two features."""
-    signature = Columns(("a", "b"), "target", "unit")
+    signature = Signature(Columns(("a", "b")), Numbers("target", "unit"))
     if b"x_train" in content:
         x, y = np.random.default_rng(0).normal(size=(9, 2)), np.arange(9.0)
         return tracked.dump_dataset(TableData(x, y, x, y, signature))
@@ -222,7 +226,9 @@ def images(content: bytes) -> bytes:
     """A good data file, but of another kind than the system's model takes."""
     del content
     x, y = np.zeros((9, 1, 4, 4), np.uint8), np.zeros(9, np.uint8)
-    return tracked.dump_dataset(ImageData(x, y, x, y, Images((1, 4, 4), 16, ("0", "1"))))
+    return tracked.dump_dataset(
+        ImageData(x, y, x, y, Signature(Images((1, 4, 4), 16), Classes(("0", "1"))))
+    )
 
 
 @pytest.mark.parametrize(

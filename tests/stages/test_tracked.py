@@ -16,7 +16,11 @@ from safetensors.numpy import save
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays
-from octet.network import Columns, Linear, Network
+from octet.network import (
+    Linear,
+    Network,
+)
+from octet.signature import Columns, Numbers, Signature
 from stages import tracked
 from stages.tracked import TableData
 
@@ -32,7 +36,7 @@ def dataset() -> TableData:
         y_train=rng.normal(size=5),
         x_test=rng.normal(size=(2, 3)),
         y_test=rng.normal(size=2),
-        signature=Columns(("age", "bmi", "größe"), "progression", "points"),
+        signature=Signature(Columns(("age", "bmi", "größe")), Numbers("progression", "points")),
     )
 
 

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays
-from octet.network import Flatten, Images, Linear, Network
+from octet.network import (
+    Flatten,
+    Linear,
+    Network,
+)
+from octet.signature import Classes, Images, Signature
 from stages import tracked
 from stages.tracked import ImageData, TableData
 
@@ -32,7 +37,9 @@ def dataset() -> ImageData:
     rng = np.random.default_rng(0)
     x_train, x_test = (rng.integers(0, WHITE + 1, (n, *SHAPE), np.uint8) for n in ROWS.values())
     y_train, y_test = (rng.integers(0, len(CLASSES), n, np.uint8) for n in ROWS.values())
-    return ImageData(x_train, y_train, x_test, y_test, Images(SHAPE, WHITE, CLASSES))
+    return ImageData(
+        x_train, y_train, x_test, y_test, Signature(Images(SHAPE, WHITE), Classes(CLASSES))
+    )
 
 
 def dumped(header: dict[str, Any] | None = None, **parts: npt.NDArray[Any] | None) -> bytes:
@@ -111,7 +118,9 @@ def test_every_pixel_and_every_name_survives(
 ) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.integers(0, white + 1, (3, *shape), np.uint8), np.zeros(3, np.uint8)
-    written = ImageData(x, y, x[:1], y[:1], Images(shape, white, tuple(classes)))
+    written = ImageData(
+        x, y, x[:1], y[:1], Signature(Images(shape, white), Classes(tuple(classes)))
+    )
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path_factory.getbasetemp())
         tracked.data_path(SYSTEM).parent.mkdir(exist_ok=True)

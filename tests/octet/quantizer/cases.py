@@ -9,7 +9,6 @@ from octet.network import (
     Array,
     Conv2d,
     GlobalAveragePool,
-    Images,
     Linear,
     MaxPool,
     Network,
@@ -21,6 +20,7 @@ from octet.network import (
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.runtime import floating
+from octet.signature import Classes, Images, Signature
 from stages import params
 from stages.load import images
 from stages.params import Calibration, Cnn, Quant
@@ -118,7 +118,7 @@ def random_cnn(rng: np.random.Generator) -> Network:
     )
     outputs = floating.through(layers, random_images(rng, 100).astype(np.float64))
     head.bias[:] -= np.mean(outputs, axis=0)
-    return Network(layers, Images((1, SIDE, SIDE), 255, CLASSES))
+    return Network(layers, Signature(Images((1, SIDE, SIDE), 255), Classes(CLASSES)))
 
 
 @cache

@@ -15,7 +15,6 @@ from octet.affine import Grid
 from octet.errors import OctetError
 from octet.network import (
     Array,
-    Columns,
     Conv2d,
     Flatten,
     GlobalAveragePool,
@@ -31,6 +30,7 @@ from octet.network import (
 from octet.quantizer import spool
 from octet.quantizer.calibration import pick, with_grids
 from octet.runtime import floating, integer
+from octet.signature import Columns, Numbers, Signature
 from stages import params
 from tests.octet.quantizer.cases import calibration, random_cnn, random_images, random_layer
 
@@ -183,7 +183,7 @@ def test_percentile_does_cut_a_lone_outlier_off() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(30_000, 1))
     x[7], x[8] = 1000, -2000
-    network = Network((random_layer(rng, 2, 1),), Columns(("a",), "", ""))
+    network = Network((random_layer(rng, 2, 1),), Signature(Columns(("a",)), Numbers("", "")))
     wide, narrow = (
         grids(with_grids(network, x, calibration(range_=range_)))[-1]
         for range_ in ("minmax", "percentile")
@@ -218,7 +218,9 @@ def test_the_range_of_least_error_is_smaller_where_few_values_are_far_out() -> N
     rng = np.random.default_rng(5)
     x = rng.normal(size=(20_000, 10))
     x[7, 3], x[8, 3] = 9, -9
-    network = Network((random_layer(rng, 2, 10),), Columns(tuple("abcdefghij"), "", ""))
+    network = Network(
+        (random_layer(rng, 2, 10),), Signature(Columns(tuple("abcdefghij")), Numbers("", ""))
+    )
     wide, narrow = (
         grids(with_grids(network, x, calibration(range_=range_)))[-1]
         for range_ in ("minmax", "mse")
@@ -315,7 +317,9 @@ def test_activations_that_are_all_zero_have_a_grid(range_: str) -> None:
 @given(value=st.floats(-1e6, 1e6))
 def test_a_constant_input_has_a_grid_that_reaches_it(range_: str, value: float) -> None:
     x = np.full((5, 1), value)
-    network = Network((random_layer(np.random.default_rng(0), 2, 1),), Columns(("a",), "", ""))
+    network = Network(
+        (random_layer(np.random.default_rng(0), 2, 1),), Signature(Columns(("a",)), Numbers("", ""))
+    )
     grid = grids(with_grids(network, x, calibration(range_=range_)))[-1]
     # Half a step, or 0 in place of what is too small for a float32 scale.
     assert np.all(np.abs(step_through(x, grid) - x) <= 0.5 * float(grid.scale) * (1 + 1e-6) + 1e-37)
@@ -323,7 +327,10 @@ def test_a_constant_input_has_a_grid_that_reaches_it(range_: str, value: float) 
 
 def test_a_table_without_a_scaler_is_coded_from_its_first_layer_on() -> None:
     rng = np.random.default_rng(13)
-    network = Network((random_layer(rng), random_layer(rng, 2, 3)), Columns(tuple("abcd"), "", ""))
+    network = Network(
+        (random_layer(rng), random_layer(rng, 2, 3)),
+        Signature(Columns(tuple("abcd")), Numbers("", "")),
+    )
     found = with_grids(network, rng.normal(size=(60, 4)), calibration())
     assert [type(layer) for layer in found.layers] == [Quantize, Linear, Linear]
     assert sorted(grids(found)) == [-1, 0, 1]

@@ -6,10 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.errors import OctetError
-from octet.network import Columns, Conv2d, Linear, Network, values
+from octet.network import (
+    Conv2d,
+    Linear,
+    Network,
+    values,
+)
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.runtime import floating
+from octet.signature import Columns, Numbers, Signature
 from tests.octet.quantizer.cases import (
     GRANULARITIES,
     NAME,
@@ -40,7 +46,7 @@ def test_the_figures_are_what_the_codes_do_at_the_outputs(
     layer, inputs = random_layer(rng), random_inputs(rng)
     how = quant(granularity=granularity, rounding=rounding, bits=bits)
     weight, bias, figures = quantized(layer, inputs, how)
-    signature = Columns(tuple("abcd"), "", "")
+    signature = Signature(Columns(tuple("abcd")), Numbers("", ""))
     before = floating.run(Network((layer,), signature), inputs)
     after = floating.run(Network((Linear(weight, bias),), signature), inputs)
     lost = float(np.sum(np.mean((after - before) ** 2, axis=0)))

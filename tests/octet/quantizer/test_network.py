@@ -8,7 +8,6 @@ import pytest
 from octet.errors import OctetError
 from octet.network import (
     Array,
-    Columns,
     Int32,
     Linear,
     Network,
@@ -21,6 +20,7 @@ from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import floating, inference, integer
+from octet.signature import Columns, Numbers, Signature
 from stages import params
 from tests.octet.quantizer.cases import ROUNDINGS, quant, random_inputs, random_layer
 
@@ -31,7 +31,7 @@ NETWORK = Network(
         Standardize(X.mean(axis=0), X.std(axis=0)),
         Linear(np.array([[0.5, -1.0, 0.25]]), np.array([2.0])),
     ),
-    Columns(("a", "b", "c"), "y", "m"),
+    Signature(Columns(("a", "b", "c")), Numbers("y", "m")),
 )
 
 
@@ -44,7 +44,7 @@ def network(rng: np.random.Generator) -> Network:
     """Two linear layers behind a scaler that makes inputs 1,000 times smaller."""
     scaler = Standardize(np.full(4, 5.0), np.full(4, 1000.0))
     layers = scaler, random_layer(rng), random_layer(rng, 2, 3)
-    return Network(layers, Columns(tuple("abcd"), "price", "$"))
+    return Network(layers, Signature(Columns(tuple("abcd")), Numbers("price", "$")))
 
 
 def seen(model: Network, x: Array) -> list[Array]:

@@ -15,13 +15,22 @@ from octet import affine
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.storage import Sizes
-from octet.network import Array, Columns, Layer, Linear, Network, Quantized, Standardize, values
+from octet.network import (
+    Array,
+    Layer,
+    Linear,
+    Network,
+    Quantized,
+    Standardize,
+    values,
+)
+from octet.signature import Columns, Numbers, Signature
 from stages.evaluate import metrics
 from stages.params import Gates
 from stages.tracked import TableData
 
 FEATURES = 8
-SIGNATURE = Columns(tuple(f"f{i}" for i in range(FEATURES)), "target", "unit")
+SIGNATURE = Signature(Columns(tuple(f"f{i}" for i in range(FEATURES))), Numbers("target", "unit"))
 GATES = Gates(
     mse_increase=0.01,
     accuracy_decrease=0.005,
@@ -238,7 +247,7 @@ def test_a_model_left_float_is_a_copy_that_saves_nothing(sized: Sized) -> None:
         Network((*quantized_network().layers, Linear(np.ones((1, 1)), np.zeros(1))), SIGNATURE),
         Network(
             quantized_network().layers,
-            Columns(tuple(f"g{i}" for i in range(FEATURES)), "target", "unit"),
+            Signature(Columns(tuple(f"g{i}" for i in range(FEATURES))), Numbers("target", "unit")),
         ),
     ],
     ids=["two outputs", "no weights", "another layer", "other features"],

@@ -13,9 +13,14 @@ from sklearn.metrics import accuracy_score
 
 from octet.errors import OctetError
 from octet.modelfile import storage
-from octet.network import Images, Network, Quantize, Standardize
+from octet.network import (
+    Network,
+    Quantize,
+    Standardize,
+)
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import inference
+from octet.signature import Classes, Images, Signature
 from stages.evaluate import disturbed, metrics
 from stages.evaluate.metrics import Figures, Models
 from stages.params import Gates
@@ -210,7 +215,7 @@ def altered(network: Network, data: ImageData) -> dict[str, tuple[Network, Image
     """Networks and data that do not belong to the digits."""
     images = data.signature
     other = replace(images, classes=tuple("abcdefghij"))
-    brighter = Images(images.shape, 255, images.classes)
+    brighter = Signature(Images(images.shape, 255), Classes(images.classes))
     return {
         "other classes": (replace(network, signature=other), data),
         "other white": (network, replace(data, signature=brighter)),

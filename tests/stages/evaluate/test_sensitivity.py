@@ -6,9 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from octet.network import Array, Columns, Network, Quantize, Standardize, Weighted, label
+from octet.network import (
+    Array,
+    Network,
+    Quantize,
+    Standardize,
+    Weighted,
+    label,
+)
 from octet.quantizer.network import quantize_apart
 from octet.runtime import floating
+from octet.signature import Columns, Numbers, Signature
 from stages import outputs
 from stages.evaluate import sensitivity
 from tests.octet.quantizer.cases import (
@@ -42,7 +50,10 @@ def table(activations: str) -> tuple[Network, Network, Array]:
     rng = np.random.default_rng(1)
     scaler = Standardize(np.full(4, 0.5), np.full(4, 2.0))
     layers = scaler, random_layer(rng), random_layer(rng, 2, 3)
-    network, x = Network(layers, Columns(tuple("abcd"), "", "")), random_inputs(rng)
+    network, x = (
+        Network(layers, Signature(Columns(tuple("abcd")), Numbers("", ""))),
+        random_inputs(rng),
+    )
     return network, quantize_apart(network, x, quant(activations=activations), (3,))[3], x
 
 

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from octet.errors import OctetError
-from octet.network import Pixels
+from octet.network import (
+    Pixels,
+)
 from stages import params
 from stages.load import images
 from stages.load.images import IMAGES, MNIST, read_idx

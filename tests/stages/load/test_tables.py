@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 
 from octet.errors import OctetError
-from octet.network import Array, Columns
+from octet.network import (
+    Array,
+)
+from octet.signature import Columns, Numbers, Signature
 from stages.load import tables
 from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, fetch
 from stages.load.tables import CALIFORNIA, TABLES, Table
@@ -234,7 +237,9 @@ def test_an_archive_that_does_not_hold_the_table_is_refused(
 def numbered(rows: int) -> Table:
     """A table whose every number tells its row."""
     row = np.arange(rows, dtype=np.float64)
-    return Table(np.column_stack([row, -row]), row + 0.5, Columns(("a", "b"), "t", "u"))
+    return Table(
+        np.column_stack([row, -row]), row + 0.5, Signature(Columns(("a", "b")), Numbers("t", "u"))
+    )
 
 
 def how(test_size: float, random_state: int = 42) -> Split:

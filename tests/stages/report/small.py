@@ -9,9 +9,14 @@ import numpy as np
 import yaml
 
 from octet.modelfile import storage
-from octet.network import Columns, Images, Linear, Network, Standardize
+from octet.network import (
+    Linear,
+    Network,
+    Standardize,
+)
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import inference
+from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages import tracked
 from stages.evaluate import metrics
 from stages.evaluate import plots as evaluate_plots
@@ -56,7 +61,7 @@ def _table() -> tuple[str, Network, Dataset, Quant]:
     x = random_inputs(rng, len(HOSTILE))
     weight, bias = rng.normal(size=(1, len(HOSTILE))), rng.normal(size=1)
     y = x @ weight[0] + bias[0] + 0.1 * rng.normal(size=len(x))
-    signature = Columns(HOSTILE, "target", HOSTILE[0])
+    signature = Signature(Columns(HOSTILE), Numbers("target", HOSTILE[0]))
     layers = (Standardize(x.mean(axis=0), x.std(axis=0)), Linear(weight * x.std(axis=0), bias))
     return TABLE, Network(layers, signature), TableData(x, y, x, y, signature), quant()
 
@@ -65,7 +70,9 @@ def _images() -> tuple[str, Network, Dataset, Quant]:
     rng = np.random.default_rng(1)
     network = random_cnn(rng)
     classes = HOSTILE[: len(network.signature.classes)]
-    signature = Images(network.signature.shape, network.signature.white, classes)
+    signature = Signature(
+        Images(network.signature.shape, network.signature.white), Classes(classes)
+    )
     x = random_images(rng, 200)
     said = np.argmax(inference.run(network, x), axis=1).astype(np.uint8)
     y = np.where(rng.random(len(x)) < 0.1, rng.integers(0, len(classes), len(x)), said)

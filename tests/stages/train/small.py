@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from octet.network import Images
+from octet.signature import Classes, Images, Signature
 from stages.load import images
 from stages.params import (
     Augment,
@@ -81,7 +81,7 @@ def pictures(rows: int = 48, shape: tuple[int, int, int] = (1, 8, 8), seed: int 
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 17, (rows, *shape), np.uint8)
     y = rng.integers(0, CLASSES, rows, np.uint8)
-    return ImageData(x, y, x[:5], y[:5], Images(shape, 16, tuple("0123456789")))
+    return ImageData(x, y, x[:5], y[:5], Signature(Images(shape, 16), Classes(tuple("0123456789"))))
 
 
 def digits() -> ImageData:

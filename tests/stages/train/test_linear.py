@@ -11,8 +11,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from octet.errors import OctetError
-from octet.network import Array, Columns, Linear, Network, Standardize, values
+from octet.network import (
+    Array,
+    Linear,
+    Network,
+    Standardize,
+    values,
+)
 from octet.runtime import floating
+from octet.signature import Columns, Numbers, Signature
 from stages.load import tables
 from stages.params import Split
 from stages.tracked import TableData
@@ -23,7 +30,7 @@ SEEDS = range(6)
 
 def dataset(x: Array, y: Array) -> TableData:
     names = tuple(f"f{i}" for i in range(x.shape[1]))
-    return TableData(x, y, x[:2], y[:2], Columns(names, "target", "unit"))
+    return TableData(x, y, x[:2], y[:2], Signature(Columns(names), Numbers("target", "unit")))
 
 
 def problem(seed: int) -> tuple[Array, Array]:

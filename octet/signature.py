@@ -1,0 +1,53 @@
+"""What goes into a network and what comes out: two questions, answered independently."""
+
+from dataclasses import dataclass
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A row of a table: the names of its features, in order."""
+
+    features: tuple[str, ...]
+
+    @property
+    def shape(self) -> Shape:
+        """Of one row."""
+        return (len(self.features),)
+
+
+@dataclass(frozen=True)
+class Images:
+    """An image: ``(channels, height, width)`` of pixels 0 … ``white``."""
+
+    shape: tuple[int, int, int]
+    white: int
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A number: the name of what it estimates, and its unit, empty if it has none."""
+
+    target: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Classes:
+    """One of several classes: a logit for each, in the order of their names."""
+
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What one row of the input is, and what the outputs for it mean."""
+
+    inputs: Columns | Images
+    outputs: Numbers | Classes
+
+    @property
+    def shape(self) -> Shape:
+        """Of one row of the input."""
+        return self.inputs.shape
