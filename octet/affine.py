@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from octet.errors import OctetError
 
+Array = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
 Codes = npt.NDArray[np.unsignedinteger]
 Integers = npt.NDArray[np.integer]

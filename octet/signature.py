@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Array
+
 Shape = tuple[int, ...]
+Pixels = npt.NDArray[np.uint8]
+# Rows on their way into a network.
+Input = Array | Pixels
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from octet.network import Array, Pixels, Standardize
+from octet.affine import Array
+from octet.layers import Standardize
+from octet.signature import Pixels
 
 ACCURACY_NOISE = 0.3  # the noise under which accuracy is measured, in deviations of the pixels
 _SEED = 0

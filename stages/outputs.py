@@ -8,8 +8,10 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from octet.network import Array, Input, Network
+from octet.affine import Array
+from octet.network import Network
 from octet.runtime import inference
+from octet.signature import Input
 
 T = TypeVar("T")
 

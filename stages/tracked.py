@@ -5,15 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from octet.affine import refuse_not_finite
+from octet.affine import Array, refuse_not_finite
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
-from octet.network import (
-    Array,
-    Pixels,
-)
-from octet.signature import Columns, Signature
+from octet.signature import Columns, Pixels, Signature
 
 
 @dataclass(frozen=True)

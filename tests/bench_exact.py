@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from octet import affine
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import lattice

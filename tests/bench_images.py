@@ -17,18 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from octet.layers import Conv2d, Flatten, GlobalAveragePool, Linear, MaxPool, Relu, Standardize
 from octet.modelfile import storage
-from octet.network import (
-    Conv2d,
-    Flatten,
-    GlobalAveragePool,
-    Linear,
-    MaxPool,
-    Network,
-    Relu,
-    Standardize,
-    values,
-)
+from octet.network import Network
+from octet.parameters import values
 from octet.runtime import floating, inference, integer
 from stages import params, tracked
 

@@ -14,11 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from octet.cli import answers
-from octet.network import (
-    Linear,
-    Network,
-    Standardize,
-)
+from octet.layers import Linear, Standardize
+from octet.network import Network
 from octet.runtime import inference, predict
 from octet.signature import Columns, Numbers, Signature
 

@@ -5,11 +5,9 @@ from typing import TextIO
 
 import numpy as np
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-    Network,
-)
+from octet.network import Network
 from octet.runtime import inference
 from octet.signature import Numbers, Signature
 

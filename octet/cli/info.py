@@ -11,23 +11,11 @@ import numpy as np
 from octet import provenance
 from octet.affine import Grid
 from octet.errors import printable
+from octet.layers import Conv2d, GlobalAveragePool, Layer, Linear, Quantize, Weighted
 from octet.modelfile import storage
 from octet.modelfile.arrays import AnyArray, load_arrays
-from octet.network import (
-    Conv2d,
-    GlobalAveragePool,
-    Int32,
-    Layer,
-    Linear,
-    Network,
-    Parameter,
-    Quantize,
-    Quantized,
-    Weighted,
-    label,
-    shape_of,
-    values,
-)
+from octet.network import Network, label
+from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.runtime import integer
 
 Facts = dict[str, Any]

@@ -5,10 +5,8 @@ from itertools import zip_longest
 
 import numpy as np
 
+from octet.affine import Array
 from octet.errors import printable
-from octet.network import (
-    Array,
-)
 from octet.runtime.predict import Predicted
 from octet.signature import Classes, Numbers, Signature
 

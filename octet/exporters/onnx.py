@@ -20,25 +20,21 @@ from onnx import TensorProto, helper, numpy_helper
 
 from octet.affine import Floats, Grid
 from octet.errors import OctetError
-from octet.network import (
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Int32,
     Layer,
     Linear,
     MaxPool,
-    Network,
     Quantize,
-    Quantized,
     Relu,
     Standardize,
     Weighted,
-    label,
     shape_after,
-    shape_of,
-    values,
 )
+from octet.network import Network, label
+from octet.parameters import Int32, Quantized, shape_of, values
 from octet.runtime import integer
 from octet.signature import Shape
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from octet.network import Array
+from octet.affine import Array
 
 Number = TypeVar("Number", bound=np.number)
 

@@ -10,23 +10,21 @@ import numpy.typing as npt
 
 from octet.affine import MAX_BITS, MIN_BITS, Codes, Grid, code_dtype, refuse_not_finite
 from octet.errors import OctetError
-from octet.modelfile.arrays import AnyArray
-from octet.modelfile.packing import refuse_packed, unpack
-from octet.network import (
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Int32,
     Layer,
     Linear,
     MaxPool,
-    Parameter,
     Quantize,
-    Quantized,
     Relu,
     Standardize,
     Weighted,
 )
+from octet.modelfile.arrays import AnyArray
+from octet.modelfile.packing import refuse_packed, unpack
+from octet.parameters import Int32, Parameter, Quantized
 from octet.runtime import integer
 from octet.signature import Shape
 

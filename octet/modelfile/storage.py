@@ -12,27 +12,24 @@ from typing import Any
 
 from octet.affine import Grid
 from octet.errors import OctetError
-from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
-from octet.modelfile.packing import pack
-from octet.modelfile.reader import LARGEST_ROW, Reader, number, whole
-from octet.network import (
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Int32,
     Layer,
     Linear,
     MaxPool,
-    Network,
-    Parameter,
     Quantize,
-    Quantized,
     Relu,
     Standardize,
     Weighted,
     shape_after,
-    shape_of,
 )
+from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
+from octet.modelfile.packing import pack
+from octet.modelfile.reader import LARGEST_ROW, Reader, number, whole
+from octet.network import Network
+from octet.parameters import Int32, Parameter, Quantized, shape_of
 from octet.signature import Classes, Columns, Images, Numbers, Signature
 
 _MOST_LAYERS = 1000

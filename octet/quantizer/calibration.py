@@ -7,22 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from octet import affine
-from octet.affine import Grid
+from octet.affine import Array, Grid
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-    GlobalAveragePool,
-    Input,
-    Layer,
-    Network,
-    Quantize,
-    Relu,
-    Standardize,
-    Weighted,
-    label,
-)
+from octet.layers import GlobalAveragePool, Layer, Quantize, Relu, Standardize, Weighted
+from octet.network import Network, label
 from octet.quantizer.spool import batches
 from octet.runtime import floating
+from octet.signature import Input
 from stages.params import Calibration
 
 BITS = 8

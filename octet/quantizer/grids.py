@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octet import affine
-from octet.affine import Grid
-from octet.network import Array
+from octet.affine import Array, Grid
 from stages.params import Quant
 
 

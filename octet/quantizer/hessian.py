@@ -7,7 +7,7 @@ change, so the codes chosen by it are the same on every CPU.
 import numpy as np
 import numpy.typing as npt
 
-from octet.network import Array
+from octet.affine import Array
 
 # Far below the sampling error of H, and far above the rounding error of its factor.
 _RIDGE = 1e-12

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from octet.affine import Grid, as_codes, refuse_not_finite
+from octet.affine import Array, Grid, as_codes, refuse_not_finite
 from octet.errors import OctetError
-from octet.network import Array, Int32, Quantized, Weighted, values
+from octet.layers import Weighted
+from octet.parameters import Int32, Quantized, values
 from octet.quantizer import grids
 from octet.quantizer.hessian import Moments, factor, output_error
 from octet.quantizer.rounding import Codes, Lattice, lattice, nearest

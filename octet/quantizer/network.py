@@ -6,27 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from octet.affine import Grid, refuse_not_finite
+from octet.affine import Array, Grid, refuse_not_finite
 from octet.errors import OctetError
-from octet.layers import windows
-from octet.network import (
-    Array,
-    Conv2d,
-    GlobalAveragePool,
-    Input,
-    Layer,
-    Network,
-    Quantize,
-    Weighted,
-    label,
-    shape_of,
-)
+from octet.layers import Conv2d, GlobalAveragePool, Layer, Quantize, Weighted, windows
+from octet.network import Network, label
+from octet.parameters import shape_of
 from octet.quantizer import calibration
 from octet.quantizer.hessian import Moments, second_moments
 from octet.quantizer.layer import Figures, for_integers, parameters, weights_only
 from octet.quantizer.spool import Spool
 from octet.runtime import floating
-from octet.signature import Images
+from octet.signature import Images, Input
 from stages.params import Quant
 
 

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Grid, dequantize, quantize
-from octet.network import (
-    Array,
-)
+from octet.affine import Array, Grid, dequantize, quantize
 from octet.quantizer.hessian import DAMPING, factor
 
 Codes = npt.NDArray[np.int64]

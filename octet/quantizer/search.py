@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor, output_error
 from octet.quantizer.proof.exact import Certificate, exact
 from octet.quantizer.rounding import Codes, Lattice, descend, gptq, nearest

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from octet.network import Array, Input, Layer
+from octet.affine import Array
+from octet.layers import Layer
 from octet.runtime import floating
+from octet.signature import Input
 
 _TOGETHER = 50
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from octet.network import Input
+from octet.signature import Input
 
 Truth = npt.NDArray[np.number]
 

@@ -14,10 +14,8 @@ from io import BufferedReader
 import numpy as np
 import numpy.typing as npt
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-)
 from octet.rows.batches import Batch, Rows
 from octet.signature import Columns, Numbers, Signature
 

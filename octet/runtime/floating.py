@@ -11,27 +11,24 @@ from typing import Literal
 
 import numpy as np
 
-from octet.affine import Floats, Grid, dequantize, quantize, refuse_not_finite
+from octet.affine import Array, Floats, Grid, dequantize, quantize, refuse_not_finite
 from octet.errors import OctetError
-from octet.layers import windows
-from octet.network import (
-    Array,
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Input,
     Layer,
     Linear,
     MaxPool,
-    Network,
     Quantize,
     Relu,
     Standardize,
     shape_after,
-    shape_of,
-    values,
+    windows,
 )
-from octet.signature import Images
+from octet.network import Network
+from octet.parameters import shape_of, values
+from octet.signature import Images, Input
 
 # What goes through the layers together fits into a cache: images, or numbers of a table.
 _IMAGES = 32

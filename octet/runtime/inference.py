@@ -1,7 +1,9 @@
 """Run a network as it is meant to run: an integer network in integers, any other in float."""
 
-from octet.network import Array, Input, Network
+from octet.affine import Array
+from octet.network import Network
 from octet.runtime import floating, integer
+from octet.signature import Input
 
 
 def run(network: Network, x: Input) -> Array:

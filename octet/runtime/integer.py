@@ -16,26 +16,24 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Codes, Floats, Grid, as_codes, dequantize, quantize
+from octet.affine import Array, Codes, Floats, Grid, as_codes, dequantize, quantize
 from octet.errors import OctetError
-from octet.layers import windows
-from octet.network import (
-    Array,
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Input,
-    Int32,
     Layer,
     Linear,
     MaxPool,
-    Network,
     Quantize,
-    Quantized,
     Relu,
     Weighted,
+    windows,
 )
+from octet.network import Network
+from octet.parameters import Int32, Quantized
 from octet.runtime import floating
+from octet.signature import Input
 
 Accumulators = npt.NDArray[np.int32]
 Scales = npt.NDArray[np.float32]

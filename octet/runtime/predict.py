@@ -8,18 +8,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from octet.affine import Array
 from octet.errors import OctetError
 from octet.layers import windows
-from octet.network import (
-    Array,
-    Input,
-    Network,
-)
+from octet.network import Network
 from octet.rows import arrays as rows_arrays
 from octet.rows import csv as rows_csv
 from octet.rows.batches import Batch, Rows, Truth
 from octet.runtime import inference
-from octet.signature import Classes, Images, Signature
+from octet.signature import Classes, Images, Input, Signature
 
 STANDARD_INPUT = Path("-")
 

@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from octet.network import Array, Network, Pixels, Standardize
+from octet.affine import Array
+from octet.layers import Standardize
+from octet.network import Network
+from octet.signature import Pixels
 from stages import outputs
 from stages.noise import ACCURACY_NOISE, noisy
 from stages.tasks import scores

@@ -9,19 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from octet.affine import Array
 from octet.errors import OctetError
+from octet.layers import Quantize, Standardize, Weighted
 from octet.modelfile.storage import Sizes
-from octet.network import (
-    Array,
-    Network,
-    Pixels,
-    Quantize,
-    Standardize,
-    Weighted,
-    label,
-    shape_of,
-    values,
-)
+from octet.network import Network, label
+from octet.parameters import shape_of, values
+from octet.signature import Pixels
 from stages import outputs
 from stages.evaluate import disturbed, sensitivity
 from stages.params import Gates

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from octet.affine import Array
 from octet.modelfile.arrays import dump_arrays
-from octet.network import Array
 from stages.tracked import Dataset, TableData, plot_path
 
 _DIGITS = 9

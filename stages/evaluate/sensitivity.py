@@ -6,8 +6,11 @@ from itertools import accumulate
 
 import numpy as np
 
-from octet.network import Array, Input, Layer, Network, Quantize, Weighted, label
+from octet.affine import Array
+from octet.layers import Layer, Quantize, Weighted
+from octet.network import Network, label
 from octet.runtime import floating
+from octet.signature import Input
 from stages.outputs import by_parts
 
 Score = Callable[[Array], float]

@@ -12,10 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from octet.errors import OctetError
-from octet.network import (
-    Pixels,
-)
-from octet.signature import Classes, Images, Signature
+from octet.signature import Classes, Images, Pixels, Signature
 from stages.load import tables
 from stages.load.sources import Source, fetch
 from stages.params import Split

@@ -14,10 +14,8 @@ import numpy.typing as npt
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-)
 from octet.signature import Columns, Numbers, Signature
 from stages.load.sources import Source, fetch
 from stages.params import Split

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from octet.affine import refuse_not_finite
+from octet.affine import Array, refuse_not_finite
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import load_arrays
-from octet.network import Array, Network
+from octet.network import Network
 from stages import tracked
 from stages.tracked import Dataset
 

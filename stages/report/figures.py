@@ -8,13 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from octet.network import (
-    Array,
-    Quantized,
-    Weighted,
-    label,
-    values,
-)
+from octet.affine import Array
+from octet.layers import Weighted
+from octet.network import label
+from octet.parameters import Quantized, values
 from octet.signature import Columns
 from stages.report import tables, verdicts
 from stages.report.evidence import Evidence, Point

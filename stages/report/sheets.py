@@ -13,14 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-    Network,
-    Pixels,
-    Standardize,
-)
-from octet.signature import Images
+from octet.layers import Standardize
+from octet.network import Network
+from octet.signature import Images, Pixels
 from stages.noise import ACCURACY_NOISE, noisy
 from stages.report.evidence import Evidence
 from stages.tracked import ImageData

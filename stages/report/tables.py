@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from octet.network import Conv2d, GlobalAveragePool, Linear, Quantize, label, shape_of
+from octet.layers import Conv2d, GlobalAveragePool, Linear, Quantize
+from octet.network import label
+from octet.parameters import shape_of
 from stages.report import verdicts
 from stages.report.evidence import Evidence
 from stages.tracked import APART_BITS

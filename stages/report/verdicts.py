@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from octet.network import Network, Quantized, Weighted
+from octet.layers import Weighted
+from octet.network import Network
+from octet.parameters import Quantized
 from octet.runtime import integer
 from stages.report.evidence import Evidence
 

@@ -6,11 +6,13 @@ from itertools import product
 import numpy as np
 from onnxruntime import InferenceSession, SessionOptions
 
+from octet.affine import Array
 from octet.exporters import onnx as export
 from octet.modelfile import storage
-from octet.network import Array, Input, Network
+from octet.network import Network
 from octet.quantizer.network import quantize_coded, quantize_network, with_grids
 from octet.runtime import inference, integer
+from octet.signature import Input
 from stages import outputs
 from stages.params import FLOAT_BITS, Quant, Sweep
 from stages.tasks import scores, verdict

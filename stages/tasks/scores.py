@@ -7,7 +7,8 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from octet.network import Array, Pixels
+from octet.affine import Array
+from octet.signature import Pixels
 
 # The signal-to-noise ratio of two outputs that agree to the last bit of a float64: 20 log10 2⁵³.
 _IDENTICAL_DB = 20 * 53 * math.log10(2)

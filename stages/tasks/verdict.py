@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, norm
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import Array
 
 _RESAMPLES = 10_000
 _CONFIDENCE = 0.95

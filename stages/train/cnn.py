@@ -11,19 +11,19 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from octet.errors import OctetError
-from octet.network import (
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
     Layer,
     Linear,
     MaxPool,
-    Network,
-    Pixels,
     Relu,
     Standardize,
-    values,
 )
+from octet.network import Network
+from octet.parameters import values
+from octet.signature import Pixels
 from stages import params
 from stages.params import Train
 from stages.tracked import ImageData

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from octet.network import Network, Pixels
+from octet.network import Network
+from octet.signature import Pixels
 from stages.params import Augment, Cnn, Train
 from stages.tracked import ImageData
 from stages.train import cnn, kernels, plots

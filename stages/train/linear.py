@@ -9,9 +9,10 @@ from scipy.linalg import solve_triangular
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
-from octet.affine import refuse_not_finite
+from octet.affine import Array, refuse_not_finite
 from octet.errors import OctetError
-from octet.network import Array, Layer, Linear, Network, Standardize
+from octet.layers import Layer, Linear, Standardize
+from octet.network import Network
 from stages.tracked import TableData
 
 _Integers = npt.NDArray[np.object_]

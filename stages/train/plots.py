@@ -7,10 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from octet.network import (
-    Array,
-    Pixels,
-)
+from octet.affine import Array
+from octet.signature import Pixels
 
 SAMPLES = 12
 _DIGITS = 9

@@ -13,11 +13,9 @@ import numpy as np
 import pytest
 
 from container.sample import sample
+from octet.layers import Linear
 from octet.modelfile import storage
-from octet.network import (
-    Linear,
-    Network,
-)
+from octet.network import Network
 from octet.signature import Columns, Numbers, Signature
 from stages.tracked import TableData, dump_dataset
 from tests.conftest import ROOT

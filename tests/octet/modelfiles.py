@@ -11,16 +11,11 @@ import pytest
 
 from octet import affine
 from octet.errors import OctetError
+from octet.layers import Linear, Standardize
 from octet.modelfile.arrays import dump_arrays, load_arrays
 from octet.modelfile.storage import dump_network, load_network
-from octet.network import (
-    Int32,
-    Linear,
-    Network,
-    Parameter,
-    Quantized,
-    Standardize,
-)
+from octet.network import Network
+from octet.parameters import Int32, Parameter, Quantized
 from octet.signature import Columns, Numbers, Signature
 
 GRANULARITIES = ["float", "per_tensor", "per_channel", "per_parameter", "unified"]

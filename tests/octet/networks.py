@@ -6,23 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Grid, code_dtype
-from octet.network import (
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Int32,
     Layer,
     Linear,
     MaxPool,
-    Network,
     Quantize,
-    Quantized,
     Relu,
-    Shape,
     Standardize,
-    values,
 )
-from octet.signature import Classes, Columns, Images, Numbers, Signature
+from octet.network import Network
+from octet.parameters import Int32, Quantized, values
+from octet.signature import Classes, Columns, Images, Numbers, Shape, Signature
 
 IMAGE = (2, 8, 8)
 FEATURES = 5

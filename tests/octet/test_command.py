@@ -19,12 +19,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from octet.exporters import onnx as export
+from octet.layers import Linear, Standardize
 from octet.modelfile import storage
-from octet.network import (
-    Linear,
-    Network,
-    Standardize,
-)
+from octet.network import Network
 from octet.runtime import inference
 from octet.signature import Columns, Images, Numbers, Signature
 from tests.conftest import ROOT

@@ -12,19 +12,11 @@ from hypothesis import strategies as st
 from octet.affine import Grid, asymmetric
 from octet.errors import OctetError
 from octet.exporters import onnx as export
-from octet.network import (
-    Conv2d,
-    Input,
-    Linear,
-    Network,
-    Quantize,
-    Relu,
-    Standardize,
-    label,
-    values,
-)
+from octet.layers import Conv2d, Linear, Quantize, Relu, Standardize
+from octet.network import Network, label
+from octet.parameters import values
 from octet.runtime import floating, integer
-from octet.signature import Columns, Numbers, Signature
+from octet.signature import Columns, Input, Numbers, Signature
 from tests.octet.modelfiles import GRANULARITIES, weights_only
 from tests.octet.networks import (
     KINDS,

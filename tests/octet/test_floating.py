@@ -10,25 +10,23 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from octet import affine
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
-    Input,
     Layer,
     Linear,
     MaxPool,
-    Network,
     Quantize,
-    Quantized,
     Relu,
     Standardize,
-    values,
 )
+from octet.network import Network
+from octet.parameters import Quantized, values
 from octet.runtime.floating import run
-from octet.signature import Classes, Columns, Images, Numbers, Signature
+from octet.signature import Classes, Columns, Images, Input, Numbers, Signature
 from tests.octet.networks import KINDS, absolute, anything, in_float, rows, unit
 
 fixed = settings(deadline=None, derandomize=True)

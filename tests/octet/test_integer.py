@@ -9,19 +9,9 @@ from hypothesis import strategies as st
 
 from octet.affine import Grid, dequantize
 from octet.errors import OctetError
-from octet.network import (
-    Conv2d,
-    Flatten,
-    GlobalAveragePool,
-    Int32,
-    Layer,
-    Linear,
-    MaxPool,
-    Network,
-    Quantize,
-    Quantized,
-    Relu,
-)
+from octet.layers import Conv2d, Flatten, GlobalAveragePool, Layer, Linear, MaxPool, Quantize, Relu
+from octet.network import Network
+from octet.parameters import Int32, Quantized
 from octet.runtime import floating, inference, integer
 from octet.signature import Columns, Numbers, Signature
 from tests.octet.networks import (

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from octet.layers import Linear
 from octet.modelfile.storage import dump_network, load_network
-from octet.network import (
-    Linear,
-    Network,
-)
+from octet.network import Network
 from octet.signature import Columns, Numbers, Signature
 from tests.octet.modelfiles import (
     GRANULARITIES,

@@ -10,16 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.affine import Grid
+from octet.layers import Conv2d, GlobalAveragePool, Linear, Quantize
 from octet.modelfile.storage import dump_network, load_network
-from octet.network import (
-    Conv2d,
-    GlobalAveragePool,
-    Int32,
-    Linear,
-    Network,
-    Quantize,
-    Quantized,
-)
+from octet.network import Network
+from octet.parameters import Int32, Quantized
 from octet.runtime import integer
 from octet.signature import Classes, Images, Signature
 from tests.octet.modelfiles import (

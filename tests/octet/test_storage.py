@@ -13,14 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.affine import Grid
+from octet.layers import Linear
 from octet.modelfile.arrays import load_arrays
 from octet.modelfile.storage import dump_network, load_network, sizes
-from octet.network import (
-    Linear,
-    Network,
-    Quantized,
-    values,
-)
+from octet.network import Network
+from octet.parameters import Quantized, values
 from octet.signature import Columns, Numbers, Signature
 from tests.octet.modelfiles import GRANULARITIES, assert_same, put, weights_only
 from tests.octet.networks import KINDS, in_float
@@ -100,7 +97,7 @@ def test_the_same_network_makes_the_same_bytes(granularity: str) -> None:
 @pytest.mark.parametrize("seed", ["0", "1", "4294967295"])
 def test_another_process_makes_the_same_bytes(tmp_path: Path, seed: str) -> None:
     code = (
-        "import sys; from pathlib import Path; from octet import storage\n"
+        "import sys; from pathlib import Path; from octet.modelfile import storage\n"
         "for network in map(storage.load_network, map(Path, sys.argv[1:])):\n"
         "    sys.stdout.buffer.write(storage.dump_network(network))"
     )

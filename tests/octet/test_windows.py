@@ -201,7 +201,7 @@ def test_images_turned_round_under_a_kernel_turned_round_give_the_same_bits() ->
 @pytest.mark.parametrize("core", ["Prescott", "Nehalem", "Haswell"])
 def test_another_kernel_of_blas_gives_the_same_bits(core: str) -> None:
     code = (
-        "import sys; import numpy as np; from octet import windows\n"
+        "import sys; import numpy as np; from octet.layers import windows\n"
         "rng = np.random.default_rng(0)\n"
         "x, weight = rng.normal(size=(9, 24, 8, 8)), rng.normal(size=(5, 24, 3, 3))\n"
         "sys.stdout.buffer.write(windows.correlate(x, weight, 1).tobytes())"

@@ -9,9 +9,10 @@ import yaml
 
 from octet.exporters import onnx as export
 from octet.modelfile import storage
-from octet.network import Input, Network
+from octet.network import Network
 from octet.quantizer.network import quantize_network
 from octet.runtime import integer
+from octet.signature import Input
 from stages import params, tracked
 from stages.tracked import ImageData, load_dataset
 from tests.conftest import Clone, new_clone_at

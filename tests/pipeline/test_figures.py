@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from octet.affine import Array
+from octet.layers import Linear
 from octet.modelfile import storage
-from octet.network import Array, Linear, Network, values
+from octet.network import Network
+from octet.parameters import values
 from octet.runtime import floating
 from tests.conftest import ROOT, Clone, environment, new_clone_at
 

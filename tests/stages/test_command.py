@@ -13,11 +13,9 @@ import pytest
 import yaml
 from safetensors.numpy import save
 
+from octet.layers import Linear
 from octet.modelfile import storage
-from octet.network import (
-    Linear,
-    Network,
-)
+from octet.network import Network
 from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages import tracked
 from stages.tracked import ImageData, TableData

@@ -14,12 +14,10 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import save
 
 from octet.errors import OctetError
+from octet.layers import Linear
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays
-from octet.network import (
-    Linear,
-    Network,
-)
+from octet.network import Network
 from octet.signature import Columns, Numbers, Signature
 from stages import tracked
 from stages.tracked import TableData

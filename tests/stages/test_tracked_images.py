@@ -11,13 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.errors import OctetError
+from octet.layers import Flatten, Linear
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays
-from octet.network import (
-    Flatten,
-    Linear,
-    Network,
-)
+from octet.network import Network
 from octet.signature import Classes, Images, Signature
 from stages import tracked
 from stages.tracked import ImageData, TableData

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.proof.reduction import Basis
 
 # A code this far outside the box is outside by more than rounding error, which can be 1e-5 for a

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor, output_error
 from octet.quantizer.proof.enumeration import Box, Search
 from octet.quantizer.proof.reduction import Integers, reduce_basis, unit_basis

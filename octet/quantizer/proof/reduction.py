@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor
 
 Integers = npt.NDArray[np.int64]

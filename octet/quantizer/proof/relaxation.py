@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor, solve
 
 _FLAT = 1e-10  # a gradient this small against its own terms is rounding error

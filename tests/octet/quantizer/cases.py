@@ -5,22 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from octet.network import (
-    Array,
-    Conv2d,
-    GlobalAveragePool,
-    Linear,
-    MaxPool,
-    Network,
-    Pixels,
-    Quantized,
-    Relu,
-    Standardize,
-)
+from octet.affine import Array
+from octet.layers import Conv2d, GlobalAveragePool, Linear, MaxPool, Relu, Standardize
+from octet.network import Network
+from octet.parameters import Quantized
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.runtime import floating
-from octet.signature import Classes, Images, Signature
+from octet.signature import Classes, Images, Pixels, Signature
 from stages import params
 from stages.load import images
 from stages.params import Calibration, Cnn, Quant

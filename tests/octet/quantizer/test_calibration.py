@@ -11,26 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
-from octet.affine import Grid
+from octet.affine import Array, Grid
 from octet.errors import OctetError
-from octet.network import (
-    Array,
+from octet.layers import (
     Conv2d,
     Flatten,
     GlobalAveragePool,
     Linear,
     MaxPool,
-    Network,
-    Pixels,
     Quantize,
     Relu,
     Standardize,
     Weighted,
 )
+from octet.network import Network
 from octet.quantizer import spool
 from octet.quantizer.calibration import pick, with_grids
 from octet.runtime import floating, integer
-from octet.signature import Columns, Numbers, Signature
+from octet.signature import Columns, Numbers, Pixels, Signature
 from stages import params
 from tests.octet.quantizer.cases import calibration, random_cnn, random_images, random_layer
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Codes, Lattice, gptq, lattice, nearest

@@ -5,7 +5,8 @@ import pytest
 
 from octet import affine
 from octet.affine import Grid
-from octet.network import Linear, values
+from octet.layers import Linear
+from octet.parameters import values
 from tests.octet.quantizer.cases import (
     GRANULARITIES,
     ROUNDINGS,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor, output_error, second_moments, solve
 
 fixed = settings(deadline=None, derandomize=True)

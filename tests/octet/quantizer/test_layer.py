@@ -6,12 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.errors import OctetError
-from octet.network import (
-    Conv2d,
-    Linear,
-    Network,
-    values,
-)
+from octet.layers import Conv2d, Linear
+from octet.network import Network
+from octet.parameters import values
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.runtime import floating

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
-from octet.affine import Grid
+from octet.affine import Array, Grid
 from octet.errors import OctetError
-from octet.network import Array, Conv2d, Int32, Linear, Quantized, Weighted, values
+from octet.layers import Conv2d, Linear, Weighted
+from octet.parameters import Int32, Quantized, values
 from octet.quantizer.hessian import Moments
 from octet.quantizer.layer import Figures, for_integers
 from octet.runtime import integer

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import Moments, factor, output_error, second_moments
 
 fixed = settings(deadline=None, derandomize=True)

@@ -5,17 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-    Int32,
-    Linear,
-    Network,
-    Quantize,
-    Quantized,
-    Standardize,
-    values,
-)
+from octet.layers import Linear, Quantize, Standardize
+from octet.network import Network
+from octet.parameters import Int32, Quantized, values
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.quantizer.network import quantize_apart, quantize_network

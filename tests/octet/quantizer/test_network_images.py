@@ -9,30 +9,18 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from octet.affine import Grid
+from octet.affine import Array, Grid
 from octet.errors import OctetError
-from octet.layers import windows
+from octet.layers import Conv2d, Flatten, GlobalAveragePool, Layer, Quantize, Weighted, windows
 from octet.modelfile import storage
-from octet.network import (
-    Array,
-    Conv2d,
-    Flatten,
-    GlobalAveragePool,
-    Int32,
-    Layer,
-    Network,
-    Pixels,
-    Quantize,
-    Quantized,
-    Weighted,
-    label,
-    values,
-)
+from octet.network import Network, label
+from octet.parameters import Int32, Quantized, values
 from octet.quantizer import calibration
 from octet.quantizer.hessian import Moments
 from octet.quantizer.layer import for_integers, weights_only
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import floating, inference, integer
+from octet.signature import Pixels
 from stages.params import Quant
 from tests.octet.quantizer.cases import (
     ROUNDINGS,

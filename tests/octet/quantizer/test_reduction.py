@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor, second_moments
 from octet.quantizer.proof.reduction import Basis, reduce_basis
 

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
-from octet.affine import Grid
-from octet.network import Array
+from octet.affine import Array, Grid
 from octet.quantizer.hessian import factor, output_error, second_moments
 from octet.quantizer.rounding import Codes, Lattice, gptq, lattice, nearest
 

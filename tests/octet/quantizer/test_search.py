@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from octet import affine
-from octet.network import Array
+from octet.affine import Array
 from octet.quantizer.hessian import factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest

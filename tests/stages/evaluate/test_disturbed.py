@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from octet.network import Pixels, Standardize
+from octet.layers import Standardize
 from octet.quantizer.network import quantize_network
 from octet.runtime import floating, inference
+from octet.signature import Pixels
 from stages.evaluate import disturbed
 from stages.tasks import scores
 from tests.octet.quantizer.cases import quant, random_cnn, random_images

@@ -12,18 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
+from octet.affine import Array
 from octet.errors import OctetError
+from octet.layers import Layer, Linear, Standardize
 from octet.modelfile import storage
 from octet.modelfile.storage import Sizes
-from octet.network import (
-    Array,
-    Layer,
-    Linear,
-    Network,
-    Quantized,
-    Standardize,
-    values,
-)
+from octet.network import Network
+from octet.parameters import Quantized, values
 from octet.signature import Columns, Numbers, Signature
 from stages.evaluate import metrics
 from stages.params import Gates

@@ -12,12 +12,9 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from octet.errors import OctetError
+from octet.layers import Quantize, Standardize
 from octet.modelfile import storage
-from octet.network import (
-    Network,
-    Quantize,
-    Standardize,
-)
+from octet.network import Network
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import inference
 from octet.signature import Classes, Images, Signature

@@ -6,14 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from octet.network import (
-    Array,
-    Network,
-    Quantize,
-    Standardize,
-    Weighted,
-    label,
-)
+from octet.affine import Array
+from octet.layers import Quantize, Standardize, Weighted
+from octet.network import Network, label
 from octet.quantizer.network import quantize_apart
 from octet.runtime import floating
 from octet.signature import Columns, Numbers, Signature

@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from octet.errors import OctetError
-from octet.network import (
-    Pixels,
-)
+from octet.signature import Pixels
 from stages import params
 from stages.load import images
 from stages.load.images import IMAGES, MNIST, read_idx

@@ -15,10 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-)
 from octet.signature import Columns, Numbers, Signature
 from stages.load import tables
 from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, fetch

@@ -8,12 +8,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from octet.layers import Linear, Standardize
 from octet.modelfile import storage
-from octet.network import (
-    Linear,
-    Network,
-    Standardize,
-)
+from octet.network import Network
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import inference
 from octet.signature import Classes, Columns, Images, Numbers, Signature

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
-from octet.network import Array
+from octet.affine import Array
 from stages.tasks import scores
 
 IDENTICAL_DB = 20 * math.log10(2**53)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import Array
 from stages.tasks import verdict
 
 ROWS = 1000

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.errors import OctetError
-from octet.network import Shape
+from octet.signature import Shape
 from stages.load.images import IMAGES
 from stages.params import Cnn, LayerSpec
 from stages.train.architecture import Step, plan

@@ -13,18 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 from octet.errors import OctetError
+from octet.layers import Conv2d, Flatten, GlobalAveragePool, Linear, MaxPool, Relu, Standardize
 from octet.modelfile.storage import dump_network
-from octet.network import (
-    Conv2d,
-    Flatten,
-    GlobalAveragePool,
-    Linear,
-    MaxPool,
-    Network,
-    Relu,
-    Standardize,
-    values,
-)
+from octet.network import Network
+from octet.parameters import values
 from octet.runtime import inference
 from stages.params import LayerSpec, Train
 from stages.tracked import ImageData

@@ -10,14 +10,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.network import (
-    Array,
-    Linear,
-    Network,
-    Standardize,
-    values,
-)
+from octet.layers import Linear, Standardize
+from octet.network import Network
+from octet.parameters import values
 from octet.runtime import floating
 from octet.signature import Columns, Numbers, Signature
 from stages.load import tables

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from octet.network import Array, Pixels
+from octet.affine import Array
+from octet.signature import Pixels
 from stages.params import Augment
 from stages.train import images as training
 from stages.train import plots

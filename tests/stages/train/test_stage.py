@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from octet.errors import OctetError
+from octet.layers import Conv2d
 from octet.modelfile import storage
-from octet.network import Conv2d
 from octet.runtime import floating
 from stages import tracked
 from stages.load import tables
