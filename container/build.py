@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from container.sample import sample
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import lock, tracked
+from stages import lock, paths
 from stages.commands import verify
 
 MOST_ADDED = 120_000_000
@@ -146,8 +146,8 @@ def main() -> None:
 
 def refuse_other_bytes(system: str) -> None:
     """Raise an OctetError unless models and data are those of dvc.lock."""
-    models = tracked.float_path(system), tracked.quantized_path(system)
-    for path in (tracked.data_path(system), *models):
+    models = paths.float_path(system), paths.quantized_path(system)
+    for path in (paths.data_path(system), *models):
         if (found := verify.state(path, lock.digest_of(path))) != "good":
             raise OctetError(f"{path}: {found}; `python -m stages.commands.verify` says what to do")
 
@@ -161,8 +161,8 @@ def labels_of(system: str) -> dict[str, str]:
     revision = _output("git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
     return {
         "org.opencontainers.image.revision": revision.decode().strip(),
-        "octet.float.md5": lock.digest_of(tracked.float_path(system)),
-        "octet.quantized.md5": lock.digest_of(tracked.quantized_path(system)),
+        "octet.float.md5": lock.digest_of(paths.float_path(system)),
+        "octet.quantized.md5": lock.digest_of(paths.quantized_path(system)),
     }
 
 
@@ -191,7 +191,7 @@ def try_out(engine: Engine, tag: str, system: str, labels: Mapping[str, str]) ->
     sys.stdout.write(f"{shown.decode()}\n")
     _require(engine.run(tag, user=STRANGER) == shown, f"as user {STRANGER} it predicts otherwise")
     _require(engine.run_read_only(tag) == shown, "read-only, it predicts otherwise")
-    name, rows = sample(tracked.data_path(system))
+    name, rows = sample(paths.data_path(system))
     if name.endswith(".csv"):
         predicted = engine.run(tag, "predict", rows=rows).count(b"\n")
         _require(predicted == rows.count(b"\n"), f"{predicted} lines for a CSV of {name}")

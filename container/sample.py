@@ -11,7 +11,7 @@ from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays, load_arrays
-from octet.signature import Columns
+from octet.signature import Columns, Numbers
 
 # All of each table that there is, and a fraction of a second of MNIST.
 ROWS = 5000
@@ -45,10 +45,10 @@ def sample(data: Path) -> tuple[str, bytes]:
             raise ValueError(f"x_test of shape {x.shape}, y_test of {y.shape}")
     except (LookupError, TypeError, ValueError) as error:
         raise OctetError(f"{data}: not a data file of this project ({error!r})") from None
-    if isinstance(signature, Columns):
+    if isinstance(signature.inputs, Columns) and isinstance(signature.outputs, Numbers):
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*signature.features, signature.target])
+        writer.writerow([*signature.inputs.features, signature.outputs.target])
         writer.writerows(np.column_stack([x, y]).tolist())
         return "sample.csv", text.getvalue().encode()
     return "sample.safetensors", dump_arrays({}, {"x": x, "y": y})

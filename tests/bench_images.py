@@ -22,7 +22,8 @@ from octet.modelfile import storage
 from octet.network import Network
 from octet.parameters import values
 from octet.runtime import floating, inference, integer
-from stages import params, tracked
+from stages import params, paths
+from stages.dataset import load_dataset
 
 BATCHES = (1, 32, 64, 1000)
 REPEATS = 9
@@ -124,7 +125,7 @@ def main() -> None:
 def in_a_process(runtime: str, name: str) -> list[str]:
     speeds, megabytes = json.loads(child(runtime, name, ONE_THREAD))
     float_file = runtime.endswith("float")
-    path = tracked.float_path(name) if float_file else tracked.quantized_path(name)
+    path = paths.float_path(name) if float_file else paths.quantized_path(name)
     cells = [f"{statistics.median(s):,.0f} ({min(s):,.0f} … {max(s):,.0f})" for s in speeds]
     return [*cells, f"{megabytes:.0f}", f"{path.stat().st_size:,}"]
 
@@ -141,9 +142,9 @@ def child(what: str, name: str, environment: dict[str, str]) -> str:
 
 def measure(runtime: str, name: str) -> tuple[list[list[float]], float]:
     """Images per second for each batch size and repeat, and the peak memory of this process."""
-    networks = load(tracked.float_path(name)), load(tracked.quantized_path(name))
+    networks = load(paths.float_path(name)), load(paths.quantized_path(name))
     run = RUNTIMES[runtime](*networks)
-    images = tracked.load_dataset(name).x_test[: max(BATCHES)].copy()
+    images = load_dataset(name).x_test[: max(BATCHES)].copy()
     speeds = []
     for batch in BATCHES:
         x = images[:batch]
@@ -162,7 +163,7 @@ def speed(run: Run, x: np.ndarray) -> float:
 
 def whole(name: str) -> tuple[float, float]:
     """Seconds and peak memory of the integer runtime on all test images."""
-    network, images = load(tracked.quantized_path(name)), tracked.load_dataset(name).x_test
+    network, images = load(paths.quantized_path(name)), load_dataset(name).x_test
     start = time.perf_counter()
     inference.run(network, images)
     return time.perf_counter() - start, peak_megabytes()
@@ -179,7 +180,7 @@ def train(how: str) -> float:
 
     checked = params.load()
     recipe = checked.train_of("mnist-7k")
-    data = tracked.load_dataset("mnist-7k")
+    data = load_dataset("mnist-7k")
     count = 200 * recipe.batch
     data = replace(data, x_train=data.x_train[:count], y_train=data.y_train[:count])
     steps = plan(checked.systems["mnist-7k"].model, data.signature.shape, 10, "mnist-7k")

@@ -22,11 +22,11 @@ from octet.network import Network
 from octet.quantizer import calibration
 from octet.quantizer.network import quantize_network
 from octet.runtime import inference
-from stages import params, tracked
+from stages import params
+from stages.dataset import Dataset, load_dataset
 from stages.evaluate import disturbed
 from stages.params import Calibration, Cnn, Params, Quant
 from stages.tasks import scores
-from stages.tracked import ImageData
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
 
@@ -72,13 +72,12 @@ def main() -> None:
 def measure(checked: Params, name: str, seed: int) -> Found:
     """Everything that is measured of one system with one seed."""
     torch.set_num_threads(1)
-    data, quant = tracked.load_dataset(name), checked.quant_of(name)
+    data, quant = load_dataset(name), checked.quant_of(name)
     model = checked.systems[name].model
-    assert isinstance(data, ImageData)
     assert isinstance(model, Cnn)
     kernels.pin()
     recipe = checked.train_of(name).model_copy(update={"seed": seed})
-    steps = plan(model, data.signature.shape, len(data.signature.classes), name)
+    steps = plan(model, data.signature.shape, len(data.signature.outputs.classes), name)
     network, _ = cnn.fit(data, steps, recipe, torch.device("cpu"))
     found = {
         (name, "float", 0): accuracy(network, data),
@@ -99,7 +98,7 @@ def measure(checked: Params, name: str, seed: int) -> Found:
 
 def quantized(
     network: Network,
-    data: ImageData,
+    data: Dataset,
     quant: Quant,
     bits: int,
     changes: dict[str, str] | None = None,
@@ -108,13 +107,13 @@ def quantized(
     return quantize_network(network, data.x_train, how)
 
 
-def noisy(data: ImageData, network: Network) -> ImageData:
+def noisy(data: Dataset, network: Network) -> Dataset:
     """The test images under the noise that the evaluate stage puts on them."""
     scaler = network.layers[0]
     return replace(data, x_test=disturbed.noisy(data.x_test, scaler, NOISE))
 
 
-def accuracy(network: Network, data: ImageData) -> float:
+def accuracy(network: Network, data: Dataset) -> float:
     right = scores.correct(data.y_test, inference.run(network, data.x_test))
     return 100 * float(np.mean(right))
 
@@ -130,7 +129,7 @@ class Rows(CalibrationDataReader):
         return None if batch is None else {export.INPUT: batch}
 
 
-def by_onnxruntime(network: Network, data: ImageData, how: Calibration, per_channel: bool) -> float:
+def by_onnxruntime(network: Network, data: Dataset, how: Calibration, per_channel: bool) -> float:
     """The accuracy of quantize_static on the same float model and calibration images, 8 bits.
 
     With the weights that suit each: uint8 with one scale, or int8 with one for each channel.

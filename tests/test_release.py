@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import tracked
 from tests.conftest import ROOT, Clone
 from tests.test_workflows import WORKFLOWS, Runner, commands
 
@@ -23,7 +22,7 @@ def test_every_system_has_its_two_models_in_the_registry_and_there_is_no_other()
     assert paths == {
         f"{system}-{kind}": path(system)
         for system in SYSTEMS
-        for kind, path in (("float", tracked.float_path), ("quantized", tracked.quantized_path))
+        for kind, path in (("float", paths.float_path), ("quantized", paths.quantized_path))
     }
     for name, entry in PIPELINE["artifacts"].items():
         assert entry["type"] == "model"

@@ -16,7 +16,7 @@ from scmrepo.exceptions import SCMError
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import markdown, tracked
+from stages import markdown, paths
 
 Leaf = Decimal | str
 # A figure by its path in the file of a system: "quantized.r2".
@@ -113,9 +113,7 @@ def main() -> None:
         arguments = parser.parse_args()
         base, head = read(arguments.base), read(arguments.head)
         if not base and not head:
-            raise OctetError(
-                f"{tracked.METRICS}: no metrics on either side; `dvc repro` makes them"
-            )
+            raise OctetError(f"{paths.METRICS}: no metrics on either side; `dvc repro` makes them")
         names = arguments.base, arguments.head or "workspace"
         sys.stdout.write(f"{float_to_quantized(head)}\n{base_to_head(base, head, names)}")
 
@@ -130,8 +128,8 @@ def read(revision: str | None) -> dict[str, Figures]:
         raise OctetError("revision '': got nothing; `git log` lists what there is")
     try:
         files = DVCFileSystem(rev=revision)
-        paths = sorted(files.glob(f"/{tracked.METRICS}/*.json"))
-        texts = {PurePosixPath(path).stem: files.read_text(path) for path in paths}
+        listed = sorted(files.glob(f"/{paths.METRICS}/*.json"))
+        texts = {PurePosixPath(path).stem: files.read_text(path) for path in listed}
     except (DvcException, SCMError) as error:
         reason = " ".join(str(error).split())
         raise OctetError(f"revision {revision}: {reason}; `git log` lists what there is") from None
@@ -139,9 +137,9 @@ def read(revision: str | None) -> dict[str, Figures]:
         raise OctetError(f"revision {revision}: no commit; `git log` lists what there is") from None
     except UnicodeDecodeError:
         side = "workspace" if revision is None else f"revision {revision}"
-        raise OctetError(f"{side}: a file in {tracked.METRICS}/ is no text") from None
+        raise OctetError(f"{side}: a file in {paths.METRICS}/ is no text") from None
     return {
-        name: figures(text, f"{revision or 'workspace'}: {tracked.metrics_path(name)}")
+        name: figures(text, f"{revision or 'workspace'}: {paths.metrics_path(name)}")
         for name, text in texts.items()
     }
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import markdown, params, tracked
+from stages import markdown, params, paths
 from stages.params import FLOAT_BITS, Cnn, Gates, Params
 
 Metrics = Mapping[str, Any]
@@ -51,7 +51,7 @@ def main() -> None:
 
 def every(checked: Params) -> Iterator[Check]:
     """Every gate of every system, and a failure for each file that cannot be held against one."""
-    known = {tracked.metrics_path(name): name for name in checked.systems}
+    known = {paths.metrics_path(name): name for name in checked.systems}
     for path, name in known.items():
         try:
             metrics = read(path)
@@ -59,7 +59,7 @@ def every(checked: Params) -> Iterator[Check]:
             yield Check(name, "metrics", str(error), "a file of metrics; dvc repro makes it", False)
         else:
             yield from of_system(name, checked, metrics)
-    for path in sorted(set(tracked.METRICS.glob("*.json")) - known.keys()):
+    for path in sorted(set(paths.METRICS.glob("*.json")) - known.keys()):
         yield Check(path.stem, "metrics", f"{path}", "a system of params.yaml; delete it", False)
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from octet.cli.command import Parser, one_line
-from stages import markdown, params, tracked
+from stages import markdown, params, paths
 from stages.load.images import IMAGES
 from stages.load.sources import OutOfReachError, fetch
 from stages.load.tables import TABLES
@@ -60,7 +60,7 @@ def out_of_reach(checked: Params) -> dict[str, str]:
                 continue
         except OutOfReachError as error:
             missing[system.data] = str(error)
-        _dvc("checkout", "--quiet", str(tracked.data_path(name)))
+        _dvc("checkout", "--quiet", str(paths.data_path(name)))
         if _dvc("status", "--quiet", f"load@{name}"):
             reasons[name] = missing[system.data]
     return reasons
@@ -70,7 +70,7 @@ def table(names: list[str]) -> str:
     """Float against quantized, a row for each system, as Markdown."""
     rows = []
     for name in names:
-        metrics = json.loads(tracked.metrics_path(name).read_text(encoding="utf-8"))
+        metrics = json.loads(paths.metrics_path(name).read_text(encoding="utf-8"))
         size, verdict = metrics["size"], metrics["verdict"]
         score = "r2" if "r2" in metrics["float"] else "accuracy"
         # What the interval is of: the relative change in MSE, or the change in accuracy.

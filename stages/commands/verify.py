@@ -23,7 +23,7 @@ from typing import Literal
 from octet import provenance
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import lock, tracked
+from stages import lock, paths
 from stages.lock import FOLDER, Output
 
 State = Literal["good", "damaged", "missing"]
@@ -68,7 +68,7 @@ def of_outputs(outputs: tuple[Output, ...], cache: Path) -> Iterator[Fault]:
         cache: the folder of DVC's objects.
     """
     for output in outputs:
-        if output.path.is_relative_to(tracked.METRICS):
+        if output.path.is_relative_to(paths.METRICS):
             yield from _metric(output)
         elif output.md5.endswith(FOLDER):
             yield from _folder(output, cache)

@@ -15,12 +15,12 @@ from octet.layers import Quantize, Standardize, Weighted
 from octet.modelfile.storage import Sizes
 from octet.network import Network, label
 from octet.parameters import shape_of, values
-from octet.signature import Pixels
+from octet.signature import Numbers, Pixels
 from stages import outputs
+from stages.dataset import Dataset
 from stages.evaluate import disturbed, sensitivity
 from stages.params import Gates
 from stages.tasks import scores, verdict
-from stages.tracked import Dataset, ImageData, TableData
 
 Figures = Mapping[str, object]
 
@@ -76,7 +76,7 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
         raise OctetError("the float model is quantized already; run `dvc repro`")
     pair = models.reference, models.quantized
     given = outputs.run(pair[0], data.x_test), outputs.run(pair[1], data.x_test)
-    if isinstance(data, TableData):
+    if isinstance(data.signature.outputs, Numbers):
         before, after = (_of_table(n, y, data) for n, y in zip(pair, given, strict=True))
         judged = verdict.regression(data.y_test, given[0][:, 0], given[1][:, 0], gates.mse_increase)
         score = partial(_r2, data.y_test[:_SENSITIVITY_ROWS])
@@ -129,12 +129,12 @@ def _rounded(figures: Figures, where: str) -> Figures:
     return rounded
 
 
-def _of_table(network: Network, given: Array, data: TableData) -> Figures:
+def _of_table(network: Network, given: Array, data: Dataset) -> Figures:
     r2_train = scores.regression(data.y_train, outputs.run(network, data.x_train)[:, 0])["r2"]
     return {**scores.regression(data.y_test, given[:, 0]), "r2_train": r2_train}
 
 
-def _of_images(network: Network, given: Array, data: ImageData, scaler: Standardize) -> Figures:
+def _of_images(network: Network, given: Array, data: Dataset, scaler: Standardize) -> Figures:
     return {
         **scores.classification(data.y_test, given),
         **disturbed.figures(network, given, scaler, data.x_test, data.y_test),

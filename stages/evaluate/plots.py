@@ -7,7 +7,9 @@ import numpy as np
 
 from octet.affine import Array
 from octet.modelfile.arrays import dump_arrays
-from stages.tracked import Dataset, TableData, plot_path
+from octet.signature import Numbers
+from stages.dataset import Dataset
+from stages.paths import plot_path
 
 _DIGITS = 9
 
@@ -20,7 +22,7 @@ def files(name: str, data: Dataset, outputs: tuple[Array, Array]) -> dict[Path, 
         data: its data; of a table the CSV has targets, of images the numbers of classes.
         outputs: of the float and of the quantized network, ``(rows, outputs)``.
     """
-    table = isinstance(data, TableData)
+    table = isinstance(data.signature.outputs, Numbers)
     said = [y[:, 0] if table else np.argmax(y, axis=1) for y in outputs]
     form = f"%.{_DIGITS}g" if table else "%d"
     file = io.BytesIO()

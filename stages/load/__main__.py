@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from stages import paths
 from stages import stage as command
-from stages import tracked
+from stages.dataset import Dataset, dump_dataset
 from stages.load import images, tables
 from stages.params import Params
-from stages.tracked import Dataset
 
 
 def load(name: str, params: Params) -> dict[Path, bytes]:
@@ -17,7 +17,7 @@ def load(name: str, params: Params) -> dict[Path, bytes]:
         dataset = images.load(data, params.split)
     else:
         dataset = tables.split(tables.load(data), params.split)
-    return {tracked.data_path(name): tracked.dump_dataset(dataset)}
+    return {paths.data_path(name): dump_dataset(dataset)}
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from sklearn.datasets import load_digits
 
 from octet.errors import OctetError
 from octet.signature import Classes, Images, Pixels, Signature
+from stages.dataset import Dataset
 from stages.load import tables
 from stages.load.sources import Source, fetch
 from stages.params import Split
-from stages.tracked import ImageData
 
 _CLASSES = tuple("0123456789")
 
@@ -67,10 +67,10 @@ class DataSet:
     """Where the files of a data set come from, and how to read, check and split them."""
 
     sources: tuple[Source, ...]
-    read: Callable[..., ImageData]
+    read: Callable[..., Dataset]
 
 
-def load(name: str, split: Split) -> ImageData:
+def load(name: str, split: Split) -> Dataset:
     """The data set of this name, a key of `IMAGES`; ``split`` serves where it has no test images.
 
     Raises:
@@ -81,18 +81,18 @@ def load(name: str, split: Split) -> ImageData:
     return data_set.read(split, *(fetch(source) for source in data_set.sources))
 
 
-def _digits(how: Split) -> ImageData:
+def _digits(how: Split) -> Dataset:
     """1,797 digits of 8 by 8 pixels: Alpaydin & Kaynak, Optical Recognition of Digits, 1998."""
     bunch = load_digits()
     x, y = bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.uint8)
     tables.check_digest(x, _DIGITS_X, "scikit-learn's digits: pixels")
     tables.check_digest(y, _DIGITS_Y, "scikit-learn's digits: labels")
-    return ImageData(
+    return Dataset(
         *tables.split_rows(x, y, how), Signature(Images((1, 8, 8), 16), Classes(_CLASSES))
     )
 
 
-def _mnist(_: Split, *paths: Path) -> ImageData:
+def _mnist(_: Split, *paths: Path) -> Dataset:
     """70,000 digits of 28 by 28 pixels: LeCun, Cortes & Burges; its own test images."""
     pixels = _MNIST_SIDE, _MNIST_SIDE
     shapes = (_MNIST_TRAIN, *pixels), (_MNIST_TRAIN,), (_MNIST_TEST, *pixels), (_MNIST_TEST,)
@@ -101,7 +101,7 @@ def _mnist(_: Split, *paths: Path) -> ImageData:
         for path, shape, digest in zip(paths, shapes, _MNIST_UNPACKED, strict=True)
     )
     signature = Signature(Images((1, *pixels), 255), Classes(_CLASSES))
-    return ImageData(x_train[:, None], y_train, x_test[:, None], y_test, signature)
+    return Dataset(x_train[:, None], y_train, x_test[:, None], y_test, signature)
 
 
 def read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> Pixels:

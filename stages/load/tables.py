@@ -17,9 +17,9 @@ from sklearn.model_selection import train_test_split
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.signature import Columns, Numbers, Signature
+from stages.dataset import Dataset
 from stages.load.sources import Source, fetch
 from stages.params import Split
-from stages.tracked import TableData
 
 CALIFORNIA = Source(
     mirrored="california_housing/cal_housing.data",
@@ -47,7 +47,7 @@ class Table:
 
     x: Array
     y: Array
-    signature: Columns
+    signature: Signature
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def load(name: str) -> Table:
     return data_set.read(*(fetch(source) for source in data_set.sources))
 
 
-def split(table: Table, how: Split) -> TableData:
+def split(table: Table, how: Split) -> Dataset:
     """Shuffle the rows with a seed and hold some of them out; errors as for `split_rows`."""
-    return TableData(*split_rows(table.x, table.y, how), table.signature)
+    return Dataset(*split_rows(table.x, table.y, how), table.signature)
 
 
 def split_rows(x: _A, y: _B, how: Split) -> tuple[_A, _B, _A, _B]:

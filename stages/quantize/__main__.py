@@ -6,20 +6,21 @@ from pathlib import Path
 from octet.modelfile import storage
 from octet.network import Network
 from octet.quantizer.network import quantize_apart, quantize_network
+from stages import paths
 from stages import stage as command
-from stages import tracked
+from stages.dataset import load_dataset
 from stages.params import FLOAT_BITS, Params, Quant
 
 
 def quantize(name: str, params: Params) -> dict[Path, bytes]:
     """The quantized model of a system, the float one where bits is 32; and its layers apart."""
-    network = storage.load_network(tracked.float_path(name))
-    quant, x = params.quant_of(name), tracked.load_dataset(name).x_train
-    made = {tracked.quantized_path(name): network}
+    network = storage.load_network(paths.float_path(name))
+    quant, x = params.quant_of(name), load_dataset(name).x_train
+    made = {paths.quantized_path(name): network}
     if quant.bits != FLOAT_BITS:
-        made[tracked.quantized_path(name)] = _signed(quantize_network(network, x, quant), quant)
-    for bits, apart in quantize_apart(network, x, quant, tracked.APART_BITS).items():
-        made[tracked.apart_path(name, bits)] = apart
+        made[paths.quantized_path(name)] = _signed(quantize_network(network, x, quant), quant)
+    for bits, apart in quantize_apart(network, x, quant, paths.APART_BITS).items():
+        made[paths.apart_path(name, bits)] = apart
     return {path: storage.dump_network(each) for path, each in made.items()}
 
 

@@ -15,8 +15,9 @@ from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import load_arrays
 from octet.network import Network
-from stages import tracked
-from stages.tracked import Dataset
+from octet.signature import Images
+from stages import paths
+from stages.dataset import Dataset, load_dataset
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Evidence:
     @property
     def of_images(self) -> bool:
         """Whether it is judged by accuracy; else by R² and MSE."""
-        return isinstance(self.data, tracked.ImageData)
+        return isinstance(self.data.signature.inputs, Images)
 
 
 def read(name: str) -> Evidence:
@@ -114,15 +115,15 @@ def read(name: str) -> Evidence:
         OctetError: a file is missing or not what the stages write; `dvc repro` makes it. Only a
             sweep may be missing.
     """
-    data = tracked.load_dataset(name)
-    views = tracked.plot_path(name, "views.png")
+    data = load_dataset(name)
+    views = paths.plot_path(name, "views.png")
     return Evidence(
         name,
-        _read_metrics(tracked.metrics_path(name)),
+        _read_metrics(paths.metrics_path(name)),
         data,
-        storage.load_network(tracked.float_path(name)),
-        storage.load_network(tracked.quantized_path(name)),
-        _read_outputs(tracked.plot_path(name, "outputs.safetensors"), data),
+        storage.load_network(paths.float_path(name)),
+        storage.load_network(paths.quantized_path(name)),
+        _read_outputs(paths.plot_path(name, "outputs.safetensors"), data),
         _read_sweep(sweep_path(name)),
         views if views.exists() else None,
     )
@@ -130,7 +131,7 @@ def read(name: str) -> Evidence:
 
 def sweep_path(name: str) -> Path:
     """What sweep writes."""
-    return tracked.plot_path(name, "sweep.csv")
+    return paths.plot_path(name, "sweep.csv")
 
 
 def _read_metrics(path: Path) -> Metrics:

@@ -12,11 +12,11 @@ from octet.affine import Array
 from octet.layers import Weighted
 from octet.network import label
 from octet.parameters import Quantized, values
-from octet.signature import Columns
+from octet.signature import Columns, Numbers
+from stages.paths import APART_BITS
 from stages.report import tables, verdicts
 from stages.report.evidence import Evidence, Point
 from stages.report.vector import FLOAT, INK, QUANTIZED, THIRD, draw
-from stages.tracked import APART_BITS, TableData
 
 _WIDTH, _HEIGHT = 4.4, 3.3
 _BINS = 41
@@ -48,7 +48,8 @@ def pictures(evidence: Evidence, key: str) -> list[Picture]:
     Args:
         key: unique on the page; what the names within its pictures start with.
     """
-    drawn = [_predictions, _errors] if isinstance(evidence.data, TableData) else [_output_changes]
+    numbers = isinstance(evidence.data.signature.outputs, Numbers)
+    drawn = [_predictions, _errors] if numbers else [_output_changes]
     drawn += [_weights, _steps] if evidence.of_images else [_coefficients]
     if any(point.rounding in _ROUNDINGS for point in evidence.sweep):
         drawn.append(_sweep)
@@ -115,8 +116,8 @@ def _scatter(axes: Axes, evidence: Evidence, which: int, colour: str) -> None:
 
 
 def _unit(evidence: Evidence) -> str:
-    signature = evidence.data.signature
-    return f", {signature.unit}" if isinstance(signature, Columns) else ""
+    outputs = evidence.data.signature.outputs
+    return f", {outputs.unit}" if isinstance(outputs, Numbers) else ""
 
 
 def _dots(axes: Axes, x: Array, y: Array, colour: str) -> None:
@@ -176,8 +177,9 @@ def _coefficients(evidence: Evidence, key: str) -> list[Picture]:
     """The weights of a linear model by feature, before and after."""
     before, after = (np.ravel(w) for w in _paired_weights(evidence)[-1])
     names = [f"input {i}" for i in range(len(before))]
-    if isinstance(evidence.data.signature, Columns):
-        names = list(evidence.data.signature.features)
+    inputs = evidence.data.signature.inputs
+    if isinstance(inputs, Columns):
+        names = list(inputs.features)
     places = np.arange(len(before))
 
     def paint(axes: Axes) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from octet.signature import Images
 from stages import markdown
 from stages.report import figures, sheets, tables, verdicts
 from stages.report.evidence import Evidence, sweep_path
@@ -15,7 +16,6 @@ from stages.report.figures import Picture
 from stages.report.sheets import Confusion, Sheet
 from stages.report.tables import Table
 from stages.report.verdicts import Verdict
-from stages.tracked import ImageData
 
 _FOLDER = Path(__file__).parent
 
@@ -93,7 +93,7 @@ def _chapter(evidence: Evidence, key: str) -> Chapter:
         pictures=figures.pictures(evidence, key),
         missing=missing,
     )
-    if not isinstance(data, ImageData):
+    if not isinstance(data.signature.inputs, Images):
         return chapter
     shown, disagreeing = sheets.disagreements(evidence, data)
     noise = sheets.noise(data, evidence.reference)

@@ -17,10 +17,10 @@ from octet.affine import Array
 from octet.errors import OctetError
 from octet.layers import Standardize
 from octet.network import Network
-from octet.signature import Images, Pixels
+from octet.signature import Classes, Images, Pixels
+from stages.dataset import Dataset
 from stages.noise import ACCURACY_NOISE, noisy
 from stages.report.evidence import Evidence
-from stages.tracked import ImageData
 
 _SAMPLES = 12
 _MOST_DISAGREEMENTS = 24
@@ -68,7 +68,7 @@ def views(path: Path) -> Sheet:
     return _sheet(pixels, "Training images above, a random view of each below.")
 
 
-def noise(data: ImageData, reference: Network) -> Sheet | None:
+def noise(data: Dataset, reference: Network) -> Sheet | None:
     """The first test images over what noise makes of them, as `accuracy_noisy` is measured.
 
     None where the network does not standardize, so that noise has no unit.
@@ -78,8 +78,7 @@ def noise(data: ImageData, reference: Network) -> Sheet | None:
         return None
     images = data.x_test[:_SAMPLES]
     rows = [
-        _as_grey(each, data.signature)
-        for each in (images, noisy(images, scalers[0], ACCURACY_NOISE))
+        _as_grey(each, _white(data)) for each in (images, noisy(images, scalers[0], ACCURACY_NOISE))
     ]
     sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     label = (
@@ -88,22 +87,22 @@ def noise(data: ImageData, reference: Network) -> Sheet | None:
     return _sheet(sheet, label)
 
 
-def disagreements(evidence: Evidence, data: ImageData) -> tuple[list[Sheet], int]:
+def disagreements(evidence: Evidence, data: Dataset) -> tuple[list[Sheet], int]:
     """The first test images on which the two models differ, and how many there are."""
     before, after = (np.argmax(outputs, axis=1) for outputs in evidence.outputs)
     rows = np.flatnonzero(before != after)
-    classes = data.signature.classes
+    classes = _classes(data)
     shown = []
     for row in rows[:_MOST_DISAGREEMENTS].tolist():
         truth, *answers = (classes[int(each[row])] for each in (data.y_test, before, after))
         label = f"#{row} is {truth}: float says {answers[0]}, quantized {answers[1]}"
-        shown.append(_sheet(_as_grey(data.x_test[row : row + 1], data.signature)[0], label))
+        shown.append(_sheet(_as_grey(data.x_test[row : row + 1], _white(data))[0], label))
     return shown, len(rows)
 
 
-def confusions(evidence: Evidence, data: ImageData) -> list[Confusion]:
+def confusions(evidence: Evidence, data: Dataset) -> list[Confusion]:
     """Of both models, and what quantization changed."""
-    classes = data.signature.classes
+    classes = _classes(data)
     before, after = (_confusion(data.y_test, y, len(classes)) for y in evidence.outputs)
     return [
         Confusion("Float: true class by row, answer by column", classes, before),
@@ -119,9 +118,19 @@ def _confusion(truth: Pixels, outputs: Array, classes: int) -> Counts:
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def _as_grey(images: Array | Pixels, signature: Images) -> Pixels:
+def _white(data: Dataset) -> int:
+    inputs = data.signature.inputs
+    return inputs.white if isinstance(inputs, Images) else 1
+
+
+def _classes(data: Dataset) -> tuple[str, ...]:
+    outputs = data.signature.outputs
+    return outputs.classes if isinstance(outputs, Classes) else ()
+
+
+def _as_grey(images: Array | Pixels, white: int) -> Pixels:
     """Images ``(rows, channels, height, width)`` as greys ``(rows, height, width)``, 0 to 255."""
-    grey = images.astype(np.float64).mean(axis=1) * (255 / signature.white)
+    grey = images.astype(np.float64).mean(axis=1) * (255 / white)
     return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from octet.layers import Conv2d, GlobalAveragePool, Linear, Quantize
 from octet.network import label
 from octet.parameters import shape_of
+from stages.paths import APART_BITS
 from stages.report import verdicts
 from stages.report.evidence import Evidence
-from stages.tracked import APART_BITS
 
 
 @dataclass(frozen=True)

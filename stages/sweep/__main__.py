@@ -3,22 +3,23 @@
 from pathlib import Path
 
 from octet.modelfile import storage
+from stages import paths
 from stages import stage as command
-from stages import tracked
+from stages.dataset import load_dataset
 from stages.params import Params
 from stages.sweep import points, workers
 
 
 def sweep(name: str, params: Params) -> dict[Path, bytes]:
     """What each width and rounding of a system costs and saves."""
-    network = storage.load_network(tracked.float_path(name))
-    data, quant = tracked.load_dataset(name), params.quant_of(name)
+    network = storage.load_network(paths.float_path(name))
+    data, quant = load_dataset(name), params.quant_of(name)
     reference = points.prepare(network, data, quant)
     hows = points.ways(quant, params.sweep)
     with workers.backend(params.sweep.backend):
         found = workers.each(points.measure, reference, hows, name)
     table = points.dump(name, points.in_float(reference), found)
-    return {tracked.plot_path(name, "sweep.csv"): table}
+    return {paths.plot_path(name, "sweep.csv"): table}
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from octet.modelfile import storage
 from octet.network import Network
 from octet.quantizer.network import quantize_coded, quantize_network, with_grids
 from octet.runtime import inference, integer
-from octet.signature import Input
+from octet.signature import Input, Numbers
 from stages import outputs
+from stages.dataset import Dataset
 from stages.params import FLOAT_BITS, Quant, Sweep
 from stages.tasks import scores, verdict
-from stages.tracked import Dataset, TableData
 
 _DIGITS = 9
 _TOGETHER = 500
@@ -134,7 +134,7 @@ def _outputs(network: Network, x: Input) -> Array:
 
 
 def _score(data: Dataset, given: Array) -> float:
-    if isinstance(data, TableData):
+    if isinstance(data.signature.outputs, Numbers):
         return scores.regression(data.y_test, given[:, 0])["r2"]
     return float(np.mean(scores.correct(data.y_test, given)))
 
@@ -142,7 +142,7 @@ def _score(data: Dataset, given: Array) -> float:
 def _interval(reference: Reference, given: Array) -> tuple[float, float]:
     """Of the loss in score. R² falls by what MSE grows by, relative to itself, times 1 - R²."""
     data, plain = reference.data, reference.outputs
-    if isinstance(data, TableData):
+    if isinstance(data.signature.outputs, Numbers):
         found = verdict.regression(
             data.y_test, plain[:, 0], given[:, 0], margin=0.0, resamples=_RESAMPLES
         )

@@ -25,8 +25,8 @@ from octet.network import Network
 from octet.parameters import values
 from octet.signature import Pixels
 from stages import params
+from stages.dataset import Dataset
 from stages.params import Train
-from stages.tracked import ImageData
 from stages.train.architecture import Step
 from stages.train.augment import views
 from stages.train.plots import History
@@ -40,7 +40,7 @@ Floats32 = npt.NDArray[np.float32]
 
 
 def fit(
-    dataset: ImageData, steps: tuple[Step, ...], recipe: Train, device: torch.device
+    dataset: Dataset, steps: tuple[Step, ...], recipe: Train, device: torch.device
 ) -> tuple[Network, History]:
     """Train on the training images, and fold the batch normalisation.
 
@@ -118,7 +118,7 @@ def learning_rate(recipe: Train, progress: float) -> float:
 class _Batches:
     """Batches of standardized images in a seeded order, some of them noisy or augmented."""
 
-    def __init__(self, dataset: ImageData, scaler: Standardize, recipe: Train) -> None:
+    def __init__(self, dataset: Dataset, scaler: Standardize, recipe: Train) -> None:
         self._pixels, self._labels = dataset.x_train, dataset.y_train
         levels = np.arange(np.iinfo(np.uint8).max + 1)
         self._table = ((levels - scaler.mean[0]) / scaler.std[0]).astype(np.float32)

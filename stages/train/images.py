@@ -3,17 +3,18 @@
 import numpy as np
 import torch
 
+from octet.errors import OctetError
 from octet.network import Network
-from octet.signature import Pixels
+from octet.signature import Classes, Images, Pixels
+from stages.dataset import Dataset
 from stages.params import Augment, Cnn, Train
-from stages.tracked import ImageData
 from stages.train import cnn, kernels, plots
 from stages.train.architecture import plan
 from stages.train.augment import views
 
 
 def train(
-    dataset: ImageData, model: Cnn, recipe: Train, where: str
+    dataset: Dataset, model: Cnn, recipe: Train, where: str
 ) -> tuple[Network, dict[str, bytes]]:
     """A float network, and the plots of its training by the names of their files.
 
@@ -24,10 +25,13 @@ def train(
         where: the key of the model in params.yaml, for errors.
 
     Raises:
-        OctetError: as `architecture.plan`, `kernels.device` and `cnn.fit`.
+        OctetError: the data is not of images with classes; or as `architecture.plan`,
+            `kernels.device` and `cnn.fit`.
     """
-    images = dataset.signature
-    steps = plan(model, images.shape, len(images.classes), where)
+    images, outputs = dataset.signature.inputs, dataset.signature.outputs
+    if not isinstance(images, Images) or not isinstance(outputs, Classes):
+        raise OctetError(f"params.yaml: {where}: takes images with classes; run `dvc repro`")
+    steps = plan(model, images.shape, len(outputs.classes), where)
     device = kernels.device(recipe)
     if device.type == "cpu":
         kernels.pin()

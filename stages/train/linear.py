@@ -13,7 +13,8 @@ from octet.affine import Array, refuse_not_finite
 from octet.errors import OctetError
 from octet.layers import Layer, Linear, Standardize
 from octet.network import Network
-from stages.tracked import TableData
+from octet.signature import Columns
+from stages.dataset import Dataset
 
 _Integers = npt.NDArray[np.object_]
 
@@ -24,14 +25,15 @@ _SETTLED_BITS = 300
 _MOST_REFINEMENTS = 50
 
 
-def fit(dataset: TableData, standardize: bool) -> Network:
+def fit(dataset: Dataset, standardize: bool) -> Network:
     """Least squares on the training rows; the scaler, if any, becomes the first layer.
 
     Raises:
         OctetError: a feature is constant, or the features are linearly dependent, so that the
             coefficients are not determined.
     """
-    _refuse_constant(dataset.x_train, dataset.signature.features)
+    if isinstance(dataset.signature.inputs, Columns):
+        _refuse_constant(dataset.x_train, dataset.signature.inputs.features)
     # Units that are powers of 2 change no digit, and keep squares from overflowing and small
     # features from being lost beside large ones.
     unit = _power_of_2(dataset.x_train)

@@ -17,7 +17,7 @@ from octet.layers import Linear
 from octet.modelfile import storage
 from octet.network import Network
 from octet.signature import Columns, Numbers, Signature
-from stages.tracked import TableData, dump_dataset
+from stages.dataset import Dataset, dump_dataset
 from tests.conftest import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -64,7 +64,7 @@ def image(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     signature = Signature(Columns(("a", "b")), Numbers("price", "USD"))
     x, y = rng.normal(size=(20, 2)), rng.normal(size=20)
-    (tmp_path / "data").write_bytes(dump_dataset(TableData(x, y, x, y, signature)))
+    (tmp_path / "data").write_bytes(dump_dataset(Dataset(x, y, x, y, signature)))
     name, content = sample(tmp_path / "data")
     (app / name).write_bytes(content)
     digests = ""

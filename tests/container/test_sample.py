@@ -12,14 +12,14 @@ from container.sample import ROWS, sample
 from octet.errors import OctetError
 from octet.modelfile.arrays import dump_arrays
 from octet.signature import Classes, Columns, Images, Numbers, Signature
-from stages.tracked import ImageData, TableData, dump_dataset
+from stages.dataset import Dataset, dump_dataset
 
 RNG = np.random.default_rng(0)
 
 
-def table(rows: int) -> TableData:
+def table(rows: int) -> Dataset:
     x, y = RNG.normal(size=(rows, 2)) / 3, RNG.normal(size=rows) * 1e300
-    return TableData(
+    return Dataset(
         x, y, x, y, Signature(Columns(("age", 'name, "größe"')), Numbers("price", "USD"))
     )
 
@@ -40,7 +40,7 @@ def test_of_a_table_it_is_csv_with_every_digit_and_the_target(tmp_path: Path, ro
 def test_of_images_it_is_pixels_and_classes(tmp_path: Path, rows: int) -> None:
     x = RNG.integers(0, 17, (rows, 1, 3, 2), np.uint8)
     y = RNG.integers(0, 2, rows, np.uint8)
-    data = ImageData(x, y, x, y, Signature(Images((1, 3, 2), 16), Classes(("a", "b"))))
+    data = Dataset(x, y, x, y, Signature(Images((1, 3, 2), 16), Classes(("a", "b"))))
     (tmp_path / "data").write_bytes(dump_dataset(data))
     name, content = sample(tmp_path / "data")
     assert name == "sample.safetensors"

@@ -341,7 +341,7 @@ def test_images_give_a_class_and_the_output_of_each(tmp_path: Path, bits: int) -
     save_file({"x_test": x, "y_test": labels}, tmp_path / "data.safetensors")
     done = octet("predict", path, tmp_path / "data.safetensors", "--summary")
     outputs = inference.run(network, x)
-    classes = network.signature.classes
+    classes = network.signature.outputs.classes
     head, *lines = [line.split(",") for line in done.stdout.splitlines()]
     assert head == ["class", *classes]
     assert [line[0] for line in lines] == [classes[i] for i in outputs.argmax(axis=1)]

@@ -13,8 +13,8 @@ from octet.network import Network
 from octet.quantizer.network import quantize_network
 from octet.runtime import integer
 from octet.signature import Input
-from stages import params, tracked
-from stages.tracked import ImageData, load_dataset
+from stages import params, paths
+from stages.dataset import load_dataset
 from tests.conftest import Clone, new_clone_at
 
 pytestmark = [
@@ -62,8 +62,7 @@ def test_every_code_of_every_layer_for_every_test_image_is_that_of_onnxruntime(
 ) -> None:
     monkeypatch.chdir(everything.path)
     data = load_dataset(system)
-    assert isinstance(data, ImageData)
-    network = storage.load_network(tracked.float_path(system))
+    network = storage.load_network(paths.float_path(system))
     # Which codes are chosen does not matter here, so take those that are found fastest.
     quant = (
         params.load()
@@ -86,7 +85,7 @@ def test_the_committed_networks_give_the_codes_of_onnxruntime_too(
     everything: Clone, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
     monkeypatch.chdir(everything.path)
-    network = storage.load_network(tracked.quantized_path(system))
+    network = storage.load_network(paths.quantized_path(system))
     assert differing_codes(network, load_dataset(system).x_test) == {}
 
 

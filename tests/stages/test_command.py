@@ -17,22 +17,22 @@ from octet.layers import Linear
 from octet.modelfile import storage
 from octet.network import Network
 from octet.signature import Classes, Columns, Images, Numbers, Signature
-from stages import tracked
-from stages.tracked import ImageData, TableData
+from stages import paths
+from stages.dataset import Dataset, dump_dataset
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "diabetes"
 STAGES = ("load", "train", "quantize", "evaluate")
-DATA = tracked.data_path(SYSTEM)
-FLOAT = tracked.float_path(SYSTEM)
-QUANTIZED = tracked.quantized_path(SYSTEM)
-METRICS = tracked.metrics_path(SYSTEM)
-DRAWN = {tracked.plot_path(SYSTEM, name) for name in ("training.csv", "views.png")}
-PREDICTED = {tracked.plot_path(SYSTEM, name) for name in ("predictions.csv", "outputs.safetensors")}
+DATA = paths.data_path(SYSTEM)
+FLOAT = paths.float_path(SYSTEM)
+QUANTIZED = paths.quantized_path(SYSTEM)
+METRICS = paths.metrics_path(SYSTEM)
+DRAWN = {paths.plot_path(SYSTEM, name) for name in ("training.csv", "views.png")}
+PREDICTED = {paths.plot_path(SYSTEM, name) for name in ("predictions.csv", "outputs.safetensors")}
 OUTPUTS = {
     "load": {DATA},
     "train": {FLOAT, *DRAWN},
-    "quantize": {QUANTIZED, *(tracked.apart_path(SYSTEM, bits) for bits in tracked.APART_BITS)},
+    "quantize": {QUANTIZED, *(paths.apart_path(SYSTEM, bits) for bits in paths.APART_BITS)},
     "evaluate": {METRICS, *PREDICTED},
 }
 
@@ -167,8 +167,8 @@ def test_a_stage_run_again_replaces_what_is_there_by_the_same_bytes(tree: Tree) 
 
 @pytest.mark.parametrize("stage", ["load", "evaluate"])
 def test_a_system_that_is_not_there_is_answered_in_one_line(tree: Tree, stage: str) -> None:
-    tree.write(tracked.data_path("nosuch"), b"old")
-    tree.write(tracked.metrics_path("nosuch"), b"old")
+    tree.write(paths.data_path("nosuch"), b"old")
+    tree.write(paths.metrics_path("nosuch"), b"old")
     line = tree.refusal(stage, "nosuch")
     assert line.startswith("error: params.yaml: systems: got 'nosuch'; allowed are ")
     assert SYSTEM in line
@@ -216,7 +216,7 @@ def other_width(content: bytes) -> bytes:
     signature = Signature(Columns(("a", "b")), Numbers("target", "unit"))
     if b"x_train" in content:
         x, y = np.random.default_rng(0).normal(size=(9, 2)), np.arange(9.0)
-        return tracked.dump_dataset(TableData(x, y, x, y, signature))
+        return dump_dataset(Dataset(x, y, x, y, signature))
     return storage.dump_network(Network((Linear(np.ones((1, 2)), np.ones(1)),), signature))
 
 
@@ -224,9 +224,7 @@ def images(content: bytes) -> bytes:
     """A good data file, but of another kind than the system's model takes."""
     del content
     x, y = np.zeros((9, 1, 4, 4), np.uint8), np.zeros(9, np.uint8)
-    return tracked.dump_dataset(
-        ImageData(x, y, x, y, Signature(Images((1, 4, 4), 16), Classes(("0", "1"))))
-    )
+    return dump_dataset(Dataset(x, y, x, y, Signature(Images((1, 4, 4), 16), Classes(("0", "1")))))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +252,7 @@ def test_a_float_model_is_not_made_from_a_quantized_one(tree: Tree) -> None:
 
 
 def test_a_stage_leaves_what_is_not_its_own(tree: Tree) -> None:
-    for path in (tracked.plot_path(SYSTEM, "notes.txt"), FLOAT.with_name("notes.txt")):
+    for path in (paths.plot_path(SYSTEM, "notes.txt"), FLOAT.with_name("notes.txt")):
         tree.write(path, b"not of this run")
     before = tree.files()
     for stage in OUTPUTS:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from octet.errors import OctetError
-from stages import lock, params, tracked
+from stages import lock, params, paths
 from stages.lock import Output
 from tests.conftest import ROOT
 
@@ -24,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_model_has_its_digest() -> None:
     found = {output.path: output for output in lock.load()}
     for system in params.load().systems:
-        output = found[tracked.quantized_path(system)]
+        output = found[paths.quantized_path(system)]
         assert output.stage == f"quantize@{system}"
         assert lock.digest_of(output.path) == output.md5
         assert len(output.md5) == 32

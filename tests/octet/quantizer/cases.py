@@ -14,9 +14,9 @@ from octet.quantizer.layer import weights_only
 from octet.runtime import floating
 from octet.signature import Classes, Images, Pixels, Signature
 from stages import params
+from stages.dataset import Dataset
 from stages.load import images
 from stages.params import Calibration, Cnn, Quant
-from stages.tracked import ImageData
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
 
@@ -114,7 +114,7 @@ def random_cnn(rng: np.random.Generator) -> Network:
 
 
 @cache
-def digits() -> tuple[Network, ImageData]:
+def digits() -> tuple[Network, Dataset]:
     """A network of some thousand parameters, trained on scikit-learn's digits in half a second."""
     known = params.load()
     dataset = images.load("digits", known.split)

@@ -20,9 +20,9 @@ from octet.modelfile.storage import Sizes
 from octet.network import Network
 from octet.parameters import Quantized, values
 from octet.signature import Columns, Numbers, Signature
+from stages.dataset import Dataset
 from stages.evaluate import metrics
 from stages.params import Gates
-from stages.tracked import TableData
 
 FEATURES = 8
 SIGNATURE = Signature(Columns(tuple(f"f{i}" for i in range(FEATURES))), Numbers("target", "unit"))
@@ -40,11 +40,11 @@ METRICS = Path("metrics/small.json")
 Sized = Callable[[Network], Sizes]
 
 
-def data() -> TableData:
+def data() -> Dataset:
     rng = np.random.default_rng(0)
     x, noise = rng.normal(size=(60, FEATURES)), rng.normal(size=60)
     y = x @ np.arange(1.0, FEATURES + 1) + 3 + noise
-    return TableData(x[:40], y[:40], x[40:], y[40:], SIGNATURE)
+    return Dataset(x[:40], y[:40], x[40:], y[40:], SIGNATURE)
 
 
 def float_network(*before: Layer) -> Network:

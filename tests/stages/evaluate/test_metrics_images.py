@@ -18,11 +18,11 @@ from octet.network import Network
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import inference
 from octet.signature import Classes, Images, Signature
+from stages.dataset import Dataset
 from stages.evaluate import disturbed, metrics
 from stages.evaluate.metrics import Figures, Models
 from stages.params import Gates
 from stages.tasks import scores, verdict
-from stages.tracked import ImageData
 from tests.octet.quantizer.cases import digits, quant
 
 GATES = Gates(
@@ -208,7 +208,7 @@ def test_integers_are_near_enough_to_be_the_same_model(figures: Figures) -> None
     assert figures["fidelity"]["sqnr_db"] > 20
 
 
-def altered(network: Network, data: ImageData) -> dict[str, tuple[Network, ImageData]]:
+def altered(network: Network, data: Dataset) -> dict[str, tuple[Network, Dataset]]:
     """Networks and data that do not belong to the digits."""
     images = data.signature
     other = replace(images, classes=tuple("abcdefghij"))

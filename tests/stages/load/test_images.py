@@ -18,12 +18,12 @@ from sklearn.datasets import load_digits
 from octet.errors import OctetError
 from octet.signature import Pixels
 from stages import params
+from stages.dataset import Dataset, dump_dataset
 from stages.load import images
 from stages.load.images import IMAGES, MNIST, read_idx
 from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, fetch
 from stages.load.tables import TABLES
 from stages.params import Split
-from stages.tracked import ImageData, dump_dataset
 
 SHAPE = (5, 4, 3)
 END = "; put the original file there"
@@ -244,7 +244,7 @@ def test_every_data_set_that_params_allows_can_be_loaded() -> None:
     assert set(TABLES) == set(params.TableName.__args__)
 
 
-def digits(split: Split = HOW) -> ImageData:
+def digits(split: Split = HOW) -> Dataset:
     return images.load("digits", split)
 
 
@@ -272,11 +272,11 @@ def test_digits_are_8_by_8_in_16_greys_of_10_classes() -> None:
     for part in (data.x_train, data.y_train, data.x_test, data.y_test):
         assert part.dtype == np.uint8
     for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
-        assert (x.min(), x.max()) == (0, data.signature.white)
+        assert (x.min(), x.max()) == (0, data.signature.inputs.white)
         assert set(y.tolist()) == set(range(10))
-    assert data.signature.white == 16
+    assert data.signature.inputs.white == 16
     assert data.signature.shape == (1, 8, 8)
-    assert data.signature.classes == tuple("0123456789")
+    assert data.signature.outputs.classes == tuple("0123456789")
 
 
 def test_a_seed_splits_the_digits_alike_every_time_and_another_seed_otherwise() -> None:
@@ -349,8 +349,10 @@ def test_mnist_is_70_000_pictures_of_28_by_28_in_256_greys(mirror: Path) -> None
     parts: list[npt.NDArray[Any]] = [data.x_train, data.y_train, data.x_test, data.y_test]
     assert all(part.dtype == np.uint8 for part in parts)
     assert data.signature.shape == (1, 28, 28)
-    assert (data.x_train.max(), data.x_test.max()) == (255, 255) == (data.signature.white,) * 2
-    assert data.signature.classes == tuple("0123456789")
+    assert (
+        (data.x_train.max(), data.x_test.max()) == (255, 255) == (data.signature.inputs.white,) * 2
+    )
+    assert data.signature.outputs.classes == tuple("0123456789")
     # As LeCun's page has it, the first labels; and how many there are of each digit.
     assert data.y_train[:5].tolist() == [5, 0, 4, 1, 9]
     assert data.y_test[:5].tolist() == [7, 2, 1, 0, 4]

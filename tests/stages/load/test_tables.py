@@ -106,7 +106,7 @@ def test_diabetes_is_the_unscaled_table_that_scikit_learn_carries() -> None:
     assert table.x.shape == (442, 10)
     np.testing.assert_array_equal(table.x, bunch.data)
     np.testing.assert_array_equal(table.y, bunch.target)
-    assert table.signature.features == tuple(bunch.feature_names)
+    assert table.signature.inputs.features == tuple(bunch.feature_names)
     assert table.x.dtype == table.y.dtype == np.float64
 
 
@@ -137,7 +137,7 @@ def test_california_has_the_columns_that_its_names_say(published: bytes, mirrore
     table = california()
     raw = np.loadtxt(io.BytesIO(published), delimiter=",")
     assert digest(raw) == RAW
-    column = dict(zip(table.signature.features, table.x.T, strict=True))
+    column = dict(zip(table.signature.inputs.features, table.x.T, strict=True))
     households = raw[:, 6]
     np.testing.assert_array_equal(column["MedInc"], raw[:, 7])
     np.testing.assert_array_equal(column["HouseAge"], raw[:, 2])

@@ -14,12 +14,12 @@ from octet.network import Network
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import inference
 from octet.signature import Classes, Columns, Images, Numbers, Signature
-from stages import tracked
+from stages import paths
+from stages.dataset import Dataset, dump_dataset
 from stages.evaluate import metrics
 from stages.evaluate import plots as evaluate_plots
 from stages.params import Params, Quant
 from stages.sweep import points
-from stages.tracked import Dataset, ImageData, TableData
 from stages.train import images
 from tests.octet.quantizer.cases import quant, random_cnn, random_images, random_inputs
 from tests.stages import documents
@@ -60,49 +60,49 @@ def _table() -> tuple[str, Network, Dataset, Quant]:
     y = x @ weight[0] + bias[0] + 0.1 * rng.normal(size=len(x))
     signature = Signature(Columns(HOSTILE), Numbers("target", HOSTILE[0]))
     layers = (Standardize(x.mean(axis=0), x.std(axis=0)), Linear(weight * x.std(axis=0), bias))
-    return TABLE, Network(layers, signature), TableData(x, y, x, y, signature), quant()
+    return TABLE, Network(layers, signature), Dataset(x, y, x, y, signature), quant()
 
 
 def _images() -> tuple[str, Network, Dataset, Quant]:
     rng = np.random.default_rng(1)
     network = random_cnn(rng)
-    classes = HOSTILE[: len(network.signature.classes)]
+    classes = HOSTILE[: len(network.signature.outputs.classes)]
     signature = Signature(
-        Images(network.signature.shape, network.signature.white), Classes(classes)
+        Images(network.signature.shape, network.signature.inputs.white), Classes(classes)
     )
     x = random_images(rng, 200)
     said = np.argmax(inference.run(network, x), axis=1).astype(np.uint8)
     y = np.where(rng.random(len(x)) < 0.1, rng.integers(0, len(classes), len(x)), said)
-    data = ImageData(x, y.astype(np.uint8), x, y.astype(np.uint8), signature)
+    data = Dataset(x, y.astype(np.uint8), x, y.astype(np.uint8), signature)
     how = quant(activations="uint8", granularity="per_channel", bits=3)
     return IMAGES, Network(network.layers, signature), data, how
 
 
 def _write_system(name: str, network: Network, data: Dataset, how: Quant, params: Params) -> None:
-    apart = quantize_apart(network, data.x_train, how, tracked.APART_BITS)
+    apart = quantize_apart(network, data.x_train, how, paths.APART_BITS)
     models = {
-        tracked.float_path(name): network,
-        tracked.quantized_path(name): quantize_network(network, data.x_train, how),
-        **{tracked.apart_path(name, bits): each for bits, each in apart.items()},
+        paths.float_path(name): network,
+        paths.quantized_path(name): quantize_network(network, data.x_train, how),
+        **{paths.apart_path(name, bits): each for bits, each in apart.items()},
     }
     for path, each in models.items():
         _put(path, storage.dump_network(each))
-    _put(tracked.data_path(name), tracked.dump_dataset(data))
-    pair = tracked.float_path(name), tracked.quantized_path(name)
+    _put(paths.data_path(name), dump_dataset(data))
+    pair = paths.float_path(name), paths.quantized_path(name)
     stored = metrics.Models(
         *(storage.load_network(path) for path in pair),
-        {bits: storage.load_network(tracked.apart_path(name, bits)) for bits in apart},
+        {bits: storage.load_network(paths.apart_path(name, bits)) for bits in apart},
         tuple(storage.sizes(path) for path in pair),
     )
     found = metrics.compare(stored, data, params.gates_of(name))
-    path = tracked.metrics_path(name)
+    path = paths.metrics_path(name)
     _put(path, metrics.dump(found.figures, path))
     for file, content in evaluate_plots.files(name, data, found.outputs).items():
         _put(file, content)
-    if isinstance(data, ImageData):
-        white = data.signature.white
+    if isinstance(data.signature.inputs, Images):
+        white = data.signature.inputs.white
         sheet = images.contact_sheet(data.x_train, white, params.train.augment, 0)
-        _put(tracked.plot_path(name, "views.png"), sheet)
+        _put(paths.plot_path(name, "views.png"), sheet)
 
 
 def _write_sweep(name: str, network: Network, data: Dataset, how: Quant) -> None:
@@ -114,7 +114,7 @@ def _write_sweep(name: str, network: Network, data: Dataset, how: Quant) -> None
     ]
     found = [points.measure(reference, each) for each in ways]
     table = points.dump(name, points.in_float(reference), found)
-    _put(tracked.plot_path(name, "sweep.csv"), table)
+    _put(paths.plot_path(name, "sweep.csv"), table)
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from octet.errors import OctetError
 from octet.modelfile import storage
-from stages import tracked
+from stages import paths
 from stages.report import evidence, page, sheets, tables, vector, verdicts
 from stages.report.evidence import Evidence
 from tests.conftest import ROOT
@@ -200,7 +200,7 @@ def test_the_summary_has_the_sentences_and_the_figures_of_the_page(
 
 def test_a_verdict_on_images_is_a_sentence_in_points(tree: Path, tmp_path: Path) -> None:
     copy = small.copy(tree, tmp_path / "tree")
-    path = copy / tracked.metrics_path(small.IMAGES)
+    path = copy / paths.metrics_path(small.IMAGES)
     for key, value in {
         "change.accuracy": -0.0001,
         "verdict.low": -0.0005,
@@ -234,7 +234,7 @@ def test_worse_than_allowed_is_told_from_not_shown(
     copy = small.copy(tree, tmp_path / "tree")
     keys = ("low", "high", "margin", "non_inferior", "smallest_effect")
     for key, value in zip(keys, (*interval, 0.005, 0, 0.004), strict=True):
-        edit(copy / tracked.metrics_path(system), f"verdict.{key}", value)
+        edit(copy / paths.metrics_path(system), f"verdict.{key}", value)
     found = verdicts.judge(dict(zip(small.both(), read(copy), strict=True))[system])
     assert found.kind == kind
     assert ("could have shown is 0.40" in found.sentence) == (kind == "open")
@@ -276,7 +276,7 @@ def test_a_figure_that_is_missing_or_no_number_is_never_left_out(
 ) -> None:
     for i, value in enumerate((None, float("nan"), "0.5", True)):
         copy = small.copy(tree, tmp_path / f"tree{i}")
-        edit(copy / tracked.metrics_path(small.IMAGES), "fidelity.max_abs", value)
+        edit(copy / paths.metrics_path(small.IMAGES), "fidelity.max_abs", value)
         with pytest.raises(OctetError, match=r"metrics/digits.json: fidelity.max_abs: ") as caught:
             page.summary(read(copy))
         assert "dvc repro" in str(caught.value)
@@ -295,8 +295,8 @@ def test_a_sweep_that_is_not_there_is_said_to_be_missing(tree: Path, tmp_path: P
 def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> None:
     copy = small.copy(tree, tmp_path / "tree")
     for name in small.both():
-        network = storage.load_network(copy / tracked.float_path(name))
-        (copy / tracked.quantized_path(name)).write_bytes(storage.dump_network(network))
+        network = storage.load_network(copy / paths.float_path(name))
+        (copy / paths.quantized_path(name)).write_bytes(storage.dump_network(network))
     systems = read(copy)
     with contextlib.chdir(copy):
         text = page.page(systems)

@@ -7,6 +7,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from octet.signature import Classes, Images, Signature
+from stages.dataset import Dataset
 from stages.load import images
 from stages.params import (
     Augment,
@@ -20,7 +21,6 @@ from stages.params import (
     Params,
     Train,
 )
-from stages.tracked import ImageData
 from stages.train.architecture import Step, plan
 
 ROOT = Path(__file__).parents[3]
@@ -76,13 +76,13 @@ def planned(*layers: LayerSpec, image: tuple[int, int, int] = (1, 8, 8)) -> tupl
     return plan(cnn_of(*layers), image, CLASSES, WHERE)
 
 
-def pictures(rows: int = 48, shape: tuple[int, int, int] = (1, 8, 8), seed: int = 0) -> ImageData:
+def pictures(rows: int = 48, shape: tuple[int, int, int] = (1, 8, 8), seed: int = 0) -> Dataset:
     """Noise with labels: there is nothing to learn, but it trains."""
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 17, (rows, *shape), np.uint8)
     y = rng.integers(0, CLASSES, rows, np.uint8)
-    return ImageData(x, y, x[:5], y[:5], Signature(Images(shape, 16), Classes(tuple("0123456789"))))
+    return Dataset(x, y, x[:5], y[:5], Signature(Images(shape, 16), Classes(tuple("0123456789"))))
 
 
-def digits() -> ImageData:
+def digits() -> Dataset:
     return images.load("digits", COMMITTED.split)

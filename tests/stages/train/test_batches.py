@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages.tracked import ImageData
+from stages.dataset import Dataset
 from stages.train import cnn, kernels
 from stages.train.architecture import Step
 from stages.train.cnn import fit, standardize
@@ -44,7 +44,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     return batches
 
 
-def numbered(rows: int) -> ImageData:
+def numbered(rows: int) -> Dataset:
     """Pictures that differ from each other, each of one grey but for a black corner."""
     data = pictures(rows)
     x = np.zeros_like(data.x_train)
@@ -53,7 +53,7 @@ def numbered(rows: int) -> ImageData:
     return replace(data, x_train=x)
 
 
-def rows_of(batch: npt.NDArray[np.float32], data: ImageData) -> list[int | None]:
+def rows_of(batch: npt.NDArray[np.float32], data: Dataset) -> list[int | None]:
     """Which training image each row of a batch is, None where it is none of them."""
     scaler = standardize(data.x_train)
     levels = ((np.arange(256) - scaler.mean[0]) / scaler.std[0]).astype(np.float32)

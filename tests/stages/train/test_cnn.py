@@ -18,8 +18,8 @@ from octet.modelfile.storage import dump_network
 from octet.network import Network
 from octet.parameters import values
 from octet.runtime import inference
+from stages.dataset import Dataset
 from stages.params import LayerSpec, Train
-from stages.tracked import ImageData
 from stages.train import cnn, kernels
 from stages.train.architecture import Step, plan
 from stages.train.cnn import centre, fit, fold, learning_rate, standardize
@@ -52,7 +52,7 @@ def _pinned() -> None:
     kernels.pin()
 
 
-def trained(data: ImageData, how: Train, steps: tuple[Step, ...] = SMALL) -> bytes:
+def trained(data: Dataset, how: Train, steps: tuple[Step, ...] = SMALL) -> bytes:
     return dump_network(fit(data, steps, how, CPU)[0])
 
 
@@ -61,7 +61,7 @@ def accuracy(network: Network, x: npt.NDArray[np.uint8], y: npt.NDArray[np.uint8
 
 
 @pytest.fixture(scope="module")
-def learnt() -> tuple[ImageData, Network, History]:
+def learnt() -> tuple[Dataset, Network, History]:
     """The digits as params.yaml trains them."""
     kernels.pin()
     data = digits()
@@ -70,7 +70,7 @@ def learnt() -> tuple[ImageData, Network, History]:
 
 
 def test_the_committed_recipe_learns_the_digits(
-    learnt: tuple[ImageData, Network, History],
+    learnt: tuple[Dataset, Network, History],
 ) -> None:
     data, network, history = learnt
     assert accuracy(network, data.x_test, data.y_test) > 0.95
@@ -78,7 +78,7 @@ def test_the_committed_recipe_learns_the_digits(
     assert history.loss[-1] < history.loss[0]
 
 
-def test_a_network_is_what_a_model_file_holds(learnt: tuple[ImageData, Network, History]) -> None:
+def test_a_network_is_what_a_model_file_holds(learnt: tuple[Dataset, Network, History]) -> None:
     data, network, _ = learnt
     kinds = [type(layer) for layer in network.layers]
     convolution = [Conv2d, Relu]

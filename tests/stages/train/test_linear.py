@@ -17,17 +17,17 @@ from octet.network import Network
 from octet.parameters import values
 from octet.runtime import floating
 from octet.signature import Columns, Numbers, Signature
+from stages.dataset import Dataset
 from stages.load import tables
 from stages.params import Split
-from stages.tracked import TableData
 from stages.train.linear import fit, refine
 
 SEEDS = range(6)
 
 
-def dataset(x: Array, y: Array) -> TableData:
+def dataset(x: Array, y: Array) -> Dataset:
     names = tuple(f"f{i}" for i in range(x.shape[1]))
-    return TableData(x, y, x[:2], y[:2], Signature(Columns(names), Numbers("target", "unit")))
+    return Dataset(x, y, x[:2], y[:2], Signature(Columns(names), Numbers("target", "unit")))
 
 
 def problem(seed: int) -> tuple[Array, Array]:
@@ -41,7 +41,7 @@ def problem(seed: int) -> tuple[Array, Array]:
     return x, y
 
 
-def diabetes() -> TableData:
+def diabetes() -> Dataset:
     return tables.split(tables.load("diabetes"), Split(test_size=0.2, random_state=42))
 
 
@@ -247,7 +247,7 @@ def test_a_network_keeps_the_meaning_of_its_columns_and_knows_of_no_rounding() -
 def test_test_rows_have_no_say() -> None:
     x, y = problem(0)
     data = dataset(x, y)
-    other = TableData(x, y, x[:2] * 9, y[:2] - 9, data.signature)
+    other = Dataset(x, y, x[:2] * 9, y[:2] - 9, data.signature)
     np.testing.assert_array_equal(
         coefficients(fit(other, standardize=True)), coefficients(fit(data, standardize=True))
     )

@@ -11,10 +11,10 @@ from octet.errors import OctetError
 from octet.layers import Conv2d
 from octet.modelfile import storage
 from octet.runtime import floating
-from stages import tracked
+from stages import paths
+from stages.dataset import Dataset, dump_dataset
 from stages.load import tables
 from stages.params import Params, System
-from stages.tracked import Dataset, TableData
 from stages.train.__main__ import train
 from tests.stages.train.small import COMMITTED, digits, pictures
 
@@ -23,15 +23,15 @@ from tests.stages.train.small import COMMITTED, digits, pictures
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the data of the stages lies."""
     monkeypatch.chdir(tmp_path)
-    tracked.data_path("any").parent.mkdir()
+    paths.data_path("any").parent.mkdir()
 
 
-def table() -> TableData:
+def table() -> Dataset:
     return tables.split(tables.load("diabetes"), COMMITTED.split)
 
 
 def with_data(system: str, dataset: Dataset) -> None:
-    tracked.data_path(system).write_bytes(tracked.dump_dataset(dataset))
+    paths.data_path(system).write_bytes(dump_dataset(dataset))
 
 
 def params(**train_keys: object) -> Params:
@@ -56,9 +56,9 @@ def refusal(system: str, checked: Params) -> str:
 def test_a_table_makes_a_network_its_loss_and_a_sheet_of_rows() -> None:
     with_data("diabetes", table())
     made = train("diabetes", COMMITTED)
-    loss, sheet = (tracked.plot_path("diabetes", name) for name in ("training.csv", "views.png"))
-    assert set(made) == {tracked.float_path("diabetes"), loss, sheet}
-    Path("float").write_bytes(made[tracked.float_path("diabetes")])
+    loss, sheet = (paths.plot_path("diabetes", name) for name in ("training.csv", "views.png"))
+    assert set(made) == {paths.float_path("diabetes"), loss, sheet}
+    Path("float").write_bytes(made[paths.float_path("diabetes")])
     network, data = storage.load_network(Path("float")), table()
     errors = floating.run(network, data.x_train)[:, 0] - data.y_train
     header, row = made[loss].decode().splitlines()
@@ -71,9 +71,9 @@ def test_a_table_makes_a_network_its_loss_and_a_sheet_of_rows() -> None:
 def test_images_make_a_network_its_history_and_a_sheet_of_views() -> None:
     with_data("digits", digits())
     made = train("digits", params())
-    history, sheet = (tracked.plot_path("digits", name) for name in ("training.csv", "views.png"))
-    assert set(made) == {tracked.float_path("digits"), history, sheet}
-    Path("float").write_bytes(made[tracked.float_path("digits")])
+    history, sheet = (paths.plot_path("digits", name) for name in ("training.csv", "views.png"))
+    assert set(made) == {paths.float_path("digits"), history, sheet}
+    Path("float").write_bytes(made[paths.float_path("digits")])
     network = storage.load_network(Path("float"))
     assert network.signature == digits().signature
     assert [type(layer) for layer in network.layers].count(Conv2d) == 3
@@ -91,7 +91,7 @@ def test_the_stage_makes_the_same_bytes_every_time() -> None:
 
 def test_a_systems_own_keys_are_those_of_its_training() -> None:
     with_data("digits", digits())
-    float_path = tracked.float_path("digits")
+    float_path = paths.float_path("digits")
     first = train("digits", params())[float_path]
     assert train("digits", params(seed=1))[float_path] != first
     common = COMMITTED.train.model_copy(update={"seed": 1, "epochs": 7})
@@ -101,7 +101,7 @@ def test_a_systems_own_keys_are_those_of_its_training() -> None:
 
 def test_the_sheet_shows_the_views_of_the_recipe() -> None:
     with_data("digits", digits())
-    sheet = tracked.plot_path("digits", "views.png")
+    sheet = paths.plot_path("digits", "views.png")
     still = dict.fromkeys(("rotation", "translation", "scale", "perspective", "crop"), 0)
     recipes = params(), params(augment=still), params(seed=1)
     assert len({train("digits", each)[sheet] for each in recipes}) == 3
@@ -115,7 +115,7 @@ def test_data_of_another_kind_than_the_model_takes_are_refused(
 ) -> None:
     with_data(system, dataset())
     message = refusal(system, COMMITTED)
-    assert message.startswith(f"{tracked.data_path(system)}: no data for a {kind}; ")
+    assert message.startswith(f"{paths.data_path(system)}: no data for a {kind}; ")
 
 
 def test_an_architecture_that_does_not_fit_the_data_is_named_by_its_key() -> None:
@@ -135,4 +135,4 @@ def test_a_budget_that_is_too_small_is_named_by_its_key() -> None:
 def test_missing_data_are_answered_with_what_makes_them() -> None:
     message = refusal("digits", COMMITTED)
     missing = "no such file; if it is one of the pipeline's, `dvc repro` makes it"
-    assert message == f"{tracked.data_path('digits')}: {missing}"
+    assert message == f"{paths.data_path('digits')}: {missing}"

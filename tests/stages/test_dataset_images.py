@@ -15,9 +15,9 @@ from octet.layers import Flatten, Linear
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays
 from octet.network import Network
-from octet.signature import Classes, Images, Signature
-from stages import tracked
-from stages.tracked import ImageData, TableData
+from octet.signature import Classes, Columns, Images, Signature
+from stages import paths
+from stages.dataset import Dataset, dump_dataset, load_dataset
 
 SYSTEM = "small"
 PARTS = ("x_train", "y_train", "x_test", "y_test")
@@ -30,11 +30,11 @@ HEADER = {"shape": list(SHAPE), "white": WHITE, "classes": list(CLASSES)}
 fixed = settings(deadline=None, derandomize=True)
 
 
-def dataset() -> ImageData:
+def dataset() -> Dataset:
     rng = np.random.default_rng(0)
     x_train, x_test = (rng.integers(0, WHITE + 1, (n, *SHAPE), np.uint8) for n in ROWS.values())
     y_train, y_test = (rng.integers(0, len(CLASSES), n, np.uint8) for n in ROWS.values())
-    return ImageData(
+    return Dataset(
         x_train, y_train, x_test, y_test, Signature(Images(SHAPE, WHITE), Classes(CLASSES))
     )
 
@@ -53,7 +53,7 @@ def without(key: str) -> dict[str, Any]:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    path = tracked.data_path(SYSTEM)
+    path = paths.data_path(SYSTEM)
     path.parent.mkdir()
     return path
 
@@ -61,7 +61,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refusal(file: Path, content: bytes) -> str:
     file.write_bytes(content)
     with pytest.raises(OctetError) as caught:
-        tracked.load_dataset(SYSTEM)
+        load_dataset(SYSTEM)
     assert_one_line(file, str(caught.value))
     return str(caught.value)
 
@@ -73,9 +73,8 @@ def assert_one_line(file: Path, message: str) -> None:
 
 def test_what_is_written_is_what_is_read(file: Path) -> None:
     written = dataset()
-    file.write_bytes(tracked.dump_dataset(written))
-    read = tracked.load_dataset(SYSTEM)
-    assert isinstance(read, ImageData)
+    file.write_bytes(dump_dataset(written))
+    read = load_dataset(SYSTEM)
     assert read.signature == written.signature
     for name in PARTS:
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name), strict=True)
@@ -83,7 +82,7 @@ def test_what_is_written_is_what_is_read(file: Path) -> None:
 
 
 def test_the_helper_of_these_tests_writes_what_the_product_writes() -> None:
-    assert dumped() == tracked.dump_dataset(dataset())
+    assert dumped() == dump_dataset(dataset())
 
 
 def test_black_and_white_and_every_label_are_read(file: Path) -> None:
@@ -91,7 +90,7 @@ def test_black_and_white_and_every_label_are_read(file: Path) -> None:
     x[3:] = WHITE
     y = np.arange(10, dtype=np.uint8)
     file.write_bytes(dumped(x_test=x, y_test=y))
-    read = tracked.load_dataset(SYSTEM)
+    read = load_dataset(SYSTEM)
     np.testing.assert_array_equal(read.x_test, x)
     np.testing.assert_array_equal(read.y_test, y)
 
@@ -115,14 +114,12 @@ def test_every_pixel_and_every_name_survives(
 ) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.integers(0, white + 1, (3, *shape), np.uint8), np.zeros(3, np.uint8)
-    written = ImageData(
-        x, y, x[:1], y[:1], Signature(Images(shape, white), Classes(tuple(classes)))
-    )
+    written = Dataset(x, y, x[:1], y[:1], Signature(Images(shape, white), Classes(tuple(classes))))
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path_factory.getbasetemp())
-        tracked.data_path(SYSTEM).parent.mkdir(exist_ok=True)
-        tracked.data_path(SYSTEM).write_bytes(tracked.dump_dataset(written))
-        read = tracked.load_dataset(SYSTEM)
+        paths.data_path(SYSTEM).parent.mkdir(exist_ok=True)
+        paths.data_path(SYSTEM).write_bytes(dump_dataset(written))
+        read = load_dataset(SYSTEM)
     assert read.signature == written.signature
     for name in PARTS:
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name), strict=True)
@@ -132,14 +129,14 @@ def test_the_same_images_make_the_same_bytes_however_they_lie_in_memory() -> Non
     rows = dataset()
     strided = np.repeat(rows.x_test, 2, axis=0)[::2]
     scattered = replace(rows, x_train=np.asfortranarray(rows.x_train), x_test=strided)
-    assert tracked.dump_dataset(scattered) == tracked.dump_dataset(rows)
+    assert dump_dataset(scattered) == dump_dataset(rows)
 
 
 def test_one_other_pixel_makes_other_bytes() -> None:
     other = dataset().x_train
     other[-1, -1, -1, -1] ^= 1
     changed = replace(dataset(), x_train=other)
-    assert tracked.dump_dataset(changed) != tracked.dump_dataset(dataset())
+    assert dump_dataset(changed) != dump_dataset(dataset())
 
 
 @pytest.mark.parametrize(
@@ -262,7 +259,7 @@ def test_a_table_is_not_taken_for_images(file: Path) -> None:
     header = {"features": ["a"], "target": "t", "unit": "u"}
     x, y = np.zeros((2, 1)), np.zeros(2)
     file.write_bytes(dumped(header, x_train=x, y_train=y, x_test=x, y_test=y))
-    assert isinstance(tracked.load_dataset(SYSTEM), TableData)
+    assert isinstance(load_dataset(SYSTEM).signature.inputs, Columns)
 
 
 def test_no_beginning_of_a_file_is_taken_for_the_whole(file: Path) -> None:
@@ -280,15 +277,14 @@ def test_a_changed_byte_is_other_data_or_an_error(
     content[place] = byte
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path_factory.getbasetemp())
-        file = tracked.data_path(SYSTEM)
+        file = paths.data_path(SYSTEM)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
         try:
-            read = tracked.load_dataset(SYSTEM)
+            read = load_dataset(SYSTEM)
         except OctetError as error:
             assert_one_line(file, str(error))
         else:
             shapes = [getattr(read, name).shape for name in PARTS]
             assert shapes == [(4, *SHAPE), (4,), (2, *SHAPE), (2,)]
-            assert isinstance(read, ImageData)
-            assert max(read.x_train.max(), read.x_test.max()) <= read.signature.white
+            assert max(read.x_train.max(), read.x_test.max()) <= read.signature.inputs.white

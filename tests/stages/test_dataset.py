@@ -19,17 +19,17 @@ from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays
 from octet.network import Network
 from octet.signature import Columns, Numbers, Signature
-from stages import tracked
-from stages.tracked import TableData
+from stages import paths
+from stages.dataset import Dataset, dump_dataset, load_dataset
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "small"
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def dataset() -> TableData:
+def dataset() -> Dataset:
     rng = np.random.default_rng(0)
-    return TableData(
+    return Dataset(
         x_train=rng.normal(size=(5, 3)),
         y_train=rng.normal(size=5),
         x_test=rng.normal(size=(2, 3)),
@@ -49,7 +49,7 @@ def dumped(header: dict[str, Any] | None = None, **parts: npt.NDArray[Any] | Non
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    path = tracked.data_path(SYSTEM)
+    path = paths.data_path(SYSTEM)
     path.parent.mkdir()
     return path
 
@@ -57,7 +57,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refusal(file: Path, content: bytes) -> str:
     file.write_bytes(content)
     with pytest.raises(OctetError) as caught:
-        tracked.load_dataset(SYSTEM)
+        load_dataset(SYSTEM)
     assert_one_line(file, str(caught.value))
     return str(caught.value)
 
@@ -70,10 +70,10 @@ def assert_one_line(file: Path, message: str) -> None:
 def test_the_stages_write_where_dvc_looks() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     for stage, path in [
-        ("load", tracked.data_path),
-        ("train", tracked.float_path),
+        ("load", paths.data_path),
+        ("train", paths.float_path),
         *(
-            (stage, lambda system, file=file: tracked.plot_path(system, file))
+            (stage, lambda system, file=file: paths.plot_path(system, file))
             for stage, file in [
                 ("train", "training.csv"),
                 ("train", "views.png"),
@@ -82,12 +82,12 @@ def test_the_stages_write_where_dvc_looks() -> None:
                 ("sweep", "sweep.csv"),
             ]
         ),
-        ("quantize", tracked.quantized_path),
+        ("quantize", paths.quantized_path),
         *(
-            ("quantize", lambda system, bits=bits: tracked.apart_path(system, bits).parent)
-            for bits in tracked.APART_BITS
+            ("quantize", lambda system, bits=bits: paths.apart_path(system, bits).parent)
+            for bits in paths.APART_BITS
         ),
-        ("evaluate", tracked.metrics_path),
+        ("evaluate", paths.metrics_path),
     ]:
         work = stages[stage]["do"]
         written = [name for out in work.get("outs", []) + work.get("metrics", []) for name in out]
@@ -96,8 +96,8 @@ def test_the_stages_write_where_dvc_looks() -> None:
 
 def test_what_is_written_is_what_is_read(file: Path) -> None:
     written = dataset()
-    file.write_bytes(tracked.dump_dataset(written))
-    read = tracked.load_dataset(SYSTEM)
+    file.write_bytes(dump_dataset(written))
+    read = load_dataset(SYSTEM)
     assert read.signature == written.signature
     for name in PARTS:
         array = getattr(read, name)
@@ -123,10 +123,10 @@ def test_every_number_and_every_name_survives_to_the_bit(
 ) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path_factory.getbasetemp())
-        tracked.data_path(SYSTEM).parent.mkdir(exist_ok=True)
-        written = TableData(x, y, x[:1], y[:1], Columns(tuple(names), *names))
-        tracked.data_path(SYSTEM).write_bytes(tracked.dump_dataset(written))
-        read = tracked.load_dataset(SYSTEM)
+        paths.data_path(SYSTEM).parent.mkdir(exist_ok=True)
+        written = Dataset(x, y, x[:1], y[:1], Signature(Columns(tuple(names)), Numbers(*names)))
+        paths.data_path(SYSTEM).write_bytes(dump_dataset(written))
+        read = load_dataset(SYSTEM)
     assert read.signature == written.signature
     for name in PARTS:
         assert getattr(read, name).tobytes() == getattr(written, name).tobytes()
@@ -136,28 +136,28 @@ def test_the_same_data_makes_the_same_bytes_however_it_lies_in_memory() -> None:
     rows = dataset()
     strided = np.repeat(rows.x_test, 2, axis=0)[::2]
     scattered = replace(rows, x_train=np.asfortranarray(rows.x_train), x_test=strided)
-    assert tracked.dump_dataset(scattered) == tracked.dump_dataset(rows)
+    assert dump_dataset(scattered) == dump_dataset(rows)
 
 
 def test_other_data_makes_other_bytes() -> None:
     rows = dataset()
     other = rows.x_train.copy()
     other[-1, -1] = np.nextafter(other[-1, -1], np.inf)
-    assert tracked.dump_dataset(replace(rows, x_train=other)) != tracked.dump_dataset(rows)
+    assert dump_dataset(replace(rows, x_train=other)) != dump_dataset(rows)
 
 
 def test_a_missing_file_is_answered_with_what_makes_it(file: Path) -> None:
     with pytest.raises(
         OctetError, match=r"no such file; if it is one of the pipeline's, `dvc repro` makes it"
     ) as caught:
-        tracked.load_dataset(SYSTEM)
+        load_dataset(SYSTEM)
     assert str(caught.value).startswith(f"{file}: ")
 
 
 def test_a_folder_in_its_place_is_refused(file: Path) -> None:
     file.mkdir()
     with pytest.raises(OctetError, match=r"not a whole \.safetensors file"):
-        tracked.load_dataset(SYSTEM)
+        load_dataset(SYSTEM)
 
 
 def test_no_beginning_of_a_file_is_taken_for_the_whole(file: Path) -> None:
@@ -287,11 +287,11 @@ def test_a_changed_byte_is_other_data_or_an_error(
     content[place] = byte
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path_factory.getbasetemp())
-        file = tracked.data_path(SYSTEM)
+        file = paths.data_path(SYSTEM)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
         try:
-            read = tracked.load_dataset(SYSTEM)
+            read = load_dataset(SYSTEM)
         except OctetError as error:
             assert_one_line(file, str(error))
         else:

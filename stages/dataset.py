@@ -1,0 +1,107 @@
+"""The data of a system, split, and the file that holds it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from octet.affine import refuse_not_finite
+from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
+from octet.signature import Classes, Columns, Images, Numbers, Signature
+from stages.paths import data_path
+
+_LARGEST = 1e100  # so that squares and their sums are finite
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows to train on and rows to test on, and what they are.
+
+    Attributes:
+        x_train, x_test: `Columns` float64 ``(rows, features)``, or `Images` uint8
+            ``(rows, channels, height, width)``.
+        y_train, y_test: ``(rows,)``; of `Numbers` the targets, float64; of `Classes` the labels,
+            each the index of a class, uint8 (uint16 from 257 classes on).
+    """
+
+    x_train: AnyArray
+    y_train: AnyArray
+    x_test: AnyArray
+    y_test: AnyArray
+    signature: Signature
+
+
+def dump_dataset(dataset: Dataset) -> bytes:
+    """The bytes of the data file."""
+    arrays = {name: getattr(dataset, name) for name in _ARRAYS}
+    return dump_arrays(storage.dump_signature(dataset.signature), arrays)
+
+
+def load_dataset(system: str) -> Dataset:
+    """Read and check the data of a system.
+
+    Raises:
+        OctetError: the file is missing, damaged or foreign, its shapes do not belong together, or
+            it has values that are not allowed.
+    """
+    file = data_path(system)
+    header, arrays = load_arrays(file)
+    try:
+        signature = storage.load_signature(header)
+        parts = {name: arrays[name] for name in _ARRAYS}
+    except (KeyError, TypeError, ValueError) as error:
+        raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
+    for part in ("train", "test"):
+        x, y = parts[f"x_{part}"], parts[f"y_{part}"]
+        _refuse_other_shapes(x, y, signature, f"{file}: x_{part}", f"y_{part}")
+        _refuse_inputs(x, signature.inputs, f"{file}: x_{part}")
+        _refuse_truth(y, signature.outputs, f"{file}: y_{part}")
+    return Dataset(**parts, signature=signature)
+
+
+def _refuse_other_shapes(
+    x: AnyArray, y: AnyArray, signature: Signature, x_name: str, y_name: str
+) -> None:
+    x_type = np.dtype(np.float64 if isinstance(signature.inputs, Columns) else np.uint8)
+    y_type = _type_of_truth(signature.outputs)
+    allowed = (y.size, *signature.shape)
+    if x.shape != allowed or y.ndim != 1 or not y.size or (x.dtype, y.dtype) != (x_type, y_type):
+        raise OctetError(
+            f"{x_name}: got {x.dtype} of shape {x.shape}, with {y_name} {y.dtype} of shape "
+            f"{y.shape}; allowed is {x_type} of shape (rows, "
+            f"{', '.join(map(str, signature.shape))}), at least one row, with a {y_type} for each"
+        )
+
+
+def _type_of_truth(outputs: Numbers | Classes) -> np.dtype[Any]:
+    if isinstance(outputs, Numbers):
+        return np.dtype(np.float64)
+    return np.min_scalar_type(max(len(outputs.classes) - 1, 0))
+
+
+def _refuse_inputs(x: AnyArray, inputs: Columns | Images, name: str) -> None:
+    if isinstance(inputs, Columns):
+        _refuse_unusable(x, name)
+    else:
+        _refuse_above(x, inputs.white, name)
+
+
+def _refuse_truth(y: AnyArray, outputs: Numbers | Classes, name: str) -> None:
+    if isinstance(outputs, Numbers):
+        _refuse_unusable(y, name)
+    else:
+        _refuse_above(y, len(outputs.classes) - 1, name)
+
+
+def _refuse_unusable(array: AnyArray, name: str) -> None:
+    refuse_not_finite(array, name)
+    if (largest := np.max(np.abs(array), initial=0.0)) > _LARGEST:
+        raise OctetError(f"{name}: got {largest:g}; allowed is up to {_LARGEST:g}")
+
+
+def _refuse_above(array: AnyArray, most: int, name: str) -> None:
+    if (largest := int(np.max(array))) > most:
+        raise OctetError(f"{name}: got {largest}; allowed are 0 to {most}")
