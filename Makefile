@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Of which system `make container` makes an image.
 SYSTEM ?= california
 
-.PHONY: run gate verify container test check bench fuzz seeds lock
+.PHONY: run gate verify container test check docs bench fuzz seeds lock
 run: $(READY)
 	@python -m stages.commands.run
 
@@ -31,6 +31,12 @@ check: $(READY)
 	hadolint Dockerfile
 	zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+# Renews tables, printed output and the picture of the documents, from what is committed and reproduced.
+docs: $(READY)
+	python -m docs.tables
+	python -m docs.console
+	python -m docs.picture
 
 bench: $(READY)
 	python -m tests.bench_exact

@@ -1,0 +1,63 @@
+"""python -m docs.picture: docs/report.png, a system on the report's page as Chromium shows it."""
+
+import io
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+
+REPORT = Path("report/index.html")
+PICTURE = Path("docs/report.png")
+MOST_BYTES = 200_000
+_SYSTEM = "mnist-7k"
+_WIDTH, _HEIGHT = 1200, 890  # CSS pixels: the verdict and two rows of pictures
+_COLORS = 128
+
+
+def main() -> None:
+    """Write the picture, or exit with 1 and one line that says why there is none."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (browser and driver):
+        sys.exit("chromium: not installed; apt-get install chromium chromium-driver")
+    if not REPORT.exists():
+        sys.exit(f"{REPORT}: no such file; `dvc repro report` makes it")
+    content = smaller(screenshot(browser, driver))
+    if len(content) > MOST_BYTES:
+        sys.exit(f"{PICTURE}: got {len(content)} bytes; allowed are {MOST_BYTES}: lower _HEIGHT")
+    PICTURE.write_bytes(content)
+
+
+def screenshot(browser: str, driver: str) -> bytes:
+    """The section of a system, as PNG."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = ChromeOptions()
+        options.binary_location = browser
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",  # root has none
+            "--hide-scrollbars",
+            f"--user-data-dir={profile}",
+            f"--window-size={_WIDTH},{4 * _HEIGHT}",
+        ):
+            options.add_argument(argument)
+        with Chrome(options=options, service=ChromeService(driver)) as chrome:
+            chrome.get(REPORT.resolve().as_uri())
+            section = chrome.find_element(By.ID, f"system-{_SYSTEM}")
+            return bytes(section.screenshot_as_png)
+
+
+def smaller(png: bytes) -> bytes:
+    """The top of a picture in few colors, which is a third of the bytes."""
+    with Image.open(io.BytesIO(png)) as image:
+        top = image.crop((0, 0, image.width, _HEIGHT)).convert("RGB")
+    out = io.BytesIO()
+    top.quantize(_COLORS, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The documents, held against the tree: links, sizes, keys of metrics, and figures."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs import console, picture, tables
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+GLOSSARY = (ROOT / "docs/metrics.md").read_text()
+LAYER = r"\d+_(?!bits)"  # what a layer is called: its place and its kind
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    broken = [link for link in links if not leads_somewhere(page, link)]
+    assert not broken
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    """Of a file, or a heading in one; the web is not asked."""
+    path, _, heading = link.partition("#")
+    target = page.parent / path if path else page
+    if re.match(r"\w+:", link) or not target.exists():
+        return link.startswith("https:")
+    return not heading or heading in headings(target)
+
+
+def headings(page: Path) -> list[str]:
+    """Those of a page as GitHub names them in a link."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found]
+
+
+def test_every_page_is_within_reach_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert not [page.name for page in PAGES[1:] if f"{page.relative_to(ROOT)})" not in readme]
+
+
+def test_the_readme_fits_on_a_few_screens_and_its_picture_loads_quickly() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 10_000
+    assert len((ROOT / picture.PICTURE).read_bytes()) <= picture.MOST_BYTES
+
+
+def test_the_tables_of_figures_are_those_that_are_promised() -> None:
+    page = tables.PAGE.read_text()
+    assert tables.filled(page) == page
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "metrics").glob("*.json")), ids=lambda f: f.stem)
+def test_the_glossary_has_every_key_of_the_metrics(file: Path) -> None:
+    explained = re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", GLOSSARY)))
+    used = {key for key in keys(json.loads(file.read_text())) if not re.match(LAYER, key)}
+    assert used
+    assert not used - set(explained)
+
+
+def keys(group: dict[str, Any]) -> Iterator[str]:
+    for key, value in group.items():
+        yield key
+        if isinstance(value, dict):
+            yield from keys(value)
+
+
+def test_what_a_command_prints_is_renewed_and_what_is_left_out_stays_so() -> None:
+    printed = {"one": "new\n", "two": "noise\n| system | 2 |\nrow\n", "three": "noise\n"}
+    page = "```console\n$ one\n{}$ two\n...\n{}$ three\n...\n```\n```sh\n$ one\n```\n"
+    before, after = ("old\n", "| system | 1 |\n"), ("new\n", "| system | 2 |\nrow\n")
+    assert console.renewed(page.format(*before), printed.__getitem__) == page.format(*after)
