@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from octet.errors import OctetError
-from stages import params
+from stages.params.file import load_params
 
 PATH = Path("dvc.lock")
 FOLDER = ".dir"
@@ -41,7 +41,7 @@ def load() -> tuple[Output, ...]:
     Raises:
         OctetError: a file is missing, or not one of DVC's.
     """
-    systems = params.load().systems
+    systems = load_params().systems
     pipeline = _stages(_PIPELINE)
     locked = _stages(PATH)
     try:

@@ -11,8 +11,7 @@ import stages
 from octet import files
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import params
-from stages.params import Params
+from stages.params.file import Params, load_params
 
 Files = dict[Path, bytes]
 Stage = Callable[[str, Params], Files]
@@ -49,7 +48,7 @@ def _run(
 ) -> None:
     with one_line():
         arguments = parser.parse_args()
-        checked = params.load()
+        checked = load_params()
         try:
             with np.errstate(over="raise", divide="raise", invalid="raise"):
                 made = work(arguments, checked)

@@ -22,8 +22,9 @@ from octet.modelfile import storage
 from octet.network import Network
 from octet.parameters import values
 from octet.runtime import floating, inference, integer
-from stages import params, paths
+from stages import paths
 from stages.dataset import load_dataset
+from stages.params.file import load_params
 
 BATCHES = (1, 32, 64, 1000)
 REPEATS = 9
@@ -108,7 +109,7 @@ RUNTIMES = {
 
 def main() -> None:
     """Print a table for each MNIST system, and what pinned kernels cost in training."""
-    for name, system in params.load().systems.items():
+    for name, system in load_params().systems.items():
         if system.data == "mnist":
             print(f"\n{name}: images per second, median (least … most) of {REPEATS}\n")
             print("| runtime |" + "".join(f" batch {b} |" for b in BATCHES) + " peak MB | file |")
@@ -178,7 +179,7 @@ def train(how: str) -> float:
     from stages.train import cnn, kernels
     from stages.train.architecture import plan
 
-    checked = params.load()
+    checked = load_params()
     recipe = checked.train_of("mnist-7k")
     data = load_dataset("mnist-7k")
     count = 200 * recipe.batch

@@ -22,10 +22,11 @@ from octet.network import Network
 from octet.quantizer import calibration
 from octet.quantizer.network import quantize_network
 from octet.runtime import inference
-from stages import params
 from stages.dataset import Dataset, load_dataset
 from stages.evaluate import disturbed
-from stages.params import Calibration, Cnn, Params, Quant
+from stages.params.file import Params, load_params
+from stages.params.models import NetworkModel
+from stages.params.quant import Calibration, Quant
 from stages.tasks import scores
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
@@ -49,7 +50,7 @@ Found = dict[tuple[str, str, int], float]
 
 def main() -> None:
     """Train each MNIST system five times, quantize it in every way, and print two tables."""
-    checked = params.load()
+    checked = load_params()
     systems = [name for name, system in checked.systems.items() if system.data == "mnist"]
     work = [joblib.delayed(measure)(checked, *task) for task in itertools.product(systems, SEEDS)]
     found: list[Found] = joblib.Parallel(n_jobs=2)(work)
@@ -74,7 +75,7 @@ def measure(checked: Params, name: str, seed: int) -> Found:
     torch.set_num_threads(1)
     data, quant = load_dataset(name), checked.quant_of(name)
     model = checked.systems[name].model
-    assert isinstance(model, Cnn)
+    assert isinstance(model, NetworkModel)
     kernels.pin()
     recipe = checked.train_of(name).model_copy(update={"seed": seed})
     steps = plan(model, data.signature.shape, len(data.signature.outputs.classes), name)

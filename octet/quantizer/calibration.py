@@ -14,7 +14,7 @@ from octet.network import Network, label
 from octet.quantizer.spool import batches
 from octet.runtime import floating
 from octet.signature import Input
-from stages.params import Calibration
+from stages.params.quant import Calibration
 
 BITS = 8
 _BINS = 4096

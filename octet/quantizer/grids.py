@@ -6,7 +6,7 @@ import numpy as np
 
 from octet import affine
 from octet.affine import Array, Grid
-from stages.params import Quant
+from stages.params.quant import Quant
 
 
 @dataclass(frozen=True)

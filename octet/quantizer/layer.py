@@ -13,7 +13,7 @@ from octet.quantizer.hessian import Moments, factor, output_error
 from octet.quantizer.rounding import Codes, Lattice, lattice, nearest
 from octet.quantizer.search import best_shrink, round_rows
 from octet.runtime import integer
-from stages.params import Quant
+from stages.params.quant import Quant
 
 Figures = dict[str, float]
 

@@ -17,7 +17,7 @@ from octet.quantizer.layer import Figures, for_integers, parameters, weights_onl
 from octet.quantizer.spool import Spool
 from octet.runtime import floating
 from octet.signature import Images, Input
-from stages.params import Quant
+from stages.params.quant import Quant
 
 
 def quantize_network(network: Network, x: Input, quant: Quant) -> Network:

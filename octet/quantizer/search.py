@@ -9,7 +9,7 @@ from octet.affine import Array
 from octet.quantizer.hessian import factor, output_error
 from octet.quantizer.proof.exact import Certificate, exact
 from octet.quantizer.rounding import Codes, Lattice, descend, gptq, nearest
-from stages.params import Quant, Rounding
+from stages.params.quant import Quant, Rounding
 
 # Factors on the two ends of the range, first over all of it and then around the best.
 _COARSE = [0.05 * i for i in range(2, 25)]

@@ -15,8 +15,11 @@ from typing import Any
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import markdown, params, paths
-from stages.params import FLOAT_BITS, Cnn, Gates, Params
+from stages import markdown, paths
+from stages.params.file import Params, load_params
+from stages.params.gates import Gates
+from stages.params.models import NetworkModel
+from stages.params.quant import FLOAT_BITS
 
 Metrics = Mapping[str, Any]
 
@@ -39,7 +42,7 @@ def main() -> None:
     """Print the table, and exit with 1 if any row of it has failed."""
     with one_line():
         Parser(description="Hold the metrics against the gates.").parse_args()
-        checks = sorted(every(params.load()))
+        checks = sorted(every(load_params()))
         marked = (
             (c.system, c.what, c.got, c.allowed, "pass" if c.passed else "FAIL") for c in checks
         )
@@ -89,9 +92,9 @@ def of_system(name: str, checked: Params, metrics: Metrics) -> Iterator[Check]:
         metrics: what its file holds.
     """
     gates, model = checked.gates_of(name), checked.system(name).model
-    yield _not_inferior(name, metrics, gates, images=isinstance(model, Cnn))
+    yield _not_inferior(name, metrics, gates, images=isinstance(model, NetworkModel))
     yield _smaller(name, metrics, gates.saved)
-    if isinstance(model, Cnn):
+    if isinstance(model, NetworkModel):
         yield _score(name, "accuracy", metrics, "accuracy", gates.accuracy)
         yield _score(name, "accuracy under noise", metrics, "accuracy_noisy", gates.accuracy_noisy)
         yield _within_budget(name, metrics, model.budget)

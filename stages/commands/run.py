@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 from octet.cli.command import Parser, one_line
-from stages import markdown, params, paths
+from stages import markdown, paths
 from stages.load.images import IMAGES
 from stages.load.sources import OutOfReachError, fetch
 from stages.load.tables import TABLES
-from stages.params import Params
+from stages.params.file import Params, load_params
 
 _HEAD = (
     "system",
@@ -29,7 +29,7 @@ def main() -> None:
     """Exit 0 with the systems in reach done; 1, with one line, if one of those failed."""
     with one_line():
         Parser(description="Reproduce all systems whose data is in reach.").parse_args()
-        checked = params.load()
+        checked = load_params()
         left_out = out_of_reach(checked)
         names = [name for name in checked.systems if name not in left_out]
         targets = [f"evaluate@{name}" for name in names] if left_out else []

@@ -7,7 +7,7 @@ from stages import paths
 from stages import stage as command
 from stages.dataset import load_dataset
 from stages.evaluate import metrics, plots
-from stages.params import Params
+from stages.params.file import Params
 
 
 def evaluate(name: str, params: Params) -> dict[Path, bytes]:

@@ -19,7 +19,7 @@ from octet.signature import Numbers, Pixels
 from stages import outputs
 from stages.dataset import Dataset
 from stages.evaluate import disturbed, sensitivity
-from stages.params import Gates
+from stages.params.gates import Gates
 from stages.tasks import scores, verdict
 
 Figures = Mapping[str, object]

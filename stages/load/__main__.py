@@ -6,7 +6,7 @@ from stages import paths
 from stages import stage as command
 from stages.dataset import Dataset, dump_dataset
 from stages.load import images, tables
-from stages.params import Params
+from stages.params.file import Params
 
 
 def load(name: str, params: Params) -> dict[Path, bytes]:

@@ -16,7 +16,7 @@ from octet.signature import Classes, Images, Pixels, Signature
 from stages.dataset import Dataset
 from stages.load import tables
 from stages.load.sources import Source, fetch
-from stages.params import Split
+from stages.params.split import Split
 
 _CLASSES = tuple("0123456789")
 

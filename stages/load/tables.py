@@ -19,7 +19,7 @@ from octet.errors import OctetError
 from octet.signature import Columns, Numbers, Signature
 from stages.dataset import Dataset
 from stages.load.sources import Source, fetch
-from stages.params import Split
+from stages.params.split import Split
 
 CALIFORNIA = Source(
     mirrored="california_housing/cal_housing.data",

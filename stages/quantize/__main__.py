@@ -9,7 +9,8 @@ from octet.quantizer.network import quantize_apart, quantize_network
 from stages import paths
 from stages import stage as command
 from stages.dataset import load_dataset
-from stages.params import FLOAT_BITS, Params, Quant
+from stages.params.file import Params
+from stages.params.quant import FLOAT_BITS, Quant
 
 
 def quantize(name: str, params: Params) -> dict[Path, bytes]:

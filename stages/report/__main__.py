@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stages import stage as command
-from stages.params import Params
+from stages.params.file import Params
 from stages.report import evidence, page
 
 _FOLDER = Path("report")

@@ -6,7 +6,7 @@ from octet.modelfile import storage
 from stages import paths
 from stages import stage as command
 from stages.dataset import load_dataset
-from stages.params import Params
+from stages.params.file import Params
 from stages.sweep import points, workers
 
 

@@ -15,7 +15,8 @@ from octet.runtime import inference, integer
 from octet.signature import Input, Numbers
 from stages import outputs
 from stages.dataset import Dataset
-from stages.params import FLOAT_BITS, Quant, Sweep
+from stages.params.quant import FLOAT_BITS, Quant
+from stages.params.sweep import Sweep
 from stages.tasks import scores, verdict
 
 _DIGITS = 9

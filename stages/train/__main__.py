@@ -15,7 +15,8 @@ from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages import paths
 from stages import stage as command
 from stages.dataset import Dataset, load_dataset
-from stages.params import Cnn, Params, Regression
+from stages.params.file import Params
+from stages.params.models import LinearModel, NetworkModel
 from stages.train import linear, plots
 
 
@@ -24,14 +25,14 @@ def train(name: str, params: Params) -> dict[Path, bytes]:
     dataset, model = load_dataset(name), params.system(name).model
     used: dict[str, Any]
     match dataset.signature, model:
-        case Signature(Images(), Classes()), Cnn():
+        case Signature(Images(), Classes()), NetworkModel():
             from stages.train import images
 
             recipe = params.train_of(name)
             network, drawn = images.train(dataset, model, recipe, f"systems.{name}.model")
             # But for the layers, which stand in the file anyway.
             used = {"model": model.model_dump(exclude={"layers"}), "train": recipe.model_dump()}
-        case Signature(Columns(), Numbers()), Regression():
+        case Signature(Columns(), Numbers()), LinearModel():
             network, drawn = _regression(dataset, model)
             used = {"model": model.model_dump()}
         case _:
@@ -46,7 +47,7 @@ def train(name: str, params: Params) -> dict[Path, bytes]:
     }
 
 
-def _regression(dataset: Dataset, model: Regression) -> tuple[Network, dict[str, bytes]]:
+def _regression(dataset: Dataset, model: LinearModel) -> tuple[Network, dict[str, bytes]]:
     network = linear.fit(dataset, model.standardize)
     loss = float(np.mean((floating.run(network, dataset.x_train)[:, 0] - dataset.y_train) ** 2))
     drawn = {"training.csv": plots.solution(loss), "views.png": plots.row_sheet(dataset.x_train)}

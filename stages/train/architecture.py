@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from octet.errors import OctetError
 from octet.signature import Shape
-from stages.params import Cnn, Conv, Dense, Flatten, GlobalAveragePool, MaxPool
+from stages.params.layers import Conv, Flatten, GlobalAveragePool, Linear, MaxPool
+from stages.params.models import NetworkModel
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,13 @@ class Step:
         parameters: how many numbers training finds for it.
     """
 
-    layer: Conv | MaxPool | GlobalAveragePool | Flatten | Dense
+    layer: Conv | MaxPool | GlobalAveragePool | Flatten | Linear
     got: Shape
     given: Shape
     parameters: int
 
 
-def plan(model: Cnn, image: Shape, classes: int, where: str) -> tuple[Step, ...]:
+def plan(model: NetworkModel, image: Shape, classes: int, where: str) -> tuple[Step, ...]:
     """Follow the shapes through the layers, and hold the number of parameters to the budget.
 
     Args:
@@ -59,10 +60,10 @@ def plan(model: Cnn, image: Shape, classes: int, where: str) -> tuple[Step, ...]
 
 
 def _through(
-    layer: Conv | MaxPool | GlobalAveragePool | Flatten | Dense, got: Shape, name: str
+    layer: Conv | MaxPool | GlobalAveragePool | Flatten | Linear, got: Shape, name: str
 ) -> tuple[Shape, int]:
     """The shape that leaves a layer, and its number of parameters."""
-    needed = 1 if isinstance(layer, Dense) else 3
+    needed = 1 if isinstance(layer, Linear) else 3
     if len(got) != needed:
         allowed = "(features,): flatten first" if needed == 1 else "(channels, height, width)"
         raise OctetError(f"params.yaml: {name}: got shape {got}; allowed is {allowed}")
@@ -79,15 +80,15 @@ def _through(
             # Batch normalisation has a factor and an offset for each channel.
             return (layer.channels, *sides), weights + 2 * layer.channels
         case MaxPool():
-            if got[1] % layer.side or got[2] % layer.side:
+            if got[1] % layer.window or got[2] % layer.window:
                 raise OctetError(
                     f"params.yaml: {name}: got shape {got}; height and width must be multiples of "
-                    f"{layer.side}"
+                    f"{layer.window}"
                 )
-            return (got[0], got[1] // layer.side, got[2] // layer.side), 0
+            return (got[0], got[1] // layer.window, got[2] // layer.window), 0
         case GlobalAveragePool():
             return got[:1], 0
         case Flatten():
             return (got[0] * got[1] * got[2],), 0
-        case Dense():
+        case Linear():
             return (layer.outputs,), layer.outputs * (got[0] + 1)

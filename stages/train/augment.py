@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from stages.params import Augment
+from stages.params.train import Augment
 
 
 def views(

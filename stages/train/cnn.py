@@ -24,9 +24,9 @@ from octet.layers import (
 from octet.network import Network
 from octet.parameters import values
 from octet.signature import Pixels
-from stages import params
 from stages.dataset import Dataset
-from stages.params import Train
+from stages.params import layers as specs
+from stages.params.train import Train
 from stages.train.architecture import Step
 from stages.train.augment import views
 from stages.train.plots import History
@@ -86,19 +86,19 @@ def build(steps: tuple[Step, ...]) -> nn.Sequential:
     modules: list[nn.Module] = []
     for step in steps:
         match step.layer:
-            case params.Conv(channels=channels, kernel=kernel, padding=padding):
+            case specs.Conv(channels=channels, kernel=kernel, padding=padding):
                 modules += [
                     nn.Conv2d(step.got[0], channels, kernel, padding=padding, bias=False),
                     nn.BatchNorm2d(channels),
                     nn.ReLU(),
                 ]
-            case params.MaxPool(side=side):
+            case specs.MaxPool(window=side):
                 modules.append(nn.MaxPool2d(side))
-            case params.GlobalAveragePool():
+            case specs.GlobalAveragePool():
                 modules += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-            case params.Flatten():
+            case specs.Flatten():
                 modules.append(nn.Flatten())
-            case params.Dense(outputs=outputs):
+            case specs.Linear(outputs=outputs):
                 modules.append(nn.Linear(step.got[0], outputs))
     return nn.Sequential(*modules)
 
@@ -202,16 +202,16 @@ def _layers(model: nn.Sequential, steps: tuple[Step, ...]) -> list[Layer]:
     layers: list[Layer] = []
     for step in steps:
         match step.layer:
-            case params.Conv(padding=padding):
+            case specs.Conv(padding=padding):
                 weight, bias = fold(next(convolutions), next(normalisations))
                 layers += [Conv2d(weight, bias, padding), Relu()]
-            case params.MaxPool(side=side):
+            case specs.MaxPool(window=side):
                 layers.append(MaxPool(side))
-            case params.GlobalAveragePool():
+            case specs.GlobalAveragePool():
                 layers.append(GlobalAveragePool())
-            case params.Flatten():
+            case specs.Flatten():
                 layers.append(Flatten())
-            case params.Dense():
+            case specs.Linear():
                 state = next(dense).state_dict()
                 layers.append(Linear(_numpy(state["weight"]), _numpy(state["bias"])))
     if isinstance(layers[-1], Linear):

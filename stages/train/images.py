@@ -7,14 +7,15 @@ from octet.errors import OctetError
 from octet.network import Network
 from octet.signature import Classes, Images, Pixels
 from stages.dataset import Dataset
-from stages.params import Augment, Cnn, Train
+from stages.params.models import NetworkModel
+from stages.params.train import Augment, Train
 from stages.train import cnn, kernels, plots
 from stages.train.architecture import plan
 from stages.train.augment import views
 
 
 def train(
-    dataset: Dataset, model: Cnn, recipe: Train, where: str
+    dataset: Dataset, model: NetworkModel, recipe: Train, where: str
 ) -> tuple[Network, dict[str, bytes]]:
     """A float network, and the plots of its training by the names of their files.
 

@@ -3,7 +3,7 @@
 import torch
 
 from octet.errors import OctetError
-from stages.params import Train
+from stages.params.train import Train
 
 
 def pin() -> None:

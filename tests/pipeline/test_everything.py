@@ -13,8 +13,9 @@ from octet.network import Network
 from octet.quantizer.network import quantize_network
 from octet.runtime import integer
 from octet.signature import Input
-from stages import params, paths
+from stages import paths
 from stages.dataset import load_dataset
+from stages.params.file import load_params
 from tests.conftest import Clone, new_clone_at
 
 pytestmark = [
@@ -65,7 +66,7 @@ def test_every_code_of_every_layer_for_every_test_image_is_that_of_onnxruntime(
     network = storage.load_network(paths.float_path(system))
     # Which codes are chosen does not matter here, so take those that are found fastest.
     quant = (
-        params.load()
+        load_params()
         .quant_of(system)
         .model_copy(
             update={

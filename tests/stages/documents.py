@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from octet.errors import OctetError
-from stages import params
-from stages.params import Params
+from stages.params.file import Params, load_params
 
 TEXT = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
 REAL = yaml.safe_load(TEXT)
@@ -24,9 +23,9 @@ def systems_of(kind: str) -> list[str]:
 
 
 TABLE = systems_of("linear")[0]
-IMAGES = systems_of("cnn")[0]
+IMAGES = systems_of("network")[0]
 LAYERS = f"systems.{IMAGES}.model.layers"
-NO_IMAGES = {f"systems.{name}": ABSENT for name in systems_of("cnn")}
+NO_IMAGES = {f"systems.{name}": ABSENT for name in systems_of("network")}
 
 
 def place(kind: str) -> str:
@@ -82,7 +81,7 @@ def load(folder: Path, document: object) -> Params:
     text = document if isinstance(document, str) else yaml.safe_dump(document, sort_keys=False)
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     with contextlib.chdir(folder):
-        return params.load()
+        return load_params()
 
 
 def refusal(folder: Path, document: object) -> str:

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from octet.errors import OctetError
-from stages import lock, params, paths
+from stages import lock, paths
 from stages.lock import Output
+from stages.params.file import load_params
 from tests.conftest import ROOT
 
 
@@ -23,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_model_has_its_digest() -> None:
     found = {output.path: output for output in lock.load()}
-    for system in params.load().systems:
+    for system in load_params().systems:
         output = found[paths.quantized_path(system)]
         assert output.stage == f"quantize@{system}"
         assert lock.digest_of(output.path) == output.md5

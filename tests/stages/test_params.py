@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet.errors import OctetError
-from stages.params import Cnn, Conv, Dense, Quant, Regression, Train
+from stages.params.layers import Conv, Linear
+from stages.params.models import LinearModel, NetworkModel
+from stages.params.quant import Quant
+from stages.params.train import Train
 from tests.stages.documents import (
     ABSENT,
     IMAGES,
@@ -47,11 +50,11 @@ def test_the_real_file_says_what_it_says(tmp_path: Path) -> None:
 
 def test_a_model_is_what_its_kind_says(tmp_path: Path) -> None:
     loaded = load(tmp_path, TEXT)
-    assert isinstance(loaded.system(TABLE).model, Regression)
+    assert isinstance(loaded.system(TABLE).model, LinearModel)
     model = loaded.system(IMAGES).model
-    assert isinstance(model, Cnn)
+    assert isinstance(model, NetworkModel)
     assert isinstance(model.layers[0], Conv)
-    assert isinstance(model.layers[-1], Dense)
+    assert isinstance(model.layers[-1], Linear)
 
 
 @pytest.mark.parametrize("bits", [*range(2, 17), 32])
@@ -116,7 +119,7 @@ def test_without_any_image_system_the_file_is_good(tmp_path: Path) -> None:
         (f"systems.{IMAGES}.model.budget", [1, 10**12]),
         (f"{place('conv')}.channels", [1, 4096]),
         (f"{place('conv')}.kernel", [2, 99]),
-        (f"{place('max_pool')}.side", [2, 28]),
+        (f"{place('max_pool')}.window", [2, 28]),
         (f"{place('linear')}.outputs", [1, 4096]),
     ],
 )
@@ -131,7 +134,7 @@ def test_the_ends_of_what_is_allowed_are_allowed(
 def test_a_padding_below_the_kernel_is_allowed(tmp_path: Path, padding: int) -> None:
     conv = {"kind": "conv", "channels": 1, "kernel": 5, "padding": padding}
     model = load(tmp_path, changed({f"{LAYERS}[0]": conv})).system(IMAGES).model
-    assert isinstance(model, Cnn)
+    assert isinstance(model, NetworkModel)
     assert model.layers[0] == Conv(kind="conv", channels=1, kernel=5, padding=padding)
 
 

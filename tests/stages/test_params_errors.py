@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from octet.errors import OctetError
-from stages import params
+from stages.params.file import load_params
 from tests.stages.documents import (
     ABSENT,
     IMAGES,
@@ -202,7 +202,7 @@ UNKNOWN = [
     (f"systems.{IMAGES}.model.bugdet", "budget"),
     (f"{place('conv')}.chanels", "channels"),
     (f"{LAYERS}[3].kernl", "kernel"),
-    (f"{place('max_pool')}.size", "side"),
+    (f"{place('max_pool')}.windoow", "window"),
     (f"{place('linear')}.output", "outputs"),
 ]
 UNKNOWN_OF_ITS_OWN = [
@@ -309,12 +309,12 @@ def test_yaml_that_python_cannot_hold_is_refused(tmp_path: Path, text: str) -> N
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(b"\xff\xfe\x00quant")
     with contextlib.chdir(tmp_path), pytest.raises(OctetError) as caught:
-        params.load()
+        load_params()
     assert str(caught.value).startswith("params.yaml: not YAML: ")
     assert_one_line(str(caught.value))
 
 
 def test_no_file_at_all_is_answered_with_where_to_go(tmp_path: Path) -> None:
     with contextlib.chdir(tmp_path), pytest.raises(OctetError) as caught:
-        params.load()
+        load_params()
     assert str(caught.value) == ("params.yaml: no such file; run from the top of the repository")

@@ -26,7 +26,7 @@ CONV, POOL, DENSE = place("conv"), place("max_pool"), place("linear")
 SEED = "an integer from 0 to 2^32 - 1"
 SHARE = "a fraction of each batch, from 0 to 1"
 SIZE = "an integer from 1 to 4096"
-MODEL_KINDS = "linear, cnn"
+MODEL_KINDS = "linear, logistic, network"
 LAYER_KINDS = "conv, max_pool, global_average_pool, flatten, linear"
 
 NOT_WHOLE = [1.5, "3", True, None, [3]]
@@ -58,7 +58,7 @@ BAD = {
     "quant.calibration.range": (["max", None, [0, 1]], "minmax, percentile or mse"),
     "gates.accuracy_decrease": (
         [0, 1, -0.1, *NO_NUMBER],
-        "a fraction of the test images, between 0 and 1",
+        "a fraction of the test rows, between 0 and 1",
     ),
     f"systems.{IMAGES}.data": (["minst", None, 5, ["digits"]], "diabetes or california_housing"),
     f"systems.{IMAGES}.train": ([None, 5, [], "slow"], "a mapping of any keys of train, or {}"),
@@ -73,7 +73,7 @@ BAD = {
     f"{CONV}.channels": ([0, 4097, *NOT_WHOLE], SIZE),
     f"{CONV}.kernel": ([0, 100, *NOT_WHOLE], "an integer from 1 to 99"),
     f"{CONV}.padding": ([-1, *NOT_WHOLE], "an integer from 0 to kernel - 1"),
-    f"{POOL}.side": ([1, 0, -2, *NOT_WHOLE], "an integer from 2"),
+    f"{POOL}.window": ([1, 0, -2, *NOT_WHOLE], "an integer from 2"),
     f"{DENSE}.outputs": ([0, 4097, *NOT_WHOLE], SIZE),
     f"{LAYERS}[3].channels": ([-8], SIZE),
 }
@@ -139,9 +139,9 @@ def test_an_entry_that_is_no_mapping_is_answered_with_what_an_entry_is(
     ("key", "value", "start"),
     [
         (f"{LAYERS}[0]", {"kind": "conv"}, f"{LAYERS}[0].channels: missing; allowed is {SIZE}"),
-        (f"{LAYERS}[2]", {"kind": "max_pool"}, f"{LAYERS}[2].side: missing; allowed is "),
+        (f"{LAYERS}[2]", {"kind": "max_pool"}, f"{LAYERS}[2].window: missing; allowed is "),
         (f"{LAYERS}[5]", {"kind": "linear"}, f"{LAYERS}[5].outputs: missing; allowed is {SIZE}"),
-        (f"{LAYERS}[4].side", 2, f"{LAYERS}[4].side: no such key; allowed are kind"),
+        (f"{LAYERS}[4].outputs", 2, f"{LAYERS}[4].outputs: no such key; allowed are kind"),
         (f"{CONV}.stride", 2, f"{CONV}.stride: no such key; allowed are kind, channels, kernel, "),
         (f"{MODEL}.standardize", True, f"{MODEL}.standardize: no such key; allowed are kind, bud"),
         (
@@ -178,24 +178,6 @@ def test_a_padding_that_is_not_below_the_kernel_is_refused(
         f"params.yaml: {CONV}.padding: got {padding} with kernel {kernel}; "
         f"allowed are 0 to {kernel - 1}"
     )
-
-
-@pytest.mark.parametrize("data", ["diabetes", "california_housing"])
-def test_a_cnn_for_a_table_is_refused(tmp_path: Path, data: str) -> None:
-    message = refusal(tmp_path, changed({f"systems.{IMAGES}.data": data}))
-    assert message == (
-        f"params.yaml: {MODEL}.kind: got cnn for the data set {data}; tables "
-        "(diabetes, california_housing) take linear, images (digits, mnist) take cnn"
-    )
-
-
-@pytest.mark.parametrize("data", ["digits", "mnist"])
-def test_a_regression_for_images_is_refused(tmp_path: Path, data: str) -> None:
-    message = refusal(tmp_path, changed({f"systems.{TABLE}.data": data}))
-    assert message.startswith(
-        f"params.yaml: systems.{TABLE}.model.kind: got linear for the data set {data}; "
-    )
-    assert message.endswith("images (digits, mnist) take cnn")
 
 
 def refusal_of_its_integers(folder: Path, values: dict[str, object]) -> str:

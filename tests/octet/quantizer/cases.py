@@ -13,10 +13,11 @@ from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.runtime import floating
 from octet.signature import Classes, Images, Pixels, Signature
-from stages import params
 from stages.dataset import Dataset
 from stages.load import images
-from stages.params import Calibration, Cnn, Quant
+from stages.params.file import load_params
+from stages.params.models import NetworkModel
+from stages.params.quant import Calibration, Quant
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
 
@@ -116,16 +117,18 @@ def random_cnn(rng: np.random.Generator) -> Network:
 @cache
 def digits() -> tuple[Network, Dataset]:
     """A network of some thousand parameters, trained on scikit-learn's digits in half a second."""
-    known = params.load()
+    known = load_params()
     dataset = images.load("digits", known.split)
     layers: list[dict[str, Any]] = [
         {"kind": "conv", "channels": 6, "kernel": 3, "padding": 1},
-        {"kind": "max_pool", "side": 2},
+        {"kind": "max_pool", "window": 2},
         {"kind": "conv", "channels": 8, "kernel": 3, "padding": 0},
         {"kind": "global_average_pool"},
         {"kind": "linear", "outputs": 10},
     ]
-    model = Cnn.model_validate({"kind": "cnn", "budget": 2000, "layers": tuple(layers)})
+    model = NetworkModel.model_validate(
+        {"kind": "network", "budget": 2000, "layers": tuple(layers)}
+    )
     recipe = known.train.model_copy(update={"epochs": 5, "device": "cpu"})
     kernels.pin()
     steps = plan(model, (1, 8, 8), 10, "model")

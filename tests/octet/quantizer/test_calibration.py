@@ -29,7 +29,7 @@ from octet.quantizer import spool
 from octet.quantizer.calibration import pick, with_grids
 from octet.runtime import floating, integer
 from octet.signature import Columns, Numbers, Pixels, Signature
-from stages import params
+from stages.params.file import PATH, load_params
 from tests.octet.quantizer.cases import calibration, random_cnn, random_images, random_layer
 
 fixed = settings(deadline=None, derandomize=True)
@@ -118,12 +118,12 @@ def test_more_rows_than_there_are_are_refused_in_one_line(there: int) -> None:
 
 
 def test_no_rows_are_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = params.PATH.read_text()
+    text = PATH.read_text()
     assert "images: 1000" in text
     monkeypatch.chdir(tmp_path)
-    params.PATH.write_text(text.replace("images: 1000", "images: 0"))
+    PATH.write_text(text.replace("images: 1000", "images: 0"))
     with pytest.raises(OctetError) as caught:
-        params.load()
+        load_params()
     message = str(caught.value)
     assert message.splitlines() == [message]
     assert message.startswith("params.yaml: quant.calibration.images: got 0; ")

@@ -15,7 +15,7 @@ from octet.parameters import Int32, Quantized, values
 from octet.quantizer.hessian import Moments
 from octet.quantizer.layer import Figures, for_integers
 from octet.runtime import integer
-from stages.params import Quant
+from stages.params.quant import Quant
 from tests.octet.quantizer.cases import NAME, ROUNDINGS, quant, random_conv, random_layer
 
 fixed = settings(deadline=None, derandomize=True)

@@ -15,7 +15,7 @@ from octet.quantizer.layer import weights_only
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import floating, inference, integer
 from octet.signature import Columns, Numbers, Signature
-from stages import params
+from stages.params.file import load_params
 from tests.octet.quantizer.cases import ROUNDINGS, quant, random_inputs, random_layer
 
 RNG = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def seen(model: Network, x: Array) -> list[Array]:
 
 
 def test_weights_become_codes_and_the_scaler_stays() -> None:
-    quantized = quantize_network(NETWORK, X, params.load().quant)
+    quantized = quantize_network(NETWORK, X, load_params().quant)
     scaler, layer = quantized.layers
     assert scaler is NETWORK.layers[0]
     assert isinstance(layer, Linear)
@@ -113,10 +113,10 @@ def test_a_table_runs_in_integers_near_to_its_float_network(
 
 
 def test_a_network_is_not_quantized_twice() -> None:
-    quantized = quantize_network(NETWORK, X, params.load().quant)
+    quantized = quantize_network(NETWORK, X, load_params().quant)
     for again in (quantize_network, lambda *given: quantize_apart(*given, (8,))):
         with pytest.raises(OctetError, match="quantized already"):
-            again(quantized, X, params.load().quant)
+            again(quantized, X, load_params().quant)
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0, 0.0), (0.7, 0.7, 0.7)])

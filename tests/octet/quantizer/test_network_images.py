@@ -21,7 +21,7 @@ from octet.quantizer.layer import for_integers, weights_only
 from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import floating, inference, integer
 from octet.signature import Pixels
-from stages.params import Quant
+from stages.params.quant import Quant
 from tests.octet.quantizer.cases import (
     ROUNDINGS,
     digits,

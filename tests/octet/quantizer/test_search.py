@@ -11,7 +11,7 @@ from octet.quantizer.hessian import factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest
 from octet.quantizer.search import best_shrink, round_rows
-from stages.params import Quant
+from stages.params.quant import Quant
 from tests.octet.quantizer.cases import quant, random_inputs
 
 PROVABLE = 26  # columns, of which the bias may be one

@@ -22,7 +22,7 @@ from octet.parameters import Quantized, values
 from octet.signature import Columns, Numbers, Signature
 from stages.dataset import Dataset
 from stages.evaluate import metrics
-from stages.params import Gates
+from stages.params.gates import Gates
 
 FEATURES = 8
 SIGNATURE = Signature(Columns(tuple(f"f{i}" for i in range(FEATURES))), Numbers("target", "unit"))

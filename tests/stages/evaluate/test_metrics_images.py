@@ -21,7 +21,7 @@ from octet.signature import Classes, Images, Signature
 from stages.dataset import Dataset
 from stages.evaluate import disturbed, metrics
 from stages.evaluate.metrics import Figures, Models
-from stages.params import Gates
+from stages.params.gates import Gates
 from stages.tasks import scores, verdict
 from tests.octet.quantizer.cases import digits, quant
 

@@ -23,7 +23,7 @@ from stages.load import images
 from stages.load.images import IMAGES, MNIST, read_idx
 from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, fetch
 from stages.load.tables import TABLES
-from stages.params import Split
+from stages.params.split import Split
 
 SHAPE = (5, 4, 3)
 END = "; put the original file there"

@@ -21,7 +21,7 @@ from octet.signature import Columns, Numbers, Signature
 from stages.load import tables
 from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, fetch
 from stages.load.tables import CALIFORNIA, TABLES, Table
-from stages.params import Split
+from stages.params.split import Split
 
 ROWS, COLUMNS = 20_640, 9
 MEMBER = "CaliforniaHousing/cal_housing.data"

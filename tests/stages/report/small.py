@@ -18,7 +18,8 @@ from stages import paths
 from stages.dataset import Dataset, dump_dataset
 from stages.evaluate import metrics
 from stages.evaluate import plots as evaluate_plots
-from stages.params import Params, Quant
+from stages.params.file import Params
+from stages.params.quant import Quant
 from stages.sweep import points
 from stages.train import images
 from tests.octet.quantizer.cases import quant, random_cnn, random_images, random_inputs

@@ -10,9 +10,10 @@ import pytest
 from octet.modelfile import storage
 from octet.quantizer.network import quantize_network
 from octet.runtime import inference
-from stages import params
 from stages.load import tables
-from stages.params import Quant, Sweep
+from stages.params.file import load_params
+from stages.params.quant import Quant
+from stages.params.sweep import Sweep
 from stages.sweep import points
 from stages.tasks import scores, verdict
 from stages.train import linear
@@ -65,7 +66,7 @@ def test_a_point_is_the_network_that_quantize_would_write(
 
 
 def test_the_interval_of_a_table_is_of_r2() -> None:
-    data = tables.split(tables.load("diabetes"), params.load().split)
+    data = tables.split(tables.load("diabetes"), load_params().split)
     network = linear.fit(data, standardize=True)
     found = points.prepare(network, data, quant())
     point = points.measure(found, quant(bits=3))

@@ -7,7 +7,7 @@ import pytest
 from distributed import LocalCluster
 
 from octet.errors import OctetError
-from stages.params import Sweep
+from stages.params.sweep import Sweep
 from stages.sweep import points, workers
 from tests.octet.quantizer.cases import digits, quant
 

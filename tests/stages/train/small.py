@@ -9,18 +9,10 @@ from ruamel.yaml import YAML
 from octet.signature import Classes, Images, Signature
 from stages.dataset import Dataset
 from stages.load import images
-from stages.params import (
-    Augment,
-    Cnn,
-    Conv,
-    Dense,
-    Flatten,
-    GlobalAveragePool,
-    LayerSpec,
-    MaxPool,
-    Params,
-    Train,
-)
+from stages.params.file import Params
+from stages.params.layers import Conv, Flatten, GlobalAveragePool, Layer, Linear, MaxPool
+from stages.params.models import NetworkModel
+from stages.params.train import Augment, Train
 from stages.train.architecture import Step, plan
 
 ROOT = Path(__file__).parents[3]
@@ -29,10 +21,10 @@ WHERE = "systems.small.model"
 CLASSES = 10
 
 
-def committed(name: str) -> Cnn:
+def committed(name: str) -> NetworkModel:
     """The model of a system of params.yaml."""
     model = COMMITTED.system(name).model
-    assert isinstance(model, Cnn)
+    assert isinstance(model, NetworkModel)
     return model
 
 
@@ -53,7 +45,7 @@ def conv(channels: int, kernel: int = 3, padding: int = 1) -> Conv:
 
 
 def pool(side: int = 2) -> MaxPool:
-    return MaxPool(kind="max_pool", side=side)
+    return MaxPool(kind="max_pool", window=side)
 
 
 def average() -> GlobalAveragePool:
@@ -64,15 +56,15 @@ def flat() -> Flatten:
     return Flatten(kind="flatten")
 
 
-def dense(outputs: int = CLASSES) -> Dense:
-    return Dense(kind="linear", outputs=outputs)
+def dense(outputs: int = CLASSES) -> Linear:
+    return Linear(kind="linear", outputs=outputs)
 
 
-def cnn_of(*layers: LayerSpec, budget: int = 10**6) -> Cnn:
-    return Cnn(kind="cnn", budget=budget, layers=layers)
+def cnn_of(*layers: Layer, budget: int = 10**6) -> NetworkModel:
+    return NetworkModel(kind="network", budget=budget, layers=layers)
 
 
-def planned(*layers: LayerSpec, image: tuple[int, int, int] = (1, 8, 8)) -> tuple[Step, ...]:
+def planned(*layers: Layer, image: tuple[int, int, int] = (1, 8, 8)) -> tuple[Step, ...]:
     return plan(cnn_of(*layers), image, CLASSES, WHERE)
 
 

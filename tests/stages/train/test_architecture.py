@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from octet.errors import OctetError
 from octet.signature import Shape
 from stages.load.images import IMAGES
-from stages.params import Cnn, LayerSpec
+from stages.params.layers import Layer
+from stages.params.models import NetworkModel
 from stages.train.architecture import Step, plan
 from stages.train.cnn import build
 from tests.stages.train.small import (
@@ -26,10 +27,12 @@ from tests.stages.train.small import (
 )
 
 SIDES = {"digits": 8, "mnist": 28}
-SYSTEMS = [name for name, system in COMMITTED.systems.items() if isinstance(system.model, Cnn)]
+SYSTEMS = [
+    name for name, system in COMMITTED.systems.items() if isinstance(system.model, NetworkModel)
+]
 
 
-def refusal(*layers: LayerSpec, image: Shape = (1, 8, 8), budget: int = 10**6) -> str:
+def refusal(*layers: Layer, image: Shape = (1, 8, 8), budget: int = 10**6) -> str:
     with pytest.raises(OctetError) as caught:
         plan(cnn_of(*layers, budget=budget), image, CLASSES, WHERE)
     message = str(caught.value)
@@ -67,7 +70,7 @@ def assert_is_the_module(steps: tuple[Step, ...]) -> None:
     ids=str,
 )
 def test_a_layer_gives_the_shape_that_its_kind_gives(
-    layer: LayerSpec, image: Shape, given: Shape, parameters: int
+    layer: Layer, image: Shape, given: Shape, parameters: int
 ) -> None:
     end = (dense(),) if len(given) == 1 else (flat(), dense())
     first = plan(cnn_of(layer, *end), image, CLASSES, WHERE)[0]
@@ -114,7 +117,7 @@ def test_every_image_data_set_has_a_system_in_params() -> None:
     ids=lambda layers: "-".join(layer.kind for layer in layers),
 )
 def test_any_kinds_in_any_order_have_as_many_parameters_as_their_module(
-    layers: tuple[LayerSpec, ...],
+    layers: tuple[Layer, ...],
 ) -> None:
     assert_is_the_module(planned(*layers))
 
@@ -134,7 +137,7 @@ def test_any_kinds_in_any_order_have_as_many_parameters_as_their_module(
     head=st.sampled_from([(average(), dense()), (flat(), dense()), (flat(), dense(3), dense())]),
 )
 def test_what_can_be_planned_can_be_built_and_what_cannot_is_one_line(
-    image: tuple[int, int, int], body: list[LayerSpec], head: tuple[LayerSpec, ...]
+    image: tuple[int, int, int], body: list[Layer], head: tuple[Layer, ...]
 ) -> None:
     try:
         steps = planned(*body, *head, image=image)
@@ -210,7 +213,7 @@ def test_many_parameters_are_written_with_commas() -> None:
     ids=lambda value: "-".join(layer.kind for layer in value) if isinstance(value, tuple) else "",
 )
 def test_shapes_that_do_not_meet_are_named_by_layer_and_shape(
-    layers: tuple[LayerSpec, ...], start: str
+    layers: tuple[Layer, ...], start: str
 ) -> None:
     assert refusal(*layers).startswith(f"params.yaml: {WHERE}.layers{start}")
 
@@ -240,7 +243,7 @@ def test_one_short_side_is_enough_to_refuse_a_kernel(image: Shape) -> None:
     ids=lambda value: "-".join(layer.kind for layer in value) if isinstance(value, tuple) else "",
 )
 def test_a_last_layer_without_an_output_for_each_class_is_refused(
-    layers: tuple[LayerSpec, ...], name: str, given: str
+    layers: tuple[Layer, ...], name: str, given: str
 ) -> None:
     assert refusal(*layers) == (
         f"params.yaml: {WHERE}.layers{name}: gives shape {given}; the last layer must give (10,), "

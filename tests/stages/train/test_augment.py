@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.params import Augment
+from stages.params.train import Augment
 from stages.train.augment import views
 from tests.stages.train.small import COMMITTED, strengths
 

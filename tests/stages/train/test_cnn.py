@@ -19,7 +19,8 @@ from octet.network import Network
 from octet.parameters import values
 from octet.runtime import inference
 from stages.dataset import Dataset
-from stages.params import LayerSpec, Train
+from stages.params.layers import Layer
+from stages.params.train import Train
 from stages.train import cnn, kernels
 from stages.train.architecture import Step, plan
 from stages.train.cnn import centre, fit, fold, learning_rate, standardize
@@ -270,7 +271,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Sequential]:
     ids=lambda layers: "-".join(layer.kind for layer in layers),
 )
 def test_the_network_gives_what_the_trained_module_gives(
-    layers: tuple[LayerSpec, ...], built: list[nn.Sequential]
+    layers: tuple[Layer, ...], built: list[nn.Sequential]
 ) -> None:
     data = pictures(64)
     network, _ = fit(data, planned(*layers), recipe(epochs=3), CPU)

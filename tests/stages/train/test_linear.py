@@ -19,7 +19,7 @@ from octet.runtime import floating
 from octet.signature import Columns, Numbers, Signature
 from stages.dataset import Dataset
 from stages.load import tables
-from stages.params import Split
+from stages.params.split import Split
 from stages.train.linear import fit, refine
 
 SEEDS = range(6)

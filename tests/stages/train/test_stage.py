@@ -14,7 +14,8 @@ from octet.runtime import floating
 from stages import paths
 from stages.dataset import Dataset, dump_dataset
 from stages.load import tables
-from stages.params import Params, System
+from stages.params.file import Params
+from stages.params.systems import System
 from stages.train.__main__ import train
 from tests.stages.train.small import COMMITTED, digits, pictures
 
@@ -108,7 +109,7 @@ def test_the_sheet_shows_the_views_of_the_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("system", "kind", "dataset"), [("diabetes", "linear", pictures), ("digits", "cnn", table)]
+    ("system", "kind", "dataset"), [("diabetes", "linear", pictures), ("digits", "network", table)]
 )
 def test_data_of_another_kind_than_the_model_takes_are_refused(
     system: str, kind: str, dataset: type[Dataset]

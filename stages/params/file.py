@@ -1,0 +1,130 @@
+"""The whole of params.yaml, read and checked. Every bad value dies here, by name, before any work.
+
+What is decided here is whether a stage runs; what it makes of the values is in the files of the
+sections. So dvc.yaml lists those, and not this file (see stages/stage.py).
+"""
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from octet.errors import OctetError
+from stages.params.gates import Gates
+from stages.params.quant import FLOAT_BITS, Quant
+from stages.params.refusals import nearest, refusal, shown
+from stages.params.section import Section, merge
+from stages.params.split import Split
+from stages.params.sweep import Sweep
+from stages.params.systems import System
+from stages.params.train import Train
+
+PATH = Path("params.yaml")
+
+_S = TypeVar("_S", bound=Section)
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    split: Split = Field(description="a mapping with test_size and random_state")
+    train: Train = Field(description="a mapping; see params.yaml for its keys")
+    quant: Quant = Field(description="a mapping; see params.yaml for its keys")
+    gates: Gates = Field(description="a mapping; see params.yaml for its keys")
+    sweep: Sweep = Field(description="a mapping with bits, roundings and backend")
+    systems: dict[str, System] = Field(
+        min_length=1,
+        description="a mapping from a system's name to data, model, train, quant and gates",
+    )
+
+    @field_validator("systems", mode="before")
+    @classmethod
+    def _check_names(cls, systems: Any) -> Any:
+        for name in systems if isinstance(systems, dict) else ():
+            # A name becomes a file, a key of DVC's and a word of a command.
+            if not isinstance(name, str) or not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", name):
+                raise ValueError(
+                    f"got {shown(name)}; allowed is a name of letters, digits, - and _, as text"
+                )
+        return systems
+
+    def system(self, name: str) -> System:
+        """The system of this name.
+
+        Raises:
+            OctetError: there is none; the message has the nearest name and all of them.
+        """
+        if name not in self.systems:
+            raise OctetError(
+                f"{PATH}: systems: got {name!r}{nearest(name, list(self.systems))}; "
+                f"allowed are {', '.join(sorted(self.systems))}"
+            )
+        return self.systems[name]
+
+    def quant_of(self, name: str) -> Quant:
+        """``quant`` for one system: its own keys over the common ones.
+
+        Raises:
+            OctetError: its activations are uint8, and integer inference does not take the rest.
+                (Not said when the file is read: 16 bits for all are fine for tables.)
+        """
+        merged = merge(self.quant.model_dump(), self.system(name).quant)
+        where = f"systems.{name}.quant"
+        quant = _parse(Quant, merged, where)
+        if quant.activations == "uint8" and 8 < quant.bits < FLOAT_BITS:
+            raise OctetError(
+                f"{PATH}: {where}.bits: got {quant.bits} with activations uint8; integer inference "
+                "takes weights of 2 to 8 bits: set bits: 8, or activations: none"
+            )
+        if quant.activations == "uint8" and quant.granularity not in ("per_tensor", "per_channel"):
+            raise OctetError(
+                f"{PATH}: {where}.granularity: got {quant.granularity} with activations uint8; "
+                "integer inference takes per_tensor or per_channel"
+            )
+        return quant
+
+    def train_of(self, name: str) -> Train:
+        """``train`` for one system: its own keys over the common ones."""
+        merged = merge(self.train.model_dump(), self.system(name).train)
+        return _parse(Train, merged, f"systems.{name}.train")
+
+    def gates_of(self, name: str) -> Gates:
+        """``gates`` for one system: its own keys over the common ones."""
+        merged = merge(self.gates.model_dump(), self.system(name).gates)
+        return _parse(Gates, merged, f"systems.{name}.gates")
+
+
+def load_params() -> Params:
+    """Read and check params.yaml, every system's own ``train``, ``quant`` and ``gates`` included.
+
+    It is read as DVC reads it: YAML 1.2, in which 1e-05 is a number and 010 is ten.
+
+    Raises:
+        OctetError: one line with the key, what was got and what is allowed.
+    """
+    try:
+        raw = YAML(typ="safe", pure=True).load(PATH.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OctetError(f"{PATH}: no such file; run from the top of the repository") from None
+    except MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise OctetError(f"{PATH}: not YAML: {error.problem}{where}") from None
+    # Tags such as !!int on what is none make the loader itself stumble.
+    except (YAMLError, ValueError, LookupError, RecursionError) as error:
+        raise OctetError(f"{PATH}: not YAML: {' '.join(str(error).split())}") from None
+    params = _parse(Params, raw, "")
+    for name, system in params.systems.items():
+        _parse(Quant, merge(params.quant.model_dump(), system.quant), f"systems.{name}.quant")
+        params.train_of(name)
+        params.gates_of(name)
+    return params
+
+
+def _parse(section: type[_S], raw: Any, where: str) -> _S:
+    try:
+        return section.model_validate(raw)
+    except ValidationError as error:
+        raise OctetError(f"{PATH}: {refusal(section, where, error)}") from None
