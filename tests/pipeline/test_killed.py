@@ -19,13 +19,13 @@ STOP_WHEN_READ = """
 import os, signal, sys
 if os.environ["STOP_IN"] in sys.orig_argv:
     sys.path.insert(0, os.getcwd())
-    from stages import params
-    load = params.load
+    from stages.params import file
+    load = file.load_params
     def load_and_stop():
         loaded = load()
         os.kill(os.getpid(), signal.SIGSTOP)
         return loaded
-    params.load = load_and_stop
+    file.load_params = load_and_stop
 """
 
 
