@@ -1,11 +1,20 @@
-"""A network: the layers in the order in which data flows, and what goes in and comes out."""
+"""A network: layers, each with what it takes from which, and what goes in and comes out.
 
-from collections.abc import Mapping, Sequence
+Mostly a layer takes what the one before it gives. Where a network has branches, a layer that is
+needed further on has a name, and those that take it say so in ``inputs``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from octet.layers import Layer, Quantize
+from octet.errors import OctetError
+from octet.layers import Dequantize, Layer, Quantize, Sigmoid, Signal, Softmax
 from octet.signature import Signature
+
+T = TypeVar("T")
+
+INPUT = "input"  # the name of what goes into a network
 
 
 @dataclass(frozen=True)
@@ -27,5 +36,85 @@ class Network:
 
 def label(layers: Sequence[Layer], i: int) -> str:
     """What to call a layer: its place in the float network, and its kind."""
-    place = sum(not isinstance(layer, Quantize) for layer in layers[:i])
-    return f"{place}_{type(layers[i]).__name__.lower()}"
+    place = sum(not isinstance(layer, Quantize | Dequantize) for layer in layers[:i])
+    return f"{place}_{layers[i].kind}"
+
+
+class Wiring:
+    """Which layers take the outputs of which, as one layer after the other is told.
+
+    Places are indices of layers; -1 is what goes into the first.
+    """
+
+    def __init__(self) -> None:
+        self._places = {INPUT: -1}
+        self._count = 0
+
+    def take(self, kind: type[Layer], name: str, inputs: Sequence[str]) -> tuple[int, ...]:
+        """The places of what the next layer takes.
+
+        Raises:
+            OctetError: a name that no layer before has, or the layer's own once more; or another
+                number of inputs than its kind takes.
+        """
+        where, self._count = f"layer {self._count} ({kind.kind})", self._count + 1
+        if unknown := [each for each in inputs if each not in self._places]:
+            raise OctetError(
+                f"{where}: inputs: got {unknown[0]!r}; allowed are the names of what is before it: "
+                f"{', '.join(self._places)}"
+            )
+        taken = tuple(self._places[each] for each in inputs) or (self._count - 2,)
+        if len(taken) != kind.arity:
+            raise OctetError(f"{where}: inputs: got {len(taken)}; it takes {kind.arity}")
+        if name in self._places:
+            raise OctetError(f"{where}: name: got {name!r}, which is taken; choose another")
+        if name:
+            self._places[name] = self._count - 1
+        return taken
+
+
+def sources(layers: Sequence[Layer]) -> list[tuple[int, ...]]:
+    """For each layer, the places of what it takes; errors as `Wiring.take`."""
+    wiring = Wiring()
+    return [wiring.take(type(layer), layer.name, layer.inputs) for layer in layers]
+
+
+def flow(layers: Sequence[Layer], first: T, step: Callable[..., T]) -> Iterator[tuple[int, T]]:
+    """The index of each layer and what comes out of it, in order.
+
+    Args:
+        layers: a network's, or the first of them.
+        first: what goes in.
+        step: of a layer and of what goes into it, what comes out.
+    """
+    taken = sources(layers)
+    # What no layer needs any more is let go: memory holds what is alive.
+    last = {source: i for i, indices in enumerate(taken) for source in indices}
+    alive = {-1: first}
+    for i, layer in enumerate(layers):
+        alive[i] = step(layer, *(alive[source] for source in taken[i]))
+        for source in set(taken[i]):
+            if last[source] == i:
+                del alive[source]
+        yield i, alive[i] if i in last else alive.pop(i)
+
+
+def signals(network: Network) -> list[Signal]:
+    """What comes out of each layer: shape of one row, and grid of its codes.
+
+    Raises:
+        OctetError: shapes do not meet; the layer is named.
+    """
+    leaving: list[Signal] = []
+    for i, (layer, taken) in enumerate(zip(network.layers, sources(network.layers), strict=True)):
+        entering = [leaving[j] if j >= 0 else Signal(network.signature.shape) for j in taken]
+        try:
+            leaving.append(layer.signal(*entering))
+        except OctetError as error:
+            raise OctetError(f"layer {i} ({layer.kind}): {error}") from None
+    return leaving
+
+
+def gives_probabilities(network: Network) -> bool:
+    """Whether the outputs are probabilities of classes; else they are logits, or numbers."""
+    return isinstance(network.layers[-1], Softmax | Sigmoid)

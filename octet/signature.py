@@ -9,6 +9,8 @@ from octet.affine import Array
 
 Shape = tuple[int, ...]
 Pixels = npt.NDArray[np.uint8]
+# Numbers of one row, on its way in or behind a layer: some 20 times or more what MNIST takes.
+LARGEST_ROW = 2**20
 # Rows on their way into a network.
 Input = Array | Pixels
 

@@ -1,54 +1,150 @@
-"""Sums over windows of images: the patches under a kernel, and products of them that are exact."""
+"""Where a kernel looks at an image, and sums over what it sees there."""
 
-import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from itertools import product
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Array
+from octet.errors import OctetError
+from octet.modelfile.fields import whole
+from octet.signature import Shape
 
 Number = TypeVar("Number", bound=np.number)
+# Height and width; and what is added above, left, below and right: the order of ONNX.
+Sides = tuple[int, int]
+Padding = tuple[int, int, int, int]
 
 _EXACT_BITS = 53  # integers up to 2**53 are float64, and so are their sums below that
 
 
-def patches(x: npt.NDArray[Number], side: int, padding: int) -> npt.NDArray[Number]:
-    """What each position of a kernel sees.
+@dataclass(frozen=True)
+class Window:
+    """The positions of a kernel on images.
+
+    Attributes:
+        sides: of the kernel.
+        stride: from one position to the next.
+        padding: what is added to an image on each side, less than the kernel's.
+    """
+
+    sides: Sides
+    stride: Sides = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+
+    def __post_init__(self) -> None:
+        """Raise an OctetError if this is no window."""
+        high, wide = self.sides
+        top, left, bottom, right = self.padding
+        if (
+            min(*self.sides, *self.stride) < 1
+            or min(self.padding) < 0
+            or max(top, bottom) >= high
+            or max(left, right) >= wide
+        ):
+            raise OctetError(
+                f"got a window of {high} by {wide} with stride {self.stride} and padding "
+                f"{self.padding}; allowed are sides and strides from 1, and padding below the sides"
+            )
+
+    def positions(self, shape: Shape) -> Sides:
+        """How many there are, down and across: ⌊(n + before + after - side) / stride⌋ + 1.
+
+        Raises:
+            OctetError: the shape is no image's, or the image is smaller than the window.
+        """
+        refuse_no_image(shape)
+        top, left, bottom, right = self.padding
+        lengths = shape[1] + top + bottom, shape[2] + left + right
+        high, wide = (
+            (length - side) // step + 1
+            for length, side, step in zip(lengths, self.sides, self.stride, strict=True)
+        )
+        if min(high, wide) < 1:
+            raise OctetError(
+                f"got shape {shape}; a window of {self.sides[0]} by {self.sides[1]} with padding "
+                f"{self.padding} takes images from {self.sides[0] - top - bottom} by "
+                f"{self.sides[1] - left - right}"
+            )
+        return high, wide
+
+    def slices(
+        self, x: npt.NDArray[Number], fill: float
+    ) -> Iterator[tuple[int, int, npt.NDArray[Number]]]:
+        """For each place in the kernel, its row and column, what it sees at all positions.
+
+        Args:
+            x: ``(rows, channels, height, width)``.
+            fill: what stands in the padding.
+
+        Yields:
+            Row, column and ``(rows, channels, positions down, positions across)``.
+        """
+        high, wide = self.positions(x.shape[1:])
+        top, left, bottom, right = self.padding
+        if any(self.padding):
+            around = ((0, 0), (0, 0), (top, bottom), (left, right))
+            x = np.pad(x, around, constant_values=fill)
+        down, across = self.stride
+        for i, j in product(range(self.sides[0]), range(self.sides[1])):
+            rows = slice(i, i + down * (high - 1) + 1, down)
+            columns = slice(j, j + across * (wide - 1) + 1, across)
+            yield i, j, x[:, :, rows, columns]
+
+
+def window(sides: int | Sides, stride: int | Sides = 1, padding: int | Padding = 0) -> Window:
+    """A window; one number stands for the same on every side."""
+    high, wide = (sides, sides) if isinstance(sides, int) else sides
+    down, across = (stride, stride) if isinstance(stride, int) else stride
+    around = (padding,) * 4 if isinstance(padding, int) else padding
+    return Window((high, wide), (down, across), around)
+
+
+def refuse_no_image(shape: Shape) -> None:
+    """Raise an OctetError if a row of this shape is no image."""
+    if len(shape) != 3:
+        raise OctetError(f"got shape {shape}; allowed is (channels, height, width)")
+
+
+def patches(x: npt.NDArray[Number], where: Window, groups: int = 1) -> npt.NDArray[Number]:
+    """What each position of a kernel sees, 0 in the padding.
 
     Args:
-        x: ``(rows, channels, height, width)``, in which 0 is what padding stands for.
-        side: of the kernel.
-        padding: zeros added on each side of an image.
+        x: ``(rows, channels, height, width)``.
+        where: the window.
+        groups: into which the channels are shared out, in their order.
 
     Returns:
-        ``(rows, channels · side², positions)``, positions in C order, of the dtype of ``x``.
+        ``(rows, groups, channels / groups · sides, positions)``, positions in C order, of the dtype
+        of ``x``.
     """
-    rows, channels, height, width = x.shape
-    if padding:
-        x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    high, wide = height + 2 * padding - side + 1, width + 2 * padding - side + 1
-    seen = np.empty((rows, channels, side, side, high, wide), x.dtype)
-    for i in range(side):
-        for j in range(side):
-            seen[:, :, i, j] = x[:, :, i : i + high, j : j + wide]
-    return seen.reshape(rows, channels * side * side, high * wide)
+    rows, channels = x.shape[:2]
+    high, wide = where.positions(x.shape[1:])
+    seen = np.empty((rows, channels, *where.sides, high, wide), x.dtype)
+    for i, j, part in where.slices(x, 0):
+        seen[:, :, i, j] = part
+    return seen.reshape(rows, groups, -1, high * wide)
 
 
-def max_pool(x: npt.NDArray[Number], side: int) -> npt.NDArray[Number]:
-    """``(rows, channels, height, width)``: the largest of each tile of ``side`` by ``side``."""
-    corners = product(range(side), repeat=2)
-    return reduce(np.maximum, [x[:, :, i::side, j::side] for i, j in corners])
+def max_pool(x: npt.NDArray[Number], where: Window) -> npt.NDArray[Number]:
+    """``(rows, channels, height, width)``: the largest value in each window; padding has none."""
+    lowest = 0 if x.dtype.kind == "u" else -np.inf
+    return reduce(np.maximum, [part for _, _, part in where.slices(x, lowest)])
 
 
-def flatten(x: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """``(rows, …)`` to ``(rows, values)``, in C order."""
-    return x.reshape(len(x), math.prod(x.shape[1:]))
+def total(x: npt.NDArray[Number], where: Window, dtype: type[Number]) -> npt.NDArray[Number]:
+    """``(rows, channels, height, width)``: the sum of each window, added up in C order."""
+    sums = np.zeros((*x.shape[:2], *where.positions(x.shape[1:])), dtype)
+    for _, _, part in where.slices(x, 0):
+        sums += part
+    return sums
 
 
-def correlate(x: Array, weight: Array, padding: int) -> Array:
+def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
     """Cross-correlation, with the same bits on every CPU and for every batch size.
 
     BLAS adds in an order that depends on the CPU, which shows in the last bits unless sums are
@@ -61,25 +157,57 @@ def correlate(x: Array, weight: Array, padding: int) -> Array:
 
     Args:
         x: ``(rows, channels, height, width)``.
-        weight: ``(outputs, channels, side, side)``.
-        padding: zeros added on each side of an image.
+        weight: ``(outputs, channels / groups, *sides)``.
+        where: the window; its sides are those of ``weight``.
+        groups: into which channels and outputs are shared out, in their order.
 
     Returns:
-        ``(rows, outputs, height', width')``.
+        ``(rows, outputs, positions down, positions across)``.
     """
-    outputs, side = len(weight), weight.shape[2]
-    flat = weight.reshape(outputs, -1)
-    bits = (_EXACT_BITS - (flat.shape[1] - 1).bit_length()) // 2
-    unit, units = _unit(flat[None], bits), _unit(flatten(x)[:, None], bits)
-    seen = patches(np.rint(x / units[..., None]), side, padding)
-    exact = np.matmul(np.rint(flat / unit[0]), seen)
-    exact *= unit * units
-    sides = [length + 2 * padding - side + 1 for length in x.shape[2:]]
-    return np.asarray(exact).reshape(len(x), outputs, *sides)
+    rows, outputs = len(x), len(weight)
+    flat = weight.reshape(groups, outputs // groups, -1)
+    bits = (_EXACT_BITS - (flat.shape[2] - 1).bit_length()) // 2
+    unit, units = _unit(flat, bits), _unit(x.reshape(rows, 1, -1), bits)
+    seen = patches(np.rint(x / units[..., None]), where, groups)
+    exact = np.matmul(np.rint(flat / unit), seen)
+    exact *= unit * units[..., None]
+    return np.asarray(exact).reshape(rows, outputs, *where.positions(x.shape[1:]))
 
 
 def _unit(x: Array, bits: int) -> Array:
-    """A power of two of which no value of a row ``(rows, 1, values)`` is 2**bits times as much."""
-    largest = np.maximum(np.max(x, axis=2, keepdims=True), -np.min(x, axis=2, keepdims=True))
+    """A power of two of which no value on the last axis, kept with length 1, is 2**bits times."""
+    largest = np.maximum(np.max(x, axis=-1, keepdims=True), -np.min(x, axis=-1, keepdims=True))
     unit = np.ldexp(1.0, np.frexp(largest)[1] - bits)
     return np.asarray(np.maximum(unit, np.finfo(np.float64).smallest_normal))
+
+
+def dump_window(where: Window) -> dict[str, Any]:
+    """A window for the header of a model file: one number where all sides have the same."""
+    return {
+        "side": _shortest(where.sides),
+        "stride": _shortest(where.stride),
+        "padding": _shortest(where.padding),
+    }
+
+
+def load_window(spec: Mapping[str, Any], stride: int | Sides) -> Window:
+    """The window of a header; the first edition's had no stride, which was then this one.
+
+    Raises:
+        OctetError, KeyError, TypeError, ValueError: it is none.
+    """
+    high, wide = _numbers(spec["side"], 2)
+    down, across = _numbers(spec.get("stride", stride), 2)
+    top, left, bottom, right = _numbers(spec.get("padding", 0), 4)
+    return Window((high, wide), (down, across), (top, left, bottom, right))
+
+
+def _shortest(numbers: tuple[int, ...]) -> int | list[int]:
+    return numbers[0] if len(set(numbers)) == 1 else list(numbers)
+
+
+def _numbers(value: Any, count: int) -> list[int]:
+    numbers = [value] * count if type(value) is int else value
+    if len(numbers) != count:
+        raise ValueError(f"got {value!r}; allowed are one integer, or {count}")
+    return [whole(number, 0) for number in numbers]

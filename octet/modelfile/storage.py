@@ -10,29 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from octet.affine import Grid
 from octet.errors import OctetError
-from octet.layers import (
-    Conv2d,
-    Flatten,
-    GlobalAveragePool,
-    Layer,
-    Linear,
-    MaxPool,
-    Quantize,
-    Relu,
-    Standardize,
-    Weighted,
-    shape_after,
-)
 from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
-from octet.modelfile.packing import pack
-from octet.modelfile.reader import LARGEST_ROW, Reader, number, whole
-from octet.network import Network
-from octet.parameters import Int32, Parameter, Quantized, shape_of
-from octet.signature import Classes, Columns, Images, Numbers, Signature
+from octet.modelfile.fields import FieldWriter, FileArrays, number, whole
+from octet.modelfile.reader import read_layers
+from octet.network import Network, signals
+from octet.signature import LARGEST_ROW, Classes, Columns, Images, Numbers, Signature
 
-_MOST_LAYERS = 1000
 _BRIGHTEST = 2**16 - 1
 # What taking a header apart raises where something in it is not what it should be.
 _NOT_A_NETWORK = (
@@ -59,7 +43,13 @@ def dump_network(network: Network) -> bytes:
 
 def _dump_layers(network: Network) -> tuple[list[dict[str, Any]], dict[str, AnyArray]]:
     arrays: dict[str, AnyArray] = {}
-    return [_dump_layer(str(i), layer, arrays) for i, layer in enumerate(network.layers)], arrays
+    specs = []
+    for i, layer in enumerate(network.layers):
+        wires = {"name": layer.name} if layer.name else {}
+        inputs = {"inputs": list(layer.inputs)} if layer.inputs else {}
+        fields = FieldWriter(str(i), arrays)
+        specs.append({"kind": layer.kind, **wires, **inputs, **layer.dump(fields)})
+    return specs, arrays
 
 
 def dump_signature(signature: Signature) -> dict[str, Any]:
@@ -109,38 +99,33 @@ def load_network(path: Path) -> Network:
     header, arrays = load_arrays(path)
     if "layers" not in header:
         raise OctetError(f"{path}: a file of Octet's, but no model: its header has no layers")
-    # Codes of few bits are several times as large in memory: nothing that is refused gets there.
-    _read(Reader(path, arrays, look_only=True), path, header)
-    return _read(Reader(path, arrays, look_only=False), path, header)
-
-
-def _read(reader: Reader, path: Path, header: Mapping[str, Any]) -> Network:
     try:
-        signature = load_signature(header)
-        provenance, shape = _provenance(header["provenance"]), signature.shape
-        if len(header["layers"]) > _MOST_LAYERS:
-            raise ValueError(f"more than {_MOST_LAYERS} layers")
-        layers: list[Layer] = []
-        for i, spec in enumerate(header["layers"]):
-            layers.append(reader.layer(str(i), spec, shape))
-            shape = shape_after(layers[-1], shape)
-        rounding = {
-            layer: {key: number(value) for key, value in figures.items()}
-            for layer, figures in header["rounding"].items()
-        }
+        # Codes of few bits are several times as large in memory: what is refused never gets there.
+        _read(FileArrays(arrays, look_only=True), header)
+        return _read(FileArrays(arrays, look_only=False), header)
+    except OctetError as error:
+        raise OctetError(f"{path}: {error}") from None
     except _NOT_A_NETWORK as error:
         raise OctetError(f"{path}: the header does not describe a network ({error!r})") from None
-    if reader.unread:
-        raise OctetError(f"{path}: holds arrays that no layer names: {', '.join(reader.unread)}")
+
+
+def _read(file: FileArrays, header: Mapping[str, Any]) -> Network:
+    signature = load_signature(header)
+    layers = read_layers(header["layers"], file, signature.shape)
+    if file.unread:
+        raise OctetError(f"holds arrays that no layer names: {', '.join(file.unread)}")
     if not layers:
-        raise OctetError(f"{path}: a network of no layers")
+        raise OctetError("a network of no layers")
+    rounding = {
+        layer: {key: number(value) for key, value in figures.items()}
+        for layer, figures in header["rounding"].items()
+    }
+    network = Network(layers, signature, rounding, _provenance(header["provenance"]))
     if isinstance(signature.outputs, Classes):
-        count = len(signature.outputs.classes)
+        count, shape = len(signature.outputs.classes), signals(network)[-1].shape
         if shape != (count,):
-            raise OctetError(
-                f"{path}: the last layer gives shape {shape}; {count} classes take ({count},)"
-            )
-    return Network(tuple(layers), signature, rounding, provenance)
+            raise OctetError(f"the last layer gives shape {shape}; {count} classes take ({count},)")
+    return network
 
 
 @dataclass(frozen=True)
@@ -203,68 +188,3 @@ def _names(value: object) -> tuple[str, ...]:
     if not all(one.isprintable() and one == one.strip() for one in value):
         raise ValueError("names must be made of what can be printed, without blanks around it")
     return tuple(value)
-
-
-def _dump_layer(name: str, layer: Layer, arrays: dict[str, AnyArray]) -> dict[str, Any]:
-    """Add a layer's arrays to ``arrays`` and describe them for the header."""
-    match layer:
-        case Standardize():
-            arrays[f"{name}.mean"], arrays[f"{name}.std"] = layer.mean, layer.std
-            return {"kind": "standardize"}
-        case Quantize():
-            return {"kind": "quantize", **_dump_grid("bits", name, layer.grid, arrays)}
-        case Linear():
-            return {"kind": "linear", **_dump_weighted(name, layer, arrays)}
-        case Conv2d():
-            side = shape_of(layer.weight)[2]
-            kind = {"kind": "conv2d", "side": side, "padding": layer.padding}
-            return kind | _dump_weighted(name, layer, arrays)
-        case Relu():
-            return {"kind": "relu"}
-        case MaxPool():
-            return {"kind": "max_pool", "side": layer.side}
-        case GlobalAveragePool():
-            output = _dump_grid("output", f"{name}.output", layer.output, arrays)
-            return {"kind": "global_average_pool", **output}
-        case Flatten():
-            return {"kind": "flatten"}
-
-
-def _dump_weighted(name: str, layer: Weighted, arrays: dict[str, AnyArray]) -> dict[str, Any]:
-    weight, bias = f"{name}.weight", f"{name}.bias"
-    shared = (
-        isinstance(layer.weight, Quantized)
-        and isinstance(layer.bias, Quantized)
-        and layer.weight.grid.is_like(layer.bias.grid)
-    )
-    return {
-        "outputs": shape_of(layer.bias)[0],
-        "weight": _dump_parameter(weight, layer.weight, weight, arrays),
-        "bias": _dump_parameter(bias, layer.bias, weight if shared else bias, arrays),
-        **_dump_grid("output", f"{name}.output", layer.output, arrays),
-    }
-
-
-def _dump_parameter(
-    name: str, parameter: Parameter, grid: str, arrays: dict[str, AnyArray]
-) -> dict[str, Any]:
-    match parameter:
-        case Quantized():
-            arrays[f"{name}.codes"] = pack(parameter.codes, parameter.grid.bits)
-            return {"grid": grid, **_dump_grid("bits", grid, parameter.grid, arrays)}
-        case Int32():
-            arrays[f"{name}.codes"] = parameter.codes
-            return {"bits": 32}
-        case _:
-            arrays[name] = parameter
-            return {}
-
-
-def _dump_grid(
-    key: str, name: str, grid: Grid | None, arrays: dict[str, AnyArray]
-) -> dict[str, Any]:
-    """Add a grid's arrays, and say under ``key`` how many bits its codes have."""
-    if grid is None:
-        return {}
-    arrays[f"{name}.scale"], arrays[f"{name}.zero_point"] = grid.scale, grid.zero_point
-    return {key: grid.bits}

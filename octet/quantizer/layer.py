@@ -12,7 +12,6 @@ from octet.quantizer import grids
 from octet.quantizer.hessian import Moments, factor, output_error
 from octet.quantizer.rounding import Codes, Lattice, lattice, nearest
 from octet.quantizer.search import best_shrink, round_rows
-from octet.runtime import integer
 from stages.params.quant import Quant
 
 Figures = dict[str, float]
@@ -99,7 +98,7 @@ def for_integers(
     mean = step * moments.first / moments.count
     corrected = bias - np.sum(rows.errors(codes) * mean, axis=1)
     made = _with_codes(replace(layer, bias=_int32(corrected, entering, grid, name)), codes, grid)
-    if (largest := integer.largest_sum(made, entering)) >= _INT32:
+    if (largest := made.largest_sum(entering)) >= _INT32:
         raise OctetError(f"layer {name}: sums up to {largest} do not fit int32; take fewer inputs")
     return made, {**figures, "largest_sum": largest}
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from octet.affine import Array, Grid, refuse_not_finite
 from octet.errors import OctetError
-from octet.layers import Conv2d, GlobalAveragePool, Layer, Quantize, Weighted, windows
+from octet.layers import GlobalAveragePool, Layer, Quantize, Weighted
 from octet.network import Network, label
 from octet.parameters import shape_of
 from octet.quantizer import calibration
@@ -176,9 +176,7 @@ def _moments(layer: Weighted, pairs: Iterable[tuple[Array, Array]], entering: Gr
     moments = Moments(math.prod(shape[1:]), shape[0])
     for x, y in pairs:
         steps = np.rint(x / entering.scale.astype(np.float64))
-        if isinstance(layer, Conv2d):
-            steps = windows.patches(steps, shape[2], layer.padding)
-        moments.add(_as_columns(steps), _as_columns(y))
+        moments.add(_as_columns(layer.patches(steps)[:, 0]), _as_columns(y))
     return moments
 
 

@@ -1,6 +1,7 @@
 """Predict rows as they come: what a network gives for each, in constant memory."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy.typing as npt
 
 from octet.affine import Array
 from octet.errors import OctetError
-from octet.layers import windows
 from octet.network import Network
 from octet.rows import arrays as rows_arrays
 from octet.rows import csv as rows_csv
@@ -93,7 +93,7 @@ def _outputs(network: Network, x: Input) -> Array:
 
 def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
     """By place, the rows with a number that is none or that the network was not made for."""
-    flat = windows.flatten(batch.x)
+    flat = batch.x.reshape(len(batch.x), math.prod(signature.shape))
     problems = {
         "got NaN or an infinity; every value must be finite": ~np.isfinite(flat).all(axis=1)
     }

@@ -1,0 +1,55 @@
+"""Sums of codes, and codes of sums: the arithmetic of integer layers, as ONNX Runtime does it.
+
+From the codes of its input to those of its output, a layer with weights q_w computes
+
+1.  acc = Σ (q_x - z_x)(q_w - z_w) + q_b, in int32; the bias q_b has the scale s_x · s_w;
+2.  m = float32(float32(s_x · s_w) / s_y), one number for each output channel;
+3.  q_y = clip(round_half_even(float32(acc) · m) + z_y, 0, n).
+
+That is QLinearConv of the ONNX standard. A mean over p positions is such a sum, whose weights are
+the code 1 at the scale 1/p.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Codes, Floats, Grid, as_codes
+
+Accumulators = npt.NDArray[np.int32]
+Scales = npt.NDArray[np.float32]
+
+LARGEST_SUM = 2**31 - 1
+_EXACT_FLOAT32 = 2**24
+
+
+def centred(codes: Codes, grid: Grid, largest: int) -> Floats:
+    """Q - z, in the narrowest type whose products BLAS multiplies and adds without rounding.
+
+    NumPy has no fast integer products. But float32 holds every integer up to 2²⁴, and float64 up to
+    2⁵³; where no sum can be larger, theirs are the integers, in whatever order.
+
+    Args:
+        codes: any shape.
+        grid: theirs.
+        largest: a bound on every sum that they will enter.
+    """
+    exact = np.float32 if largest <= _EXACT_FLOAT32 else np.float64
+    return np.asarray(codes.astype(exact) - grid.zero_point.astype(exact))
+
+
+def multiplier(entering: Grid, weight_scale: Scales, leaving: Grid) -> Scales:
+    """The m of formula 2, in the shape of ``weight_scale``."""
+    return (entering.scale * weight_scale / leaving.scale).astype(np.float32)
+
+
+def requantize(acc: Accumulators, m: Scales, grid: Grid) -> Codes:
+    """Formula 3; ``m`` broadcasts against ``acc``, and the grid is that of the output."""
+    with np.errstate(over="ignore"):  # what overflows to infinity is clipped like any large value
+        products = acc.astype(np.float32) * m
+    reals = np.rint(products) + grid.zero_point.astype(np.float32)
+    return as_codes(np.clip(reals, 0, grid.top), grid.bits)
+
+
+def mean_scale(positions: int) -> Scales:
+    """The scale of the weights 1 with which a sum over so many positions is a mean."""
+    return np.array(1 / positions, np.float32)

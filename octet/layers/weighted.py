@@ -1,0 +1,190 @@
+"""What linear layers and convolutions have in common: weights, and sums of products with them."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Grid
+from octet.errors import OctetError
+from octet.layers import integers
+from octet.layers.integers import Accumulators, Scales
+from octet.layers.layer import Gridded
+from octet.layers.windows import Number
+from octet.modelfile.fields import FieldWriter, require
+from octet.parameters import Int32, Parameter, Quantized, shape_of, values
+from octet.signature import LARGEST_ROW, Shape
+
+if TYPE_CHECKING:
+    from octet.exporters.onnx import Graph, Tensor
+
+_TOGETHER = 2**16
+
+
+@dataclass(frozen=True)
+class Weighted(Gridded):
+    """A layer whose every output is a sum of products with weights of its own, and a bias.
+
+    The inputs may be shared out into groups, in their order, and the outputs too: each output sees
+    its group alone.
+
+    Attributes:
+        weight: ``(outputs, …)``.
+        bias: ``(outputs,)``.
+    """
+
+    weight: Parameter
+    bias: Parameter
+
+    @property
+    def outputs(self) -> int:
+        """How many sums there are."""
+        return shape_of(self.bias)[0]
+
+    @property
+    def group_count(self) -> int:
+        """Into how many groups inputs and outputs are shared out."""
+        return 1
+
+    @abstractmethod
+    def patches(self, x: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """What the weights see of rows ``(rows, …)``, in which 0 is what padding stands for.
+
+        Returns:
+            ``(rows, groups, inputs of one output, positions)``.
+        """
+
+    def codes(self, *x: Quantized) -> Quantized:
+        """Formulas 1 to 3 of `octet.layers.integers`."""
+        (entering,) = x
+        m = integers.multiplier(entering.grid, self._weight_scale(), self.grid)
+        codes = integers.requantize(self._sums(entering), m[:, None], self.grid)
+        shape = self.shape(entering.codes.shape[1:])
+        return Quantized(codes.reshape(len(codes), *shape), self.grid)
+
+    def _sums(self, entering: Quantized) -> Accumulators:
+        """Formula 1: ``(rows, outputs, positions)``."""
+        bias, largest = self._int32().codes, self.largest_sum(entering.grid)
+        seen = self.patches(integers.centred(entering.codes, entering.grid, largest))
+        products = np.matmul(self._weight_steps().astype(seen.dtype), seen)
+        acc = products.reshape(len(seen), self.outputs, -1).astype(np.int32)
+        return np.asarray(acc + bias[:, None])
+
+    def _weight_steps(self) -> npt.NDArray[np.int64]:
+        """q_w - z_w, ``(groups, outputs of one, inputs of one output)``."""
+        weight = self._quantized()
+        steps = weight.codes.astype(np.int64) - weight.grid.zero_point.astype(np.int64)
+        return steps.reshape(self.group_count, self.outputs // self.group_count, -1)
+
+    def _weight_scale(self) -> Scales:
+        """``(outputs,)`` or ``(1,)``."""
+        return self._quantized().grid.scale.reshape(-1)
+
+    def largest_sum(self, entering: Grid) -> int:
+        """A bound on |acc| that no input can exceed, from the codes of the layer alone.
+
+        |Σ (q_x - z_x)(q_w - z_w) + q_b| ≤ Σ |q_w - z_w| · max(z_x, n - z_x) + |q_b|, for each
+        output; the largest of them. Below 2³¹ no sum, nor any part of one, overflows int32.
+
+        Args:
+            entering: the grid of the input.
+
+        Raises:
+            OctetError: the weight is not in codes, or the bias not in int32.
+        """
+        weight, bias = self._quantized(), self._int32().codes.astype(np.int64)
+        codes = weight.codes.reshape(len(bias), -1)
+        zero_point = np.broadcast_to(weight.grid.zero_point.reshape(-1, 1), (len(bias), 1))
+        reach = max(int(entering.zero_point), entering.top - int(entering.zero_point))
+        largest = 0
+        # Some outputs at a time: in 32 bits the codes are many times as large as in their file.
+        together = max(1, _TOGETHER // max(codes.shape[1], 1))
+        for i in range(0, len(bias), together):
+            part = slice(i, i + together)
+            weights = np.abs(codes[part] - zero_point[part].astype(np.int32)).sum(axis=1)
+            largest = max(largest, int(np.max(weights * reach + np.abs(bias[part]))))
+        return largest
+
+    def _quantized(self) -> Quantized:
+        if not isinstance(self.weight, Quantized):
+            raise OctetError(f"a {self.kind} among integer layers has its weight in float")
+        return self.weight
+
+    def _int32(self) -> Int32:
+        if not isinstance(self.bias, Int32):
+            raise OctetError(f"a {self.kind} among integer layers has its bias not in int32")
+        return self.bias
+
+    def dump(self, fields: FieldWriter) -> dict[str, Any]:
+        """Weight, bias and grids."""
+        shared = (
+            isinstance(self.weight, Quantized)
+            and isinstance(self.bias, Quantized)
+            and self.weight.grid.is_like(self.bias.grid)
+        )
+        return {
+            "outputs": self.outputs,
+            "weight": fields.parameter("weight", self.weight, "weight"),
+            "bias": fields.parameter("bias", self.bias, "weight" if shared else "bias"),
+            **fields.output(self.output),
+        }
+
+    def refuse_unfit(self, entering: Grid | None) -> None:
+        """Raise an OctetError unless, among integers, codes and sums are those of integer layers.
+
+        They have at most one scale an output, and sums that fit int32.
+        """
+        if entering is None:
+            return
+        weight = self.weight
+        require(
+            isinstance(weight, Quantized) and isinstance(self.bias, Int32),
+            "behind quantize, the weight must be in codes and the bias in int32",
+        )
+        grid = self._quantized().grid
+        require(
+            grid.bits <= 8 and grid.scale.size in (1, *grid.scale.shape[:1]),
+            "weight: among integer layers, codes have up to 8 bits and a scale per output",
+        )
+        largest = self.largest_sum(entering)
+        require(largest <= integers.LARGEST_SUM, f"sums up to {largest} do not fit int32")
+        refuse_infinite(entering, self._weight_scale(), self.grid)
+
+    def add_conv(
+        self, graph: "Graph", name: str, entering: "Tensor", kernel: Shape, **attributes: Any
+    ) -> None:
+        """Nodes of a convolution with these weights, taken to have this shape."""
+        if entering.signal.grid is None:
+            weight = graph.singles(f"{name}.weight", values(self.weight).reshape(kernel))
+            bias = graph.singles(f"{name}.bias", values(self.bias))
+            graph.node("Conv", name, graph.single(entering), weight, bias, **attributes)
+            return
+        codes = self._quantized().codes.reshape(kernel)
+        graph.qlinearconv(
+            name,
+            entering,
+            Quantized(codes, self._quantized().grid),
+            self.grid,
+            graph.constant(f"{name}.bias", self._int32().codes),
+            **attributes,
+        )
+
+
+def refuse_infinite(entering: Grid, weight_scale: Scales, leaving: Grid) -> None:
+    """Raise an OctetError if the multiplier of formula 2 is more than float32 holds."""
+    with np.errstate(over="ignore"):
+        m = integers.multiplier(entering, weight_scale, leaving)
+    require(bool(np.all(np.isfinite(m))), "the product of its scales is more than float32 holds")
+
+
+def outputs_of(spec: Mapping[str, Any]) -> int:
+    """How many outputs the header of a model file announces."""
+    outputs = spec["outputs"]
+    require(
+        type(outputs) is int and 0 < outputs <= LARGEST_ROW,
+        f"outputs: got {outputs!r}; allowed are 1 to {LARGEST_ROW}",
+    )
+    return int(outputs)
