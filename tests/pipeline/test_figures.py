@@ -80,7 +80,7 @@ def after(clone: Clone) -> After:
     return run
 
 
-@pytest.mark.parametrize("experiment", experiments(), ids=lambda e: f"{e.name}-{e.system}")
+@pytest.mark.parametrize("experiment", [*experiments()], ids=lambda e: f"{e.name}-{e.system}")
 def test_a_command_gives_the_figures_that_are_promised_of_it(
     after: After, experiment: Experiment
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_command_gives_the_figures_that_are_promised_of_it(
     assert not wrong
 
 
-@pytest.mark.parametrize("system", PROMISED["models"])
+@pytest.mark.parametrize("system", [*PROMISED["models"]])
 def test_the_float_models_have_the_published_coefficients(clone: Clone, system: str) -> None:
     clone.git("reset", "--quiet", "--hard")
     clone.dvc("checkout")
