@@ -19,14 +19,14 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 
 from octet.exporters import onnx as export
 from octet.network import Network
-from octet.quantizer import calibration
-from octet.quantizer.network import quantize_network
+from octet.quantizer import Calibration, calibration, quantize
 from octet.runtime import inference
 from stages.dataset import Dataset, load_dataset
 from stages.evaluate import disturbed
 from stages.params.file import Params, load_params
 from stages.params.models import NetworkModel
-from stages.params.quant import Calibration, Quant
+from stages.params.quant import Quant
+from stages.quantconfig import config_of
 from stages.tasks import scores
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
@@ -80,11 +80,12 @@ def measure(checked: Params, name: str, seed: int) -> Found:
     recipe = checked.train_of(name).model_copy(update={"seed": seed})
     steps = plan(model, data.signature.shape, len(data.signature.outputs.classes), name)
     network, _ = cnn.fit(data, steps, recipe, torch.device("cpu"))
+    how = config_of(quant).calibration
     found = {
         (name, "float", 0): accuracy(network, data),
         (name, "noisy", 0): accuracy(network, noisy(data, network)),
-        (name, "ort per tensor", 8): by_onnxruntime(network, data, quant.calibration, False),
-        (name, "ort per channel", 8): by_onnxruntime(network, data, quant.calibration, True),
+        (name, "ort per tensor", 8): by_onnxruntime(network, data, how, False),
+        (name, "ort per channel", 8): by_onnxruntime(network, data, how, True),
     }
     for bits in BITS:
         best = quantized(network, data, quant, bits)
@@ -105,7 +106,7 @@ def quantized(
     changes: dict[str, str] | None = None,
 ) -> Network:
     how = quant.model_copy(update={"bits": bits, **(changes or {})})
-    return quantize_network(network, data.x_train, how)
+    return quantize(network, data.x_train, config_of(how))
 
 
 def noisy(data: Dataset, network: Network) -> Dataset:

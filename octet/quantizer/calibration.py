@@ -11,12 +11,14 @@ from octet.affine import Array, Grid
 from octet.errors import OctetError
 from octet.layers import GlobalAveragePool, Layer, Quantize, Relu, Standardize, Weighted
 from octet.network import Network, label
+from octet.quantizer.config import Calibration
 from octet.quantizer.spool import batches
 from octet.runtime import floating
 from octet.signature import Input
-from stages.params.quant import Calibration
 
 BITS = 8
+# How many rows show what activations do, where nobody says.
+_ENOUGH = 1000
 _BINS = 4096
 # What range: percentile leaves out at each end.
 _TAIL = 1e-4
@@ -25,7 +27,7 @@ _FACTORS = np.linspace(0.3, 1.0, 71)
 
 
 @dataclass
-class _Seen:
+class _Histogram:
     """What one point of the network gave so far: its extremes, and how often it gave what."""
 
     lo: float = np.inf
@@ -41,19 +43,23 @@ class _Seen:
         self.counts += np.bincount(np.minimum(bins, _BINS - 1).ravel(), minlength=_BINS)
 
 
-def pick(x: Input, calibration: Calibration) -> Input:
-    """The calibration rows among the training rows.
+_BOTH_PASSES = [_Histogram.widen, _Histogram.count]
+
+
+def pick(rows: Input, calibration: Calibration) -> Input:
+    """The calibration rows among those that there are.
 
     Raises:
         OctetError: more are asked for than there are.
     """
-    if calibration.images > len(x):
+    wanted = min(_ENOUGH, len(rows)) if calibration.rows is None else calibration.rows
+    if wanted > len(rows):
         raise OctetError(
-            f"params.yaml: quant.calibration.images: got {calibration.images}; allowed are 1 to "
-            f"{len(x)}, the number of training rows"
+            f"quant.calibration: got {wanted} rows to take; allowed are 1 to {len(rows)}, the "
+            "number of training rows"
         )
-    order = np.random.default_rng(calibration.seed).permutation(len(x))
-    return x[np.sort(order[: calibration.images])]
+    order = np.random.default_rng(calibration.seed).permutation(len(rows))
+    return rows[np.sort(order[:wanted])]
 
 
 def with_grids(network: Network, x: Input, calibration: Calibration) -> Network:
@@ -73,31 +79,35 @@ def with_grids(network: Network, x: Input, calibration: Calibration) -> Network:
     """
     start = int(isinstance(network.layers[0], Standardize))
     body = network.layers[start:]
-    points = {-1: _Seen()} | {
-        i: _Seen()
+    points = {-1: _Histogram()} | {
+        i: _Histogram()
         for i, layer in enumerate(body)
         if isinstance(layer, Weighted | GlobalAveragePool)
     }
-    passes = (_Seen.widen,) if calibration.range == "minmax" else (_Seen.widen, _Seen.count)
+    passes = (
+        (_Histogram.widen,)
+        if calibration.range == "minmax"
+        else (_Histogram.widen, _Histogram.count)
+    )
     for note in passes:
         for batch in batches(x):
             entering = floating.through(network.layers[:start], batch)
-            for i, given in _given(body, entering):
+            for i, activations in _outputs(body, entering):
                 if i in points:
-                    note(points[i], given)
+                    note(points[i], activations)
     names = {i: f"layer {label(network.layers, start + i)}" for i in points} | {-1: "the input"}
-    grids = {i: _grid(seen, calibration, names[i]) for i, seen in points.items()}
-    coded = [
+    grids = {i: _grid(values, calibration, names[i]) for i, values in points.items()}
+    on_grids = [
         replace(layer, output=grids[i])
         if isinstance(layer, Weighted | GlobalAveragePool)
         else layer
         for i, layer in enumerate(body)
     ]
-    layers = (*network.layers[:start], Quantize(grids[-1]), *coded)
+    layers = (*network.layers[:start], Quantize(grids[-1]), *on_grids)
     return replace(network, layers=layers)
 
 
-def _given(body: tuple[Layer, ...], x: Array) -> Iterator[tuple[int, Array]]:
+def _outputs(body: tuple[Layer, ...], x: Array) -> Iterator[tuple[int, Array]]:
     """What enters the layers, as -1, and what each gives: after the ReLU, if one follows."""
     yield -1, x
     for i, layer in enumerate(body):
@@ -106,39 +116,39 @@ def _given(body: tuple[Layer, ...], x: Array) -> Iterator[tuple[int, Array]]:
         yield i, np.maximum(x, 0.0) if followed else x
 
 
-def _grid(seen: _Seen, calibration: Calibration, name: str) -> Grid:
-    if not seen.lo <= seen.hi:
+def _grid(values: _Histogram, calibration: Calibration, name: str) -> Grid:
+    if not values.lo <= values.hi:
         raise OctetError(f"{name}: saw no data in calibration; give it at least one training row")
     match calibration.range:
         case "minmax":
-            lo, hi = seen.lo, seen.hi
+            lo, hi = values.lo, values.hi
         case "percentile":
-            lo, hi = _percentile(seen)
+            lo, hi = _percentile(values)
         case "mse":
-            lo, hi = _least_error(seen)
+            lo, hi = _least_error(values)
     return affine.asymmetric(lo, hi, BITS)
 
 
-def _centres(seen: _Seen) -> Array:
-    return seen.lo + (np.arange(_BINS) + 0.5) * (seen.hi - seen.lo) / _BINS
+def _centres(values: _Histogram) -> Array:
+    return values.lo + (np.arange(_BINS) + 0.5) * (values.hi - values.lo) / _BINS
 
 
-def _percentile(seen: _Seen) -> tuple[float, float]:
+def _percentile(values: _Histogram) -> tuple[float, float]:
     """All but one value in 10,000 at each end."""
-    share = np.cumsum(seen.counts) / np.sum(seen.counts)
+    share = np.cumsum(values.counts) / np.sum(values.counts)
     first, last = np.searchsorted(share, [_TAIL, 1 - _TAIL])
-    edges = np.linspace(seen.lo, seen.hi, _BINS + 1)
+    edges = np.linspace(values.lo, values.hi, _BINS + 1)
     return float(edges[first]), float(edges[last + 1])
 
 
-def _least_error(seen: _Seen) -> tuple[float, float]:
+def _least_error(values: _Histogram) -> tuple[float, float]:
     """The range, shrunk at both ends alike, that loses least of the counted values in square."""
-    centres = _centres(seen)
+    centres = _centres(values)
 
     def error(factor: float) -> float:
-        grid = affine.asymmetric(factor * seen.lo, factor * seen.hi, BITS)
+        grid = affine.asymmetric(factor * values.lo, factor * values.hi, BITS)
         lost = affine.dequantize(affine.quantize(centres, grid), grid) - centres
-        return float(np.sum(seen.counts * lost**2))
+        return float(np.sum(values.counts * lost**2))
 
     best = min(_FACTORS.tolist(), key=error)
-    return best * seen.lo, best * seen.hi
+    return best * values.lo, best * values.hi

@@ -4,30 +4,31 @@ from dataclasses import replace
 
 import numpy as np
 
-from octet.affine import Array, Grid, as_codes, refuse_not_finite
+from octet.affine import Array, Grid, Integers, as_codes, refuse_not_finite
 from octet.errors import OctetError
 from octet.layers import Weighted
 from octet.parameters import Int32, Quantized, values
 from octet.quantizer import grids
+from octet.quantizer.config import Config
 from octet.quantizer.hessian import Moments, factor, output_error
-from octet.quantizer.rounding import Codes, Lattice, lattice, nearest
+from octet.quantizer.rounding import Lattice, lattice, nearest
 from octet.quantizer.search import best_shrink, round_rows
-from stages.params.quant import Quant
 
-Figures = dict[str, float]
+# What is known of the codes of a layer, by name: see `weights_only`.
+RoundingReport = dict[str, float]
 
 _INT32 = 2**31
 
 
 def weights_only(
-    layer: Weighted, hessian: Array, quant: Quant, name: str
-) -> tuple[Weighted, Figures]:
+    layer: Weighted, hessian: Array, config: Config, name: str
+) -> tuple[Weighted, RoundingReport]:
     """The layer with its weight and its bias in codes, and what is known of their rounding.
 
     Args:
         layer: weight ``(rows, …)`` and bias ``(rows,)``, in float.
         hessian: of what the layer gets to see, and of a column of ones for the bias.
-        quant: how.
+        config: how.
         name: the layer's label, for errors.
 
     Returns:
@@ -44,24 +45,24 @@ def weights_only(
     weight, bias = parameters(layer, name)
 
     def place(shrink: Array | None) -> Lattice:
-        chosen = grids.choose(weight, bias, quant, shrink)
+        chosen = grids.choose(weight, bias, config, shrink)
         return lattice(weight, chosen.weight, bias, chosen.bias)
 
-    shrink = best_shrink(place, hessian, quant) if _searched(quant) else None
-    chosen = grids.choose(weight, bias, quant, shrink)
-    codes, figures = _round(place(shrink), hessian, quant)
+    shrink = best_shrink(place, hessian, config) if _searched(config) else None
+    chosen = grids.choose(weight, bias, config, shrink)
+    codes, report = _round(place(shrink), hessian, config)
     bias_codes = as_codes(codes[:, -1], chosen.bias.bits)
     layer = replace(layer, bias=Quantized(bias_codes, chosen.bias))
-    return _with_codes(layer, codes[:, :-1], chosen.weight), figures
+    return _with_codes(layer, codes[:, :-1], chosen.weight), report
 
 
 def for_integers(
-    layer: Weighted, moments: Moments, entering: Grid, quant: Quant, name: str
-) -> tuple[Weighted, Figures]:
+    layer: Weighted, moments: Moments, entering: Grid, config: Config, name: str
+) -> tuple[Weighted, RoundingReport]:
     """The layer as `octet.runtime.integer` runs it: its weight in codes, its bias in int32.
 
     First, unless rounding is nearest, which takes each weight as it is, the weights become those
-    that, on what the layer sees now, best give what it should; figures are of those. The
+    that, on what the layer sees now, best give what it should; the report is of those. The
     bias has the scale of the input times that of the weight, far finer than the weight's own, so
     it can make good the mean of every error: b ← b - e·mean(x). The codes of the weight are chosen
     knowing that, by the covariance of the inputs.
@@ -70,7 +71,7 @@ def for_integers(
         layer: weight ``(rows, …)`` and bias ``(rows,)``, in float.
         moments: of what the layer sees, in steps of ``entering``, and should give.
         entering: the grid of its input.
-        quant: how.
+        config: how.
         name: the layer's label, for errors.
 
     Returns:
@@ -83,24 +84,26 @@ def for_integers(
     step = float(entering.scale)
     covariance = moments.covariance(step)
     weight, bias = parameters(layer, name)
-    if quant.rounding != "nearest":
+    if config.rounding != "nearest":
         weight, bias = moments.regression(weight, step)
 
     def choose(shrink: Array | None) -> Grid:
-        return _wide_enough(grids.choose(weight, bias, quant, shrink).weight, bias, step)
+        grid = grids.choose(weight, bias, config, shrink).weight
+        return _wide_enough(grid, bias, step) if isinstance(config.range, str) else grid
 
     def place(shrink: Array | None) -> Lattice:
         return lattice(weight, choose(shrink))
 
-    shrink = best_shrink(place, covariance, quant) if _searched(quant) else None
+    shrink = best_shrink(place, covariance, config) if _searched(config) else None
     rows, grid = place(shrink), choose(shrink)
-    codes, figures = _round(rows, covariance, quant)
+    codes, report = _round(rows, covariance, config)
     mean = step * moments.first / moments.count
     corrected = bias - np.sum(rows.errors(codes) * mean, axis=1)
-    made = _with_codes(replace(layer, bias=_int32(corrected, entering, grid, name)), codes, grid)
-    if (largest := made.largest_sum(entering)) >= _INT32:
+    layer = replace(layer, bias=_int32(corrected, entering, grid, config, name))
+    layer = _with_codes(layer, codes, grid)
+    if (largest := layer.largest_sum(entering)) >= _INT32:
         raise OctetError(f"layer {name}: sums up to {largest} do not fit int32; take fewer inputs")
-    return made, {**figures, "largest_sum": largest}
+    return layer, {**report, "largest_sum": largest}
 
 
 def _wide_enough(grid: Grid, bias: Array, step: float) -> Grid:
@@ -115,13 +118,15 @@ def _wide_enough(grid: Grid, bias: Array, step: float) -> Grid:
     return Grid(np.asarray(scale), grid.zero_point, grid.bits)
 
 
-def _int32(bias: Array, entering: Grid, weight: Grid, name: str) -> Int32:
+def _int32(bias: Array, entering: Grid, weight: Grid, config: Config, name: str) -> Int32:
     scale = entering.scale.astype(np.float64) * weight.scale.astype(np.float64).reshape(-1)
     codes = np.rint(bias / scale)
-    if np.max(np.abs(codes)) >= _INT32:
+    if (largest := float(np.max(np.abs(codes)))) >= _INT32:
+        cure = "set quant.granularity: per_tensor"
+        if not isinstance(config.range, str):
+            cure = f"quant.range: got {list(config.range)}; widen it, or set it to minmax or mse"
         raise OctetError(
-            f"layer {name}: bias: got {np.max(np.abs(codes)):.3g} steps of its sums; allowed are "
-            "2^31: set quant.granularity: per_tensor"
+            f"layer {name}: bias: got {largest:.3g} steps of its sums; allowed are 2^31: {cure}"
         )
     return Int32(codes.astype(np.int32), np.broadcast_to(scale, bias.shape))
 
@@ -144,13 +149,13 @@ def parameters(layer: Weighted, name: str) -> tuple[Array, Array]:
     return weight.reshape(len(weight), -1), bias
 
 
-def _searched(quant: Quant) -> bool:
+def _searched(config: Config) -> bool:
     """Per parameter, a range ends at its only weight and loses nothing: nothing to search for."""
-    return quant.range == "mse" and quant.granularity != "per_parameter"
+    return config.range == "mse" and config.granularity != "per_parameter"
 
 
-def _round(rows: Lattice, hessian: Array, quant: Quant) -> tuple[Codes, Figures]:
-    codes, certificates = round_rows(rows, hessian, quant.rounding)
+def _round(rows: Lattice, hessian: Array, config: Config) -> tuple[Integers, RoundingReport]:
+    codes, certificates = round_rows(rows, hessian, config.rounding)
     r = factor(hessian)
     return codes, {
         "output_error": float(np.sum(output_error(rows.errors(codes), r))),
@@ -162,7 +167,7 @@ def _round(rows: Lattice, hessian: Array, quant: Quant) -> tuple[Codes, Figures]
     }
 
 
-def _with_codes(layer: Weighted, codes: Codes, grid: Grid) -> Weighted:
+def _with_codes(layer: Weighted, codes: Integers, grid: Grid) -> Weighted:
     """Codes ``(rows, inputs)`` on a grid for rows, in the shape of the layer's weight."""
     shape = values(layer.weight).shape
     in_shape = as_codes(codes.reshape(shape), grid.bits)

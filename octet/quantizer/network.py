@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,15 +12,28 @@ from octet.layers import GlobalAveragePool, Layer, Quantize, Weighted
 from octet.network import Network, label
 from octet.parameters import shape_of
 from octet.quantizer import calibration
+from octet.quantizer.config import Calibration, Config
 from octet.quantizer.hessian import Moments, second_moments
-from octet.quantizer.layer import Figures, for_integers, parameters, weights_only
+from octet.quantizer.layer import RoundingReport, for_integers, parameters, weights_only
 from octet.quantizer.spool import Spool
 from octet.runtime import floating
 from octet.signature import Images, Input
-from stages.params.quant import Quant
 
 
-def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
+@dataclass(frozen=True)
+class Calibrated:
+    """A network whose activations are on grids, which no width of its weights changes.
+
+    Attributes:
+        network: its weights still in float.
+        rows: those that the grids were taken from.
+    """
+
+    network: Network
+    rows: Input
+
+
+def quantize(network: Network, rows: Input, config: Config) -> Network:
     """The network with its weights and biases in codes; scalers stay as they are.
 
     Integer layers are quantized one after the other: each sees what those before it, in codes,
@@ -29,88 +42,89 @@ def quantize_network(network: Network, x: Input, quant: Quant) -> Network:
 
     Args:
         network: in float.
-        x: training rows, ``(rows, …)``.
-        quant: how; ``bits`` at most 16.
+        rows: of the training data, ``(rows, …)``.
+        config: how.
 
     Raises:
         OctetError: see `octet.quantizer.layer`; a layer saw no data or too large numbers; or
             the network is quantized already.
     """
-    _refuse_unusable(network, x)
-    if quant.activations == "none":
-        return quantize_apart(network, x, quant, (quant.bits,))[quant.bits]
-    return quantize_coded(*with_grids(network, x, quant), quant)
+    _refuse_unusable(network, rows)
+    if config.activations == "none":
+        return quantize_apart(network, rows, config, (config.bits,))[config.bits]
+    return quantize_calibrated(calibrate(network, rows, config.calibration), config)
 
 
-def with_grids(network: Network, x: Input, quant: Quant) -> tuple[Network, Input]:
-    """The network with its activations on grids, and the rows that the grids are taken from."""
-    rows = calibration.pick(x, quant.calibration)
-    return calibration.with_grids(network, rows, quant.calibration), rows
+def calibrate(network: Network, rows: Input, how: Calibration) -> Calibrated:
+    """Take the grids of a float network's activations from some of the rows."""
+    picked = calibration.pick(rows, how)
+    return Calibrated(calibration.with_grids(network, picked, how), picked)
 
 
-def quantize_coded(coded: Network, rows: Input, quant: Quant) -> Network:
-    """What `quantize_network` does once activations are on grids, which no width changes.
+def quantize_calibrated(calibrated: Calibrated, config: Config) -> Network:
+    """What `quantize` does once activations are on grids.
 
     Args:
-        coded: with its activations on grids, its weights in float.
-        rows: the calibration rows.
-        quant: how; activations are uint8.
+        calibrated: by `calibrate`.
+        config: how; activations are uint8.
 
     Raises:
         OctetError: see `octet.quantizer.layer`.
     """
-    found: dict[str, Figures] = {}
+    layers = calibrated.network.layers
+    reports: dict[str, RoundingReport] = {}
 
-    def quantize(i: int, layer: Weighted, seen: Moments, entering: Grid) -> Weighted:
-        name = label(coded.layers, i)
-        made, found[name] = for_integers(layer, seen, entering, quant, name)
-        return made
+    def in_codes(i: int, layer: Weighted, moments: Moments, entering: Grid) -> Weighted:
+        name = label(layers, i)
+        layer, reports[name] = for_integers(layer, moments, entering, config, name)
+        return layer
 
-    return replace(coded, layers=_walk(coded, rows, quantize), rounding=found)
+    return replace(calibrated.network, layers=_walk(calibrated, in_codes), rounding=reports)
 
 
 def quantize_apart(
-    network: Network, x: Input, quant: Quant, widths: Sequence[int]
+    network: Network, rows: Input, config: Config, widths: Sequence[int]
 ) -> dict[int, Network]:
     """Each layer quantized as if it were the only one: what it costs by itself.
 
     Args:
         network: in float.
-        x: training rows, ``(rows, …)``.
-        quant: how, but for ``bits``.
+        rows: of the training data, ``(rows, …)``.
+        config: how, but for ``bits``.
         widths: one network for each of these, in bits.
 
     Raises:
-        OctetError: as `quantize_network`.
+        OctetError: as `quantize`.
     """
-    _refuse_unusable(network, x)
-    at_widths = {bits: quant.model_copy(update={"bits": bits}) for bits in widths}
-    if quant.activations == "none" and not isinstance(network.signature.inputs, Images):
-        floats = x.astype(np.float64)
+    _refuse_unusable(network, rows)
+    at_widths = {bits: replace(config, bits=bits) for bits in widths}
+    if config.activations == "none" and not isinstance(network.signature.inputs, Images):
+        floats = rows.astype(np.float64)
         return {bits: _on_floats(network, floats, each) for bits, each in at_widths.items()}
-    coded, rows = with_grids(network, x, quant)
-    seen: dict[int, Moments] = {}
+    calibrated = calibrate(network, rows, config.calibration)
+    moments_of: dict[int, Moments] = {}
 
     def keep(i: int, layer: Weighted, moments: Moments, _: Grid) -> Weighted:
-        seen[i] = moments
+        moments_of[i] = moments
         return layer
 
-    _walk(coded, rows, keep)
-    return {bits: _apart(coded, seen, each) for bits, each in at_widths.items()}
+    _walk(calibrated, keep)
+    return {bits: _apart(calibrated.network, moments_of, each) for bits, each in at_widths.items()}
 
 
-def _apart(coded: Network, seen: Mapping[int, Moments], quant: Quant) -> Network:
-    layers = list(coded.layers)
-    found: dict[str, Figures] = {}
-    for i, layer, entering in _weighted(coded):
-        name = label(layers, i)
-        if quant.activations == "uint8":
-            layers[i], found[name] = for_integers(layer, seen[i], entering, quant, name)
+def _apart(network: Network, moments_of: Mapping[int, Moments], config: Config) -> Network:
+    """A calibrated network with each layer quantized by the moments of what it sees in float."""
+    layers = list(network.layers)
+    reports: dict[str, RoundingReport] = {}
+    for i, layer, entering in _weighted(network):
+        name, moments = label(layers, i), moments_of[i]
+        if config.activations == "uint8":
+            layers[i], reports[name] = for_integers(layer, moments, entering, config, name)
         else:
-            hessian = seen[i].hessian(float(entering.scale))
-            layers[i], found[name] = weights_only(layer, hessian, quant, name)
-    kept = layers if quant.activations == "uint8" else _in_float(layers)
-    return replace(coded, layers=tuple(kept), rounding=found)
+            hessian = moments.hessian(float(entering.scale))
+            layers[i], reports[name] = weights_only(layer, hessian, config, name)
+    kept = layers if config.activations == "uint8" else _in_float(layers)
+    return replace(network, layers=tuple(kept), rounding=reports)
 
 
 def _refuse_unusable(network: Network, x: Input) -> None:
@@ -122,17 +136,17 @@ def _refuse_unusable(network: Network, x: Input) -> None:
     floating.refuse_input(network, x)
 
 
-def _on_floats(network: Network, x: Array, quant: Quant) -> Network:
+def _on_floats(network: Network, x: Array, config: Config) -> Network:
     """Weights only, on inputs as they are: the few of a table."""
     layers = list(network.layers)
-    found: dict[str, Figures] = {}
+    reports: dict[str, RoundingReport] = {}
     for i, layer in enumerate(network.layers):
         if isinstance(layer, Weighted):
             inputs = floating.through(network.layers[:i], x)
             name = label(layers, i)
             hessian = _second_moments(inputs, name)
-            layers[i], found[name] = weights_only(layer, hessian, quant, name)
-    return replace(network, layers=tuple(layers), rounding=found)
+            layers[i], reports[name] = weights_only(layer, hessian, config, name)
+    return replace(network, layers=tuple(layers), rounding=reports)
 
 
 def _weighted(network: Network) -> Iterator[tuple[int, Weighted, Grid]]:
@@ -148,24 +162,23 @@ def _weighted(network: Network) -> Iterator[tuple[int, Weighted, Grid]]:
 
 
 def _walk(
-    coded: Network, rows: Input, quantize: Callable[[int, Weighted, Moments, Grid], Weighted]
+    calibrated: Calibrated, in_codes: Callable[[int, Weighted, Moments, Grid], Weighted]
 ) -> tuple[Layer, ...]:
-    """Put one layer after the other through ``quantize``; each sees what those before it give then.
+    """Put one layer after the other through ``in_codes``; each sees what those before it give then.
 
     Args:
-        coded: with its activations on grids, its weights in float.
-        rows: the calibration rows.
-        quantize: from the index of a layer, the layer, moments of what it sees and should give,
+        calibrated: by `calibrate`.
+        in_codes: from the index of a layer, the layer, moments of what it sees and should give,
             and the grid of what it sees, to what stands in its place.
     """
-    layers = list(coded.layers)
-    seen, wanted = Spool(rows), Spool(rows)
+    layers = list(calibrated.network.layers)
+    entered, wanted = Spool(calibrated.rows), Spool(calibrated.rows)
     last = done = 0
-    for i, layer, entering in _weighted(coded):
-        seen.advance(layers[last:i])
+    for i, layer, entering in _weighted(calibrated.network):
+        entered.advance(layers[last:i])
         wanted.advance(_in_float(layers[done : i + 1]))
-        moments = _moments(layer, zip(seen, wanted, strict=True), entering)
-        layers[i] = quantize(i, layer, moments, entering)
+        moments = _moments(layer, zip(entered, wanted, strict=True), entering)
+        layers[i] = in_codes(i, layer, moments, entering)
         last, done = i, i + 1
     return tuple(layers)
 

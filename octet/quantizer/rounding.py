@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from octet.affine import Array, Grid, dequantize, quantize
+from octet.affine import Array, Grid, Integers, dequantize, quantize
 from octet.quantizer.hessian import DAMPING, factor
-
-Codes = npt.NDArray[np.int64]
 
 # Descent ends by itself, nearly always after a few; this guards against rounding errors.
 _SWEEPS = 50
@@ -26,7 +23,7 @@ class Lattice:
     values: Array
     grids: tuple[Grid, ...]
 
-    def errors(self, codes: Codes) -> Array:
+    def errors(self, codes: Integers) -> Array:
         """What the codes stand for, less the values; ``(rows, columns)``."""
         landed = [dequantize(codes[:, j], grid) for j, grid in enumerate(self.grids)]
         return np.asarray(np.column_stack(landed) - self.values)
@@ -54,13 +51,13 @@ def _columns(tensor: Array, grid: Grid) -> tuple[Grid, ...]:
     return tuple(Grid(scales[:, j], zeros[:, j], grid.bits) for j in range(tensor.shape[1]))
 
 
-def nearest(rows: Lattice) -> Codes:
+def nearest(rows: Lattice) -> Integers:
     """The code nearest to each value, whatever becomes of the others; ``(rows, columns)``."""
     codes = [quantize(rows.values[:, j], grid) for j, grid in enumerate(rows.grids)]
     return np.column_stack(codes).astype(np.int64)
 
 
-def gptq(rows: Lattice, hessian: Array) -> Codes:
+def gptq(rows: Lattice, hessian: Array) -> Integers:
     """Round column by column, each error pushed onto the columns not yet rounded.
 
     Run back to front on the factor H = RᵀR, GPTQ (arXiv 2210.17323) is Babai's nearest plane
@@ -96,11 +93,11 @@ def gptq(rows: Lattice, hessian: Array) -> Codes:
     return codes
 
 
-def descend(rows: Lattice, codes: Codes, hessian: Array) -> Codes:
+def descend(rows: Lattice, codes: Integers, hessian: Array) -> Integers:
     """Change one code at a time, to the best for the others as they are, until none gets better.
 
-    With the gradient g = He of a row's error e, the best step of code k at scale s is the integer
-    nearest to -g_k / (H_kk s), inside the grid; every step makes eᵀHe smaller.
+    With the gradient g = He of a row's error e, the best move of code k at scale s is the integer
+    nearest to -g_k / (H_kk s), inside the grid; every move makes eᵀHe smaller.
 
     Args:
         rows: values and grids.
@@ -115,15 +112,15 @@ def descend(rows: Lattice, codes: Codes, hessian: Array) -> Codes:
     for j in range(len(hessian)):
         gradient += errors[:, j, None] * hessian[j]
     for _ in range(_SWEEPS):
-        moved = False
+        improved = False
         for k, grid in enumerate(rows.grids):
             scale = grid.scale.astype(np.float64)
             wish = codes[:, k] + np.rint(-gradient[:, k] / (hessian[k, k] * scale))
-            steps = np.clip(wish, 0, grid.top).astype(np.int64) - codes[:, k]
-            if np.any(steps):
-                codes[:, k] += steps
-                gradient += (steps * scale)[:, None] * hessian[k]
-                moved = True
-        if not moved:
+            moves = np.clip(wish, 0, grid.top).astype(np.int64) - codes[:, k]
+            if np.any(moves):
+                codes[:, k] += moves
+                gradient += (moves * scale)[:, None] * hessian[k]
+                improved = True
+        if not improved:
             break
     return codes

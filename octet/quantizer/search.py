@@ -5,11 +5,11 @@ from itertools import product
 
 import numpy as np
 
-from octet.affine import Array
+from octet.affine import Array, Integers
+from octet.quantizer.config import Config, Rounding
 from octet.quantizer.hessian import factor, output_error
 from octet.quantizer.proof.exact import Certificate, exact
-from octet.quantizer.rounding import Codes, Lattice, descend, gptq, nearest
-from stages.params.quant import Quant, Rounding
+from octet.quantizer.rounding import Lattice, descend, gptq, nearest
 
 # Factors on the two ends of the range, first over all of it and then around the best.
 _COARSE = [0.05 * i for i in range(2, 25)]
@@ -23,7 +23,7 @@ _PROVABLE = 26
 
 def round_rows(
     rows: Lattice, hessian: Array, how: Rounding
-) -> tuple[Codes, tuple[Certificate, ...]]:
+) -> tuple[Integers, tuple[Certificate, ...]]:
     """The codes of one of the roundings, and for exact the certificate of each row.
 
     Exact rounding of rows that are too long to be proven is gptq, mended code by code.
@@ -39,7 +39,7 @@ def round_rows(
             return descend(rows, gptq(rows, hessian), hessian), ()
 
 
-def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, quant: Quant) -> Array:
+def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, config: Config) -> Array:
     """Factors on the ends of the range, by trying a grid of pairs and a finer one around the best.
 
     Exact rounding is tried only on the pairs that look best under gptq, and on the range as it is.
@@ -47,7 +47,7 @@ def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, quant:
     Args:
         place: the lattice of a layer for factors ``(rows, 2)``, or for None, the range as it is.
         hessian: H of the columns of the lattice, ``(columns, columns)``.
-        quant: how to quantize.
+        config: how to quantize.
 
     Returns:
         ``(rows, 2)``: factors on the lower and the upper end. Rows differ only per channel;
@@ -58,22 +58,22 @@ def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, quant:
 
     def errors(shrinks: Array, how: Rounding) -> Array:
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
-        found = np.empty(shrinks.shape[:2])
+        lost = np.empty(shrinks.shape[:2])
         for i, shrink in enumerate(shrinks):
             rows = place(shrink)
-            found[i] = output_error(rows.errors(round_rows(rows, hessian, how)[0]), r)
-        if quant.granularity != "per_channel":
-            found[:] = np.sum(found, axis=1, keepdims=True)
-        return found
+            lost[i] = output_error(rows.errors(round_rows(rows, hessian, how)[0]), r)
+        if config.granularity != "per_channel":
+            lost[:] = np.sum(lost, axis=1, keepdims=True)
+        return lost
 
-    quick: Rounding = "nearest" if quant.rounding == "nearest" else "gptq"
-    coarse = np.repeat(_pairs(_COARSE, quant.scheme), count, axis=1)
+    quick: Rounding = "nearest" if config.rounding == "nearest" else "gptq"
+    coarse = np.repeat(_pairs(_COARSE, config.scheme), count, axis=1)
     coarse_errors = errors(coarse, quick)
-    fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, quant.scheme)
+    fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, config.scheme)
     candidates = np.concatenate([coarse, fine])
     listed = max(2, min(16, _SHORTLISTED // len(hessian) ** 2))
     short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), listed)
-    if quant.rounding == "exact":
+    if config.rounding == "exact":
         # The range as it is comes along, lest a search by gptq's errors end up with a worse one.
         short = np.concatenate([short, np.ones((1, count, 2))])
         short = _best(short, errors(short, "exact"), 1)

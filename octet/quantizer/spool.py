@@ -33,15 +33,15 @@ class Spool:
         if not layers:
             return
         done = 0
-        made: Array | None = None
+        outputs: Array | None = None
         for batch in self:
-            given = floating.through(layers, batch)
-            if made is None:
+            batch_outputs = floating.through(layers, batch)
+            if outputs is None:
                 # NumPy holds the file open, and the system deletes it when the last holder is gone.
                 with tempfile.TemporaryFile() as file:
-                    shape = (len(self._rows), *given.shape[1:])
-                    made = np.memmap(file, np.float64, "w+", shape=shape)
-            made[done : done + len(given)] = given
-            done += len(given)
-        if made is not None:
-            self._rows = made
+                    shape = (len(self._rows), *batch_outputs.shape[1:])
+                    outputs = np.memmap(file, np.float64, "w+", shape=shape)
+            outputs[done : done + len(batch_outputs)] = batch_outputs
+            done += len(batch_outputs)
+        if outputs is not None:
+            self._rows = outputs

@@ -3,26 +3,29 @@
 from dataclasses import replace
 from pathlib import Path
 
+from octet import quantizer
 from octet.modelfile import storage
 from octet.network import Network
-from octet.quantizer.network import quantize_apart, quantize_network
 from stages import paths
 from stages import stage as command
 from stages.dataset import load_dataset
 from stages.params.file import Params
 from stages.params.quant import FLOAT_BITS, Quant
+from stages.quantconfig import config_of
 
 
 def quantize(name: str, params: Params) -> dict[Path, bytes]:
     """The quantized model of a system, the float one where bits is 32; and its layers apart."""
     network = storage.load_network(paths.float_path(name))
-    quant, x = params.quant_of(name), load_dataset(name).x_train
-    made = {paths.quantized_path(name): network}
+    quant, rows = params.quant_of(name), load_dataset(name).x_train
+    models = {paths.quantized_path(name): network}
     if quant.bits != FLOAT_BITS:
-        made[paths.quantized_path(name)] = _signed(quantize_network(network, x, quant), quant)
-    for bits, apart in quantize_apart(network, x, quant, paths.APART_BITS).items():
-        made[paths.apart_path(name, bits)] = apart
-    return {path: storage.dump_network(each) for path, each in made.items()}
+        quantized = quantizer.quantize(network, rows, config_of(quant))
+        models[paths.quantized_path(name)] = _signed(quantized, quant)
+    widths = paths.APART_BITS
+    apart = quantizer.quantize_apart(network, rows, config_of(quant, max(widths)), widths)
+    models |= {paths.apart_path(name, bits): apart[bits] for bits in widths}
+    return {path: storage.dump_network(each) for path, each in models.items()}
 
 
 def _signed(network: Network, quant: Quant) -> Network:

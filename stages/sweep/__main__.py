@@ -7,15 +7,17 @@ from stages import paths
 from stages import stage as command
 from stages.dataset import load_dataset
 from stages.params.file import Params
+from stages.quantconfig import config_of
 from stages.sweep import points, workers
 
 
 def sweep(name: str, params: Params) -> dict[Path, bytes]:
     """What each width and rounding of a system costs and saves."""
     network = storage.load_network(paths.float_path(name))
-    data, quant = load_dataset(name), params.quant_of(name)
-    reference = points.prepare(network, data, quant)
-    hows = points.ways(quant, params.sweep)
+    data = load_dataset(name)
+    config = config_of(params.quant_of(name), bits=max(params.sweep.bits))
+    reference = points.prepare(network, data, config)
+    hows = points.ways(config, params.sweep)
     with workers.backend(params.sweep.backend):
         found = workers.each(points.measure, reference, hows, name)
     table = points.dump(name, points.in_float(reference), found)

@@ -1,6 +1,6 @@
 """The points of the sweep: a width, a rounding, and what they cost in score and save in bytes."""
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from itertools import product
 
 import numpy as np
@@ -10,12 +10,12 @@ from octet.affine import Array
 from octet.exporters import onnx as export
 from octet.modelfile import storage
 from octet.network import Network
-from octet.quantizer.network import quantize_coded, quantize_network, with_grids
+from octet.quantizer import Calibrated, Config, calibrate, quantize, quantize_calibrated
 from octet.runtime import inference, integer
 from octet.signature import Input, Numbers
 from stages import outputs
 from stages.dataset import Dataset
-from stages.params.quant import FLOAT_BITS, Quant
+from stages.params.quant import FLOAT_BITS
 from stages.params.sweep import Sweep
 from stages.tasks import scores, verdict
 
@@ -55,51 +55,49 @@ class Reference:
 
     Attributes:
         network: in float.
-        coded: the same with its activations on grids; without any, the same.
-        rows: the training rows that quantization looks at.
+        calibrated: the same with its activations on grids, if they are to be.
         data: of which the test rows are scored.
         outputs: of the float network for the test rows, ``(rows, outputs)``.
     """
 
     network: Network
-    coded: Network
-    rows: Input
+    calibrated: Calibrated | None
     data: Dataset
     outputs: Array
 
 
-def prepare(network: Network, data: Dataset, quant: Quant) -> Reference:
+def prepare(network: Network, data: Dataset, config: Config) -> Reference:
     """Take the ranges of the activations and the float outputs, once for all points."""
-    coded, rows = network, data.x_train
-    if quant.activations == "uint8":
-        coded, rows = with_grids(network, data.x_train, quant)
-    return Reference(network, coded, rows, data, outputs.run(network, data.x_test))
+    calibrated = None
+    if config.activations == "uint8":
+        calibrated = calibrate(network, data.x_train, config.calibration)
+    return Reference(network, calibrated, data, outputs.run(network, data.x_test))
 
 
-def ways(quant: Quant, sweep: Sweep) -> list[Quant]:
+def ways(config: Config, sweep: Sweep) -> list[Config]:
     """Every width with every rounding; for the rest as the system is quantized."""
     return [
-        quant.model_copy(update={"bits": bits, "rounding": rounding})
+        replace(config, bits=bits, rounding=rounding)
         for bits, rounding in product(sweep.bits, sweep.roundings)
     ]
 
 
-def measure(reference: Reference, quant: Quant) -> Point:
+def measure(reference: Reference, config: Config) -> Point:
     """Quantize in one way, and compare the outputs with those of the float network.
 
     Raises:
         OctetError: see `octet.quantizer.layer`.
     """
-    if quant.activations == "uint8":
-        network = quantize_coded(reference.coded, reference.rows, quant)
+    if reference.calibrated is None:
+        network = quantize(reference.network, reference.data.x_train, config)
     else:
-        network = quantize_network(reference.network, reference.rows, quant)
+        network = quantize_calibrated(reference.calibrated, config)
     given = _outputs(network, reference.data.x_test)
     whole, (low, high) = _score(reference.data, reference.outputs), _interval(reference, given)
     score = _score(reference.data, given)
     fidelity = scores.fidelity(reference.outputs, given)["sqnr_db"]
     payload = storage.payload(network)
-    return Point(quant.bits, quant.rounding, payload, score, whole - score, low, high, fidelity)
+    return Point(config.bits, config.rounding, payload, score, whole - score, low, high, fidelity)
 
 
 def in_float(reference: Reference) -> Point:

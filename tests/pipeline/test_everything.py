@@ -1,5 +1,6 @@
 """All systems with their real data, from nothing: the committed figures, ONNX Runtime's codes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import yaml
 from octet.exporters import onnx as export
 from octet.modelfile import storage
 from octet.network import Network
-from octet.quantizer.network import quantize_network
+from octet.quantizer import quantize
 from octet.runtime import integer
 from octet.signature import Input
 from stages import paths
 from stages.dataset import load_dataset
 from stages.params.file import load_params
+from stages.quantconfig import config_of
 from tests.conftest import Clone, new_clone_at
 
 pytestmark = [
@@ -65,20 +67,14 @@ def test_every_code_of_every_layer_for_every_test_image_is_that_of_onnxruntime(
     data = load_dataset(system)
     network = storage.load_network(paths.float_path(system))
     # Which codes are chosen does not matter here, so take those that are found fastest.
-    quant = (
-        load_params()
-        .quant_of(system)
-        .model_copy(
-            update={
-                "bits": 8,
-                "granularity": granularity,
-                "scheme": scheme,
-                "range": "minmax",
-                "rounding": "gptq",
-            }
-        )
+    config = replace(
+        config_of(load_params().quant_of(system)),
+        granularity=granularity,
+        scheme=scheme,
+        range="minmax",
+        rounding="gptq",
     )
-    assert differing_codes(quantize_network(network, data.x_train, quant), data.x_test) == {}
+    assert differing_codes(quantize(network, data.x_train, config), data.x_test) == {}
 
 
 @pytest.mark.parametrize("system", IMAGES)

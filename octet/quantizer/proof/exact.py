@@ -20,12 +20,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octet.affine import Array
+from octet.affine import Array, Integers
 from octet.quantizer.hessian import factor, output_error
 from octet.quantizer.proof.enumeration import Box, Search
-from octet.quantizer.proof.reduction import Integers, reduce_basis, unit_basis
+from octet.quantizer.proof.reduction import reduce_basis, unit_basis
 from octet.quantizer.proof.relaxation import relax
-from octet.quantizer.rounding import Codes, Lattice, gptq, nearest
+from octet.quantizer.rounding import Lattice, gptq, nearest
 
 NODE_BUDGET = 200_000
 # Codes whose errors agree to this share are equally good. A row whose Hessian is so badly
@@ -54,7 +54,7 @@ class Certificate:
 
 def exact(
     rows: Lattice, hessian: Array, budget: int = NODE_BUDGET
-) -> tuple[Codes, tuple[Certificate, ...]]:
+) -> tuple[Integers, tuple[Certificate, ...]]:
     """Codes that minimise the output error of each row, and the certificate of each.
 
     Args:
@@ -66,15 +66,15 @@ def exact(
     reals = np.stack([row.reals for row in problems])
     guesses = nearest(rows), gptq(rows, hessian), gptq(Lattice(reals, rows.grids), hessian)
     codes = np.empty(rows.values.shape, np.int64)
-    seen = []
+    searches = []
     for i, row in enumerate(problems):
         guess = min((guess[i] for guess in guesses), key=row.excess)
         codes[i], least, nodes = _solve(row, guess, budget)
-        seen.append((least, nodes))
+        searches.append((least, nodes))
     errors = output_error(rows.errors(codes), factor(hessian)).tolist()
     return codes, tuple(
         Certificate(least == np.inf, error, min(error, max(least, 0.0)), nodes)
-        for error, (least, nodes) in zip(errors, seen, strict=True)
+        for error, (least, nodes) in zip(errors, searches, strict=True)
     )
 
 
@@ -102,12 +102,12 @@ class _Row:
     slope: Array
     slack: float
 
-    def excess(self, z: Codes) -> float:
+    def excess(self, z: Integers) -> float:
         """f(z) - f(x), without the cancellation of a difference of two large numbers."""
         off = z - self.relaxed
         return float(np.sum(self.gradient * off) + np.sum(self.hessian * np.outer(off, off)))
 
-    def not_fixed(self, guess: Codes) -> Integers:
+    def not_fixed(self, guess: Integers) -> Integers:
         """The coordinates that may differ from x in a solution better than the guess."""
         return np.flatnonzero(np.abs(self.slope) < self.excess(guess) + self.slack)
 
@@ -136,7 +136,7 @@ def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
     )
 
 
-def _solve(row: _Row, guess: Codes, budget: int) -> tuple[Codes, float, int]:
+def _solve(row: _Row, guess: Integers, budget: int) -> tuple[Integers, float, int]:
     """Steps 2 to 5: codes, the least error of any that were not ruled out (inf: all), and nodes."""
     guess = _mend(row, guess, np.eye(len(guess), dtype=np.int64))
     free = row.not_fixed(guess)
@@ -175,7 +175,7 @@ def _solve(row: _Row, guess: Codes, budget: int) -> tuple[Codes, float, int]:
     return guess, row.floor - row.slack + unseen, nodes
 
 
-def _mend(row: _Row, z: Codes, directions: Integers) -> Codes:
+def _mend(row: _Row, z: Integers, directions: Integers) -> Integers:
     """Go to the best integer point along each direction, over and over, while that helps."""
     curves = [(u, np.sum(row.hessian * u, axis=1)) for u in directions.T]
     excess = row.excess(z)
@@ -183,8 +183,8 @@ def _mend(row: _Row, z: Codes, directions: Integers) -> Codes:
         before = excess
         for u, curve in curves:
             downhill = -np.sum(row.gradient * u) / 2 - np.sum(curve * (z - row.relaxed))
-            steps = round(float(downhill / np.sum(curve * u)))
-            moved = z + _inside(z, steps, u, row.top) * u if steps else z
+            times = round(float(downhill / np.sum(curve * u)))
+            moved = z + _inside(z, times, u, row.top) * u if times else z
             if (reached := row.excess(moved)) < excess:
                 z, excess = moved, reached
         if excess >= before * (1 - TOLERANCE):
@@ -192,8 +192,8 @@ def _mend(row: _Row, z: Codes, directions: Integers) -> Codes:
     return z
 
 
-def _inside(z: Codes, steps: int, u: Codes, top: Array) -> int:
-    """``steps``, or as many in that direction as leave z + steps · u inside the box."""
-    way = np.sign(steps) * u
+def _inside(z: Integers, times: int, u: Integers, top: Array) -> int:
+    """``times``, or as many in that direction as leave z + times · u inside the box."""
+    way = np.sign(times) * u
     room = np.where(way > 0, top - z, z)[way != 0] // np.abs(way[way != 0])
-    return int(np.sign(steps)) * min(abs(steps), int(np.min(room)))
+    return int(np.sign(times)) * min(abs(times), int(np.min(room)))

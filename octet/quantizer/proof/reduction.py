@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from octet.affine import Array
+from octet.affine import Array, Integers
 from octet.quantizer.hessian import factor
-
-Integers = npt.NDArray[np.int64]
 
 _DELTA = 0.99
 # No step makes integers larger than this, at which their products with floats stay exact. Inputs

@@ -1,5 +1,6 @@
 """What tests of quantization and of evaluation share: layers, networks and ways to quantize."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ from octet.affine import Array
 from octet.layers import Conv2d, GlobalAveragePool, Linear, MaxPool, Relu, Standardize
 from octet.network import Network
 from octet.parameters import Quantized
+from octet.quantizer import Calibration, Config
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
 from octet.runtime import floating
@@ -17,7 +19,6 @@ from stages.dataset import Dataset
 from stages.load import images
 from stages.params.file import load_params
 from stages.params.models import NetworkModel
-from stages.params.quant import Calibration, Quant
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
 
@@ -33,24 +34,19 @@ SIDE = 8
 CLASSES = tuple("abc")
 
 
-def quant(**changes: Any) -> Quant:
+def config(**changes: Any) -> Config:
     """Plain 8-bit rounding to nearest, but for the changes; per channel it is symmetric."""
-    keys: dict[str, Any] = {
-        "bits": 8,
-        "scheme": "symmetric" if changes.get("granularity") == "per_channel" else "asymmetric",
-        "granularity": "per_tensor",
-        "range": "minmax",
-        "margin": (0.0, 0.0),
-        "rounding": "nearest",
-        "bias": {"bits": 8, "range": "minmax"},
-        "activations": "none",
-        "calibration": {"images": 40, "seed": 0, "range": "minmax"},
-    }
-    return Quant.model_validate(keys | changes)
+    plain = Config(
+        scheme="symmetric" if changes.get("granularity") == "per_channel" else "asymmetric",
+        range="minmax",
+        rounding="nearest",
+        calibration=Calibration(rows=40, range="minmax"),
+    )
+    return replace(plain, **changes)
 
 
 def quantized(
-    layer: Linear, inputs: Array, how: Quant
+    layer: Linear, inputs: Array, how: Config
 ) -> tuple[Quantized, Quantized, dict[str, float]]:
     """Weight and bias in codes, which are checked to be of the right shape and width."""
     found, figures = weights_only(layer, second_moments(inputs), how, NAME)
@@ -64,7 +60,7 @@ def quantized(
 
 
 def calibration(images: int = 40, seed: int = 0, range_: str = "minmax") -> Calibration:
-    return Calibration.model_validate({"images": images, "seed": seed, "range": range_})
+    return Calibration(images, seed, range_)
 
 
 def random_layer(rng: np.random.Generator, rows: int = 3, columns: int = 4) -> Linear:

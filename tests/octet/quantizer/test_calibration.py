@@ -3,7 +3,6 @@
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +28,6 @@ from octet.quantizer import spool
 from octet.quantizer.calibration import pick, with_grids
 from octet.runtime import floating, integer
 from octet.signature import Columns, Numbers, Pixels, Signature
-from stages.params.file import PATH, load_params
 from tests.octet.quantizer.cases import calibration, random_cnn, random_images, random_layer
 
 fixed = settings(deadline=None, derandomize=True)
@@ -113,20 +111,8 @@ def test_more_rows_than_there_are_are_refused_in_one_line(there: int) -> None:
         pick(np.zeros((there, 2)), calibration(10))
     message = str(caught.value)
     assert message.splitlines() == [message]
-    assert message.startswith("params.yaml: quant.calibration.images: got 10; ")
+    assert message.startswith("quant.calibration: got 10 rows to take; ")
     assert str(there) in message
-
-
-def test_no_rows_are_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = PATH.read_text()
-    assert "images: 1000" in text
-    monkeypatch.chdir(tmp_path)
-    PATH.write_text(text.replace("images: 1000", "images: 0"))
-    with pytest.raises(OctetError) as caught:
-        load_params()
-    message = str(caught.value)
-    assert message.splitlines() == [message]
-    assert message.startswith("params.yaml: quant.calibration.images: got 0; ")
 
 
 @pytest.mark.parametrize("range_", RANGES)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
-from octet.affine import Array, Grid
+from octet.affine import Array, Grid, Integers
 from octet.quantizer.hessian import factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
-from octet.quantizer.rounding import Codes, Lattice, descend, gptq, lattice, nearest
+from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -26,12 +26,12 @@ class Problem:
 
     rows: Lattice
     hessian: Array
-    start: Codes
+    start: Integers
 
-    def cost(self, codes: Codes) -> Array:
+    def cost(self, codes: Integers) -> Array:
         return output_error(self.rows.errors(codes), factor(self.hessian))
 
-    def best_single_change(self, codes: Codes) -> Array:
+    def best_single_change(self, codes: Integers) -> Array:
         """The least cost of each row with any one code changed to any other: by brute force."""
         least = np.full(len(codes), np.inf)
         for k, grid in enumerate(self.rows.grids):

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
-from octet.affine import Array
+from octet.affine import Array, Integers
 from octet.quantizer.hessian import factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
-from octet.quantizer.rounding import Codes, Lattice, gptq, lattice, nearest
+from octet.quantizer.rounding import Lattice, gptq, lattice, nearest
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -27,7 +27,7 @@ class Problem:
     rows: Lattice
     hessian: Array
 
-    def cost(self, codes: Codes, row: int = 0) -> tuple[Array, Array]:
+    def cost(self, codes: Integers, row: int = 0) -> tuple[Array, Array]:
         """eᵀHe for each of many codes of one row ``(codes, columns)``.
 
         A sum of n² products makes at most n² + 4 roundings of 2⁻⁵³; the same again for whoever

@@ -7,11 +7,12 @@ from octet import affine
 from octet.affine import Grid
 from octet.layers import Linear
 from octet.parameters import values
+from octet.quantizer import Bias
 from tests.octet.quantizer.cases import (
     GRANULARITIES,
     ROUNDINGS,
     SHARING,
-    quant,
+    config,
     quantized,
     random_inputs,
     random_layer,
@@ -39,7 +40,7 @@ def test_a_scale_belongs_to_what_the_granularity_says(
     granularity: str, range_: object, weight_shape: tuple[int, ...], bias_shape: tuple[int, ...]
 ) -> None:
     rng = np.random.default_rng(0)
-    how = quant(granularity=granularity, range=range_, bits=5)
+    how = config(granularity=granularity, range=range_, bits=5)
     weight, bias, _ = quantized(random_layer(rng), random_inputs(rng), how)
     assert weight.grid.scale.shape == weight.grid.zero_point.shape == weight_shape
     assert bias.grid.scale.shape == bias.grid.zero_point.shape == bias_shape
@@ -53,7 +54,7 @@ def test_minmax_spans_what_shares_the_scale(granularity: str, scheme: str) -> No
     rng = np.random.default_rng(1)
     layer = random_layer(rng)
     weight, bias = values(layer.weight), values(layer.bias)
-    how = quant(granularity=granularity, scheme=scheme, bias={"bits": 11, "range": "minmax"})
+    how = config(granularity=granularity, scheme=scheme, bias=Bias(11, "minmax"))
     make = getattr(affine, scheme)
     both = np.append(weight.reshape(-1), bias)
     lo, hi = {
@@ -74,12 +75,12 @@ def test_minmax_spans_what_shares_the_scale(granularity: str, scheme: str) -> No
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_an_explicit_range_is_used_as_given(granularity: str, scheme: str, rounding: str) -> None:
     rng = np.random.default_rng(2)
-    how = quant(
+    how = config(
         granularity=granularity,
         scheme=scheme,
         range=(-0.5, 0.75),
         rounding=rounding,
-        bias={"bits": 4, "range": (-0.25, 1.0)},
+        bias=Bias(4, (-0.25, 1.0)),
     )
     weight, bias, _ = quantized(random_layer(rng), random_inputs(rng), how)
     make = getattr(affine, scheme)
@@ -94,7 +95,7 @@ def test_a_margin_widens_minmax_by_shares_of_its_extent() -> None:
     inputs = random_inputs(np.random.default_rng(0), 2)
 
     def grid(granularity: str) -> Grid:
-        how = quant(granularity=granularity, margin=(0.5, 0.25))
+        how = config(granularity=granularity, margin=(0.5, 0.25))
         return quantized(layer, inputs, how)[0].grid
 
     assert_grid(grid("per_tensor"), affine.asymmetric(-1 - 0.5 * 4, 3 + 0.25 * 4, 8))
@@ -109,7 +110,7 @@ def test_a_margin_widens_minmax_by_shares_of_its_extent() -> None:
 @pytest.mark.parametrize("range_", ["minmax", "mse"])
 def test_symmetric_has_its_zero_in_the_middle(granularity: str, range_: str) -> None:
     rng = np.random.default_rng(3)
-    how = quant(scheme="symmetric", granularity=granularity, range=range_, bits=6)
+    how = config(scheme="symmetric", granularity=granularity, range=range_, bits=6)
     weight, bias, _ = quantized(random_layer(rng), random_inputs(rng), how)
     assert np.all(weight.grid.zero_point == 32)
     assert np.all(bias.grid.zero_point == (32 if granularity == "unified" else 128))
@@ -125,13 +126,13 @@ def test_per_parameter_reproduces_every_weight(scheme: str, rounding: str, range
     # gptq and exact would spend a tiny weight on what a huge one loses: that is their work.
     weight *= 10.0 ** rng.integers(-9, 9, (2, 3)) if rounding == "nearest" else 1.0
     for bits in range(2, 17):
-        how = quant(
+        how = config(
             granularity="per_parameter",
             scheme=scheme,
             rounding=rounding,
             range=range_,
             bits=bits,
-            bias={"bits": bits, "range": "minmax"},
+            bias=Bias(bits, "minmax"),
         )
         found = quantized(Linear(weight, bias), random_inputs(rng, 3), how)
         # Its own scale, rounded to float32, is all that is lost.
@@ -157,8 +158,8 @@ def test_the_range_of_least_error_is_never_worse_than_minmax(
         rng = np.random.default_rng(seed)
         layer, inputs = random_layer(rng, rows=2), random_inputs(rng)
         how = {"granularity": granularity, "scheme": scheme, "rounding": rounding, "bits": bits}
-        *_, minmax = quantized(layer, inputs, quant(range="minmax", **how))
-        *_, mse = quantized(layer, inputs, quant(range="mse", **how))
+        *_, minmax = quantized(layer, inputs, config(range="minmax", **how))
+        *_, mse = quantized(layer, inputs, config(range="mse", **how))
         assert mse["output_error"] <= minmax["output_error"]
         assert mse["output_error"] < 0.9 * minmax["output_error"] or bits > 2
 
@@ -169,8 +170,8 @@ def test_exact_codes_on_the_range_of_least_error_are_never_worse_than_on_minmax(
     rng = np.random.default_rng(seed)
     layer, inputs = random_layer(rng, rows=1), random_inputs(rng, own=0.1)
     how = {"scheme": "symmetric", "rounding": "exact", "bits": 4}
-    *_, minmax = quantized(layer, inputs, quant(range="minmax", **how))
-    *_, mse = quantized(layer, inputs, quant(range="mse", **how))
+    *_, minmax = quantized(layer, inputs, config(range="minmax", **how))
+    *_, mse = quantized(layer, inputs, config(range="mse", **how))
     assert mse["output_error"] <= minmax["output_error"]
 
 
@@ -178,12 +179,12 @@ def test_per_channel_each_row_has_the_range_that_it_would_have_alone() -> None:
     rng = np.random.default_rng(5)
     layer, inputs = random_layer(rng, rows=3), random_inputs(rng)
     bias_range = (-3.0, 3.0)
-    how = quant(
+    how = config(
         granularity="per_channel",
         range="mse",
         rounding="gptq",
         bits=3,
-        bias={"bits": 8, "range": bias_range},
+        bias=Bias(8, bias_range),
     )
     weight, bias, _ = quantized(layer, inputs, how)
     for i in range(3):

@@ -12,11 +12,10 @@ from octet.affine import Array, Grid
 from octet.errors import OctetError
 from octet.layers import Conv2d, Linear, Weighted
 from octet.parameters import Int32, Quantized, values
+from octet.quantizer import Config
 from octet.quantizer.hessian import Moments
-from octet.quantizer.layer import Figures, for_integers
-from octet.runtime import integer
-from stages.params.quant import Quant
-from tests.octet.quantizer.cases import NAME, ROUNDINGS, quant, random_conv, random_layer
+from octet.quantizer.layer import RoundingReport, for_integers
+from tests.octet.quantizer.cases import NAME, ROUNDINGS, config, random_conv, random_layer
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -46,7 +45,7 @@ class Case:
         seen.add(self.steps, self.given)
         return seen
 
-    def quantized(self, how: Quant) -> tuple[Weighted, Figures]:
+    def quantized(self, how: Config) -> tuple[Weighted, RoundingReport]:
         """The layer in codes, which are checked to be what integers can run."""
         found, figures = for_integers(self.layer, self.moments(), self.entering, how, NAME)
         assert isinstance(found.weight, Quantized)
@@ -104,7 +103,7 @@ def test_the_bias_makes_good_the_mean_of_every_error(
 ) -> None:
     made = case(np.random.default_rng(seed))
     granularity, scheme = sharing
-    how = quant(granularity=granularity, scheme=scheme, rounding=rounding, bits=bits, range=range_)
+    how = config(granularity=granularity, scheme=scheme, rounding=rounding, bits=bits, range=range_)
     found, _ = made.quantized(how)
     mean = np.mean(made.outputs(found) - made.given, axis=1)
     # The bias is on the grid of the sums, and what is given is known to 20 bits.
@@ -119,7 +118,7 @@ def test_the_mean_of_what_earlier_layers_lost_is_made_good_too(
     seed: int, noise: float, rounding: str
 ) -> None:
     made = case(np.random.default_rng(seed), noise=noise)
-    found, _ = made.quantized(quant(rounding=rounding, bits=4))
+    found, _ = made.quantized(config(rounding=rounding, bits=4))
     mean = np.mean(made.outputs(found) - made.given, axis=1)
     allowed = found.bias.scale / 2 + 2.0**-20 * np.max(np.abs(made.given))
     assert np.all(np.abs(mean) <= allowed)
@@ -133,7 +132,7 @@ def test_the_output_error_is_what_the_codes_do_at_the_outputs(
     made = case(np.random.default_rng(seed))
     granularity, scheme = sharing
     for rounding in ROUNDINGS:
-        how = quant(granularity=granularity, scheme=scheme, rounding=rounding, bits=bits)
+        how = config(granularity=granularity, scheme=scheme, rounding=rounding, bits=bits)
         found, figures = made.quantized(how)
         # The bias adds its own rounding; regression finds W again but for what 20 bits lose.
         allowed = np.sum(found.bias.scale**2) / 4
@@ -152,7 +151,7 @@ def test_each_bit_more_takes_at_least_half_of_the_error_away(
     for seed in range(24):
         made = case(np.random.default_rng(seed))
         for i, bits in enumerate(range(2, 9)):
-            how = quant(granularity=granularity, scheme=scheme, rounding=rounding, bits=bits)
+            how = config(granularity=granularity, scheme=scheme, rounding=rounding, bits=bits)
             total[i] += made.quantized(how)[1]["output_error"]
     assert np.all(total[1:] < total[:-1] / 2)
 
@@ -168,7 +167,7 @@ def test_exact_is_never_worse_than_gptq_and_where_proven_than_nearest(
         made = case(rng, random_layer(rng, 2, columns), own=0.3)
         how = {"granularity": granularity, "scheme": scheme, "range": range_, "bits": 4}
         exact, gptq = (
-            made.quantized(quant(rounding=rounding, **how))[1] for rounding in ("exact", "gptq")
+            made.quantized(config(rounding=rounding, **how))[1] for rounding in ("exact", "gptq")
         )
         if range_ == "minmax":  # on the same grid
             assert exact["nearest_error"] == gptq["nearest_error"]
@@ -191,7 +190,7 @@ def test_rounding_to_nearest_is_rounding_of_the_float_weights(
     axis = 1 if granularity == "per_channel" else None
     ends = weight.min(axis=axis, keepdims=axis == 1), weight.max(axis=axis, keepdims=axis == 1)
     grid = getattr(affine, scheme)(*ends, 6)
-    found, figures = made.quantized(quant(granularity=granularity, scheme=scheme, bits=6))
+    found, figures = made.quantized(config(granularity=granularity, scheme=scheme, bits=6))
     assert found.weight.codes.tolist() == affine.quantize(weight, grid).tolist()
     assert found.weight.grid.scale.tolist() == grid.scale.tolist()
     assert found.weight.grid.zero_point.tolist() == grid.zero_point.tolist()
@@ -203,8 +202,8 @@ def test_what_earlier_layers_lost_is_made_good_in_the_weights(rounding: str) -> 
     nearest, mended = 0.0, 0.0
     for seed in range(10):
         made = case(np.random.default_rng(seed), noise=0.3)
-        nearest += made.lost(made.quantized(quant())[0])
-        mended += made.lost(made.quantized(quant(rounding=rounding))[0])
+        nearest += made.lost(made.quantized(config())[0])
+        mended += made.lost(made.quantized(config(rounding=rounding))[0])
     assert mended < 0.8 * nearest
 
 
@@ -216,7 +215,7 @@ def test_a_convolution_is_quantized_as_the_linear_layer_of_what_its_kernel_sees(
     conv = random_conv(rng, 3, 2, side=2)
     made = case(rng, conv)
     flat = Linear(values(conv.weight).reshape(3, 8), conv.bias)
-    how = quant(granularity=granularity, rounding="exact", range="mse", bits=5)
+    how = config(granularity=granularity, rounding="exact", range="mse", bits=5)
     found, figures = made.quantized(how)
     expected, same_figures = Case(flat, made.steps, made.given, made.entering).quantized(how)
     assert isinstance(found, Conv2d)
@@ -235,20 +234,21 @@ def test_no_input_makes_a_larger_sum_than_is_said(
 ) -> None:
     made = case(np.random.default_rng(seed))
     granularity, scheme = sharing
-    found, figures = made.quantized(quant(granularity=granularity, scheme=scheme, bits=bits))
+    found, figures = made.quantized(config(granularity=granularity, scheme=scheme, bits=bits))
     zero = int(made.entering.zero_point)
-    weight, bias = integer.steps(found), found.bias.codes.astype(np.int64)
+    weight = found.weight.codes.astype(np.int64) - found.weight.grid.zero_point.astype(np.int64)
+    bias = found.bias.codes.astype(np.int64)
     low, high = -zero * weight, (255 - zero) * weight
     largest = np.maximum(low, high).sum(axis=1) + bias
     smallest = np.minimum(low, high).sum(axis=1) + bias
     assert max(largest.max(), -smallest.min()) <= figures["largest_sum"] < 2**31
-    assert figures["largest_sum"] == integer.largest_sum(found, made.entering)
+    assert figures["largest_sum"] == found.largest_sum(made.entering)
 
 
 def test_an_output_whose_weights_are_nothing_beside_its_bias_is_its_bias() -> None:
     made = case(np.random.default_rng(2))
     made.layer.bias[1] = -1e9
-    found, _ = for_integers(made.layer, made.moments(), made.entering, quant(), NAME)
+    found, _ = for_integers(made.layer, made.moments(), made.entering, config(), NAME)
     assert values(found.bias)[1] == pytest.approx(-1e9, rel=1e-6)
     assert np.all(np.abs(found.bias.codes.astype(np.int64)) < 2**31)
     assert np.all(values(found.weight)[1] == 0)
@@ -262,7 +262,7 @@ def test_a_layer_that_was_never_trained_is_refused_by_name(value: float, roundin
     with pytest.raises(
         OctetError, match=rf"^layer {NAME}: weight: got {value:g} for every one of 18"
     ):
-        for_integers(made.layer, made.moments(), made.entering, quant(rounding=rounding), NAME)
+        for_integers(made.layer, made.moments(), made.entering, config(rounding=rounding), NAME)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -272,7 +272,7 @@ def test_what_is_not_finite_is_refused_by_the_name_of_the_layer(part: str, bad: 
     seen = made.moments()
     getattr(made.layer, part).flat[-1] = bad
     with pytest.raises(OctetError, match=rf"^layer {NAME}: {part}: got {bad} at index"):
-        for_integers(made.layer, seen, made.entering, quant(), NAME)
+        for_integers(made.layer, seen, made.entering, config(), NAME)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -284,7 +284,7 @@ def test_inputs_that_carry_no_news_are_no_obstacle(
     made = case(np.random.default_rng(6), count=40)
     made.steps[constant] = value
     made.given[:] = made.outputs(made.layer)
-    found, figures = made.quantized(quant(rounding=rounding))
+    found, figures = made.quantized(config(rounding=rounding))
     assert 0 <= figures["lower_bound"] <= figures["output_error"] < np.inf
     assert made.lost(found) < 1e-3
 
@@ -293,7 +293,7 @@ def test_inputs_that_carry_no_news_are_no_obstacle(
 def test_the_same_is_found_twice_and_the_float_layer_stays_as_it_was(rounding: str) -> None:
     made = case(np.random.default_rng(7), noise=0.2)
     before = values(made.layer.weight).copy(), values(made.layer.bias).copy()
-    how = quant(granularity="per_channel", rounding=rounding, range="mse", bits=4)
+    how = config(granularity="per_channel", rounding=rounding, range="mse", bits=4)
     (first, figures), (again, same_figures) = made.quantized(how), made.quantized(how)
     assert first.weight.codes.tobytes() == again.weight.codes.tobytes()
     assert first.bias.codes.tobytes() == again.bias.codes.tobytes()

@@ -10,13 +10,12 @@ from octet.errors import OctetError
 from octet.layers import Linear, Quantize, Standardize
 from octet.network import Network
 from octet.parameters import Int32, Quantized, values
+from octet.quantizer import Calibration, Config, quantize, quantize_apart
 from octet.quantizer.hessian import second_moments
 from octet.quantizer.layer import weights_only
-from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import floating, inference, integer
 from octet.signature import Columns, Numbers, Signature
-from stages.params.file import load_params
-from tests.octet.quantizer.cases import ROUNDINGS, quant, random_inputs, random_layer
+from tests.octet.quantizer.cases import ROUNDINGS, config, random_inputs, random_layer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(3.0, 2.0, size=(50, 3))
@@ -47,7 +46,7 @@ def seen(model: Network, x: Array) -> list[Array]:
 
 
 def test_weights_become_codes_and_the_scaler_stays() -> None:
-    quantized = quantize_network(NETWORK, X, load_params().quant)
+    quantized = quantize(NETWORK, X, Config())
     scaler, layer = quantized.layers
     assert scaler is NETWORK.layers[0]
     assert isinstance(layer, Linear)
@@ -61,8 +60,8 @@ def test_weights_become_codes_and_the_scaler_stays() -> None:
 def test_each_layer_is_quantized_on_what_it_sees() -> None:
     rng = np.random.default_rng(11)
     model, x = network(rng), random_inputs(rng) * 1000
-    how = quant(rounding="exact", bits=3)
-    found = quantize_network(model, x, how)
+    how = config(rounding="exact", bits=3)
+    found = quantize(model, x, how)
     assert found.signature == model.signature
     assert found.layers[0] is model.layers[0]
     figures = {}
@@ -78,11 +77,11 @@ def test_each_layer_is_quantized_on_what_it_sees() -> None:
 def test_apart_there_is_a_network_for_each_width_and_none_knows_of_the_others() -> None:
     rng = np.random.default_rng(12)
     model, x = network(rng), random_inputs(rng) * 1000
-    how = quant(rounding="gptq", range="mse", bits=5)
+    how = config(rounding="gptq", range="mse", bits=5)
     found = quantize_apart(model, x, how, (3, 6))
     assert list(found) == [3, 6]
     for bits, apart in found.items():
-        alone = quantize_network(model, x, how.model_copy(update={"bits": bits}))
+        alone = quantize(model, x, replace(how, bits=bits))
         assert apart.rounding == alone.rounding
         for layer, expected in zip(apart.layers[1:], alone.layers[1:], strict=True):
             assert layer.weight.grid.bits == bits
@@ -96,13 +95,13 @@ def test_a_table_runs_in_integers_near_to_its_float_network(
 ) -> None:
     rng = np.random.default_rng(13)
     model, x = network(rng), random_inputs(rng) * 1000
-    how = quant(
+    how = config(
         activations="uint8",
         rounding=rounding,
         granularity=granularity,
-        calibration={"images": len(x), "seed": 0, "range": "minmax"},
+        calibration=Calibration(len(x), 0, "minmax"),
     )
-    found = quantize_network(model, x, how)
+    found = quantize(model, x, how)
     assert [type(layer) for layer in found.layers] == [Standardize, Quantize, Linear, Linear]
     assert all(isinstance(layer.bias, Int32) for layer in found.layers[2:])
     assert sorted(found.rounding) == ["1_linear", "2_linear"]
@@ -113,10 +112,10 @@ def test_a_table_runs_in_integers_near_to_its_float_network(
 
 
 def test_a_network_is_not_quantized_twice() -> None:
-    quantized = quantize_network(NETWORK, X, load_params().quant)
-    for again in (quantize_network, lambda *given: quantize_apart(*given, (8,))):
+    quantized = quantize(NETWORK, X, Config())
+    for again in (quantize, lambda *given: quantize_apart(*given, (8,))):
         with pytest.raises(OctetError, match="quantized already"):
-            again(quantized, X, load_params().quant)
+            again(quantized, X, config())
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0, 0.0), (0.7, 0.7, 0.7)])
@@ -125,7 +124,7 @@ def test_a_layer_that_was_not_trained_is_named(
     weights: tuple[float, ...], activations: str
 ) -> None:
     with pytest.raises(OctetError, match=r"^layer 1_linear: weight: got 0(\.7)? for every one"):
-        quantize_network(with_weights(*weights), X, quant(activations=activations))
+        quantize(with_weights(*weights), X, config(activations=activations))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.7])
@@ -134,7 +133,7 @@ def test_the_layer_that_was_never_trained_is_the_one_that_is_named(value: float)
     model = network(rng)
     model.layers[2].weight[:] = value
     with pytest.raises(OctetError, match=rf"^layer 2_linear: weight: got {value:g} for every"):
-        quantize_network(model, random_inputs(rng), quant())
+        quantize(model, random_inputs(rng), config())
 
 
 @pytest.mark.parametrize("weights", [(np.nan, 1.0, 2.0), (1.0, np.inf, 2.0)])
@@ -143,7 +142,7 @@ def test_weights_that_are_not_finite_are_named(
     weights: tuple[float, ...], activations: str
 ) -> None:
     with pytest.raises(OctetError, match=r"^layer 1_linear: weight: got (nan|inf) at index"):
-        quantize_network(with_weights(*weights), X, quant(activations=activations))
+        quantize(with_weights(*weights), X, config(activations=activations))
 
 
 def test_an_error_in_a_network_names_the_layer() -> None:
@@ -151,7 +150,7 @@ def test_an_error_in_a_network_names_the_layer() -> None:
     model = network(rng)
     model.layers[2].bias[1] = np.nan
     with pytest.raises(OctetError, match=r"^layer 2_linear: bias: got nan at index \[1\]"):
-        quantize_network(model, random_inputs(rng), quant())
+        quantize(model, random_inputs(rng), config())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -159,14 +158,14 @@ def test_inputs_that_are_not_finite_are_refused(bad: float) -> None:
     x = X.copy()
     x[-1, -1] = bad
     with pytest.raises(OctetError, match=rf"^input: got {bad} at index"):
-        quantize_network(NETWORK, x, quant())
+        quantize(NETWORK, x, config())
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_inputs_whose_squares_overflow_are_refused_by_name(rounding: str) -> None:
     x = X * [1.0, 1e200, 1.0]
     with pytest.raises(OctetError, match=r"^layer 1_linear: inputs: "):
-        quantize_network(NETWORK, x, quant(rounding=rounding))
+        quantize(NETWORK, x, config(rounding=rounding))
 
 
 def test_quantizing_leaves_the_float_network_and_the_rows_as_they_were() -> None:
@@ -176,7 +175,7 @@ def test_quantizing_leaves_the_float_network_and_the_rows_as_they_were() -> None
     for layer in model.layers[1:]:
         before += [values(layer.weight).copy(), values(layer.bias).copy()]
     for activations in ("none", "uint8"):
-        quantize_network(model, x, quant(rounding="exact", activations=activations))
+        quantize(model, x, config(rounding="exact", activations=activations))
     after = [x] + [part for layer in model.layers[1:] for part in (layer.weight, layer.bias)]
     for old, new in zip(before, after, strict=True):
         assert np.array_equal(old, new)

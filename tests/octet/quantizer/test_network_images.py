@@ -15,17 +15,15 @@ from octet.layers import Conv2d, Flatten, GlobalAveragePool, Layer, Quantize, We
 from octet.modelfile import storage
 from octet.network import Network, label
 from octet.parameters import Int32, Quantized, values
-from octet.quantizer import calibration
+from octet.quantizer import Calibration, Config, calibration, quantize, quantize_apart
 from octet.quantizer.hessian import Moments
 from octet.quantizer.layer import for_integers, weights_only
-from octet.quantizer.network import quantize_apart, quantize_network
 from octet.runtime import floating, inference, integer
 from octet.signature import Pixels
-from stages.params.quant import Quant
 from tests.octet.quantizer.cases import (
     ROUNDINGS,
+    config,
     digits,
-    quant,
     random_cnn,
     random_images,
     random_layer,
@@ -39,11 +37,11 @@ SHARING = [
 ROWS = 60
 
 
-def integers(**changes: Any) -> Quant:
-    return quant(
+def integers(**changes: Any) -> Config:
+    return config(
         **{
             "activations": "uint8",
-            "calibration": {"images": ROWS, "seed": 0, "range": "minmax"},
+            "calibration": Calibration(ROWS, 0, "minmax"),
             **changes,
         }
     )
@@ -100,7 +98,7 @@ def test_all_layers_compute_in_integers_near_to_the_float_network(
 ) -> None:
     network, x = small()
     how = integers(granularity=granularity, scheme=scheme, rounding=rounding)
-    found = quantize_network(network, x, how)
+    found = quantize(network, x, how)
     assert isinstance(found.layers[1], Quantize)
     weighted = [layer for layer in found.layers if isinstance(layer, Weighted)]
     for layer in weighted:
@@ -121,14 +119,14 @@ def test_all_layers_compute_in_integers_near_to_the_float_network(
 
 def test_the_digits_are_recognised_in_integers_as_in_float() -> None:
     network, data = digits()
-    found = quantize_network(
+    found = quantize(
         network,
         data.x_train,
         integers(
             granularity="per_channel",
             rounding="exact",
             range="mse",
-            calibration={"images": 300, "seed": 0, "range": "mse"},
+            calibration=Calibration(300, 0, "mse"),
         ),
     )
     reference, outputs = inference.run(network, data.x_test), inference.run(found, data.x_test)
@@ -147,7 +145,7 @@ def test_more_bits_are_nearer_to_the_float_network() -> None:
 
     def ratio(bits: int, rounding: str) -> float:
         how = integers(granularity="per_channel", rounding=rounding, bits=bits)
-        found = quantize_network(network, data.x_train, how)
+        found = quantize(network, data.x_train, how)
         return sqnr(reference, inference.run(found, data.x_test))
 
     for rounding in ROUNDINGS:
@@ -159,7 +157,7 @@ def test_more_bits_are_nearer_to_the_float_network() -> None:
 @pytest.mark.parametrize("rounding", ROUNDINGS[1:])
 def test_what_a_layer_gives_has_the_mean_of_what_it_should_give(rounding: str) -> None:
     network, x = small(3)
-    found = quantize_network(network, x, integers(rounding=rounding, bits=4))
+    found = quantize(network, x, integers(rounding=rounding, bits=4))
     rows = x.astype(np.float64)
     for i, layer in enumerate(found.layers):
         if isinstance(layer, Weighted):
@@ -175,7 +173,7 @@ def test_what_a_layer_gives_has_the_mean_of_what_it_should_give(rounding: str) -
 def test_each_layer_is_quantized_on_what_those_before_it_give_in_codes() -> None:
     network, x = small(4)
     how = integers(rounding="gptq", bits=4)
-    found = quantize_network(network, x, how)
+    found = quantize(network, x, how)
     for i, layer in enumerate(found.layers):
         if isinstance(layer, Weighted):
             before = found.layers[:i]
@@ -195,7 +193,7 @@ def test_apart_each_layer_is_quantized_as_if_it_were_the_only_one(activations: s
     how = integers(rounding="gptq", activations=activations)
     coded = calibration.with_grids(network, x, how.calibration)
     for bits, found in quantize_apart(network, x, how, (6, 3)).items():
-        at_width = how.model_copy(update={"bits": bits})
+        at_width = replace(how, bits=bits)
         layers = [layer for layer in found.layers if not isinstance(layer, Quantize)]
         for i, layer in enumerate(layers):
             if isinstance(layer, Weighted):
@@ -216,7 +214,7 @@ def test_apart_each_layer_is_quantized_as_if_it_were_the_only_one(activations: s
 def test_weights_only_leaves_no_grids_of_activations(granularity: str, rounding: str) -> None:
     network, x = small(6)
     how = integers(granularity=granularity, rounding=rounding, activations="none")
-    found = quantize_network(network, x, how)
+    found = quantize(network, x, how)
     assert not integer.is_integer(found)
     assert [type(layer) for layer in found.layers] == [type(layer) for layer in network.layers]
     for layer in found.layers:
@@ -231,15 +229,13 @@ def test_weights_only_leaves_no_grids_of_activations(granularity: str, rounding:
 
 def test_only_the_calibration_rows_matter() -> None:
     network, x = small(7, rows=100)
-    how = integers(calibration={"images": 20, "seed": 3, "range": "minmax"})
+    how = integers(calibration=Calibration(20, 3, "minmax"))
     chosen = {row.tobytes() for row in calibration.pick(x, how.calibration)}
     others = [i for i, row in enumerate(x) if row.tobytes() not in chosen]
     assert len(others) == 80
     changed = x.copy()
     changed[others] = 255
-    first, second = (
-        storage.dump_network(quantize_network(network, rows, how)) for rows in (x, changed)
-    )
+    first, second = (storage.dump_network(quantize(network, rows, how)) for rows in (x, changed))
     assert first == second
 
 
@@ -252,7 +248,7 @@ def test_the_same_bytes_come_out_twice_and_on_any_number_of_threads(activations:
     dumped = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            dumped.append(storage.dump_network(quantize_network(network, data.x_train, how)))
+            dumped.append(storage.dump_network(quantize(network, data.x_train, how)))
     assert dumped[0] == dumped[1]
 
 
@@ -260,9 +256,9 @@ def test_memory_does_not_grow_with_the_number_of_images() -> None:
     network, x = small(8, rows=1500)
     peaks = []
     for rows in (50, 150, 1500):  # the first only warms up
-        how = integers(calibration={"images": rows, "seed": 0, "range": "minmax"})
+        how = integers(calibration=Calibration(rows, 0, "minmax"))
         tracemalloc.start()
-        quantize_network(network, x, how)
+        quantize(network, x, how)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.2 * peaks[1]
@@ -274,7 +270,7 @@ def test_flattened_images_are_quantized_like_pooled_ones(rounding: str) -> None:
     rng = np.random.default_rng(9)
     layers = (*network.layers[:-2], Flatten(), random_layer(rng, 3, 20))
     network = replace(network, layers=layers)
-    found = quantize_network(network, x, integers(rounding=rounding))
+    found = quantize(network, x, integers(rounding=rounding))
     assert sqnr(inference.run(network, x), inference.run(found, x)) > 20
 
 
@@ -286,9 +282,9 @@ def test_one_calibration_image_is_enough(activations: str, rounding: str) -> Non
     how = integers(
         rounding=rounding,
         activations=activations,
-        calibration={"images": 1, "seed": 0, "range": "minmax"},
+        calibration=Calibration(1, 0, "minmax"),
     )
-    found = quantize_network(network, x, how)
+    found = quantize(network, x, how)
     assert np.all(np.isfinite(inference.run(found, x)))
 
 
@@ -296,7 +292,7 @@ def test_one_calibration_image_is_enough(activations: str, rounding: str) -> Non
 def test_a_layer_that_gives_nothing_but_zeros_is_no_obstacle(rounding: str) -> None:
     network, x = small(11)
     network.layers[1].bias[:] = -100.0
-    found = quantize_network(network, x, integers(rounding=rounding))
+    found = quantize(network, x, integers(rounding=rounding))
     outputs, reference = inference.run(found, x), inference.run(network, x)
     assert np.max(np.abs(outputs - reference)) < 2 * float(integer.output_grid(found).scale)
 
@@ -306,7 +302,7 @@ def test_a_layer_that_gives_nothing_but_zeros_is_no_obstacle(rounding: str) -> N
 def test_a_layer_that_was_never_trained_is_named(activations: str, value: float) -> None:
     network, x = small(12)
     network.layers[4].weight[:] = value
-    for work in (quantize_network, lambda *given: quantize_apart(*given, (8,))):
+    for work in (quantize, lambda *given: quantize_apart(*given, (8,))):
         with pytest.raises(OctetError, match=rf"^layer 4_conv2d: weight: got {value:g} for every"):
             work(network, x, integers(activations=activations))
 
@@ -318,7 +314,7 @@ def test_what_is_not_finite_is_named(activations: str, part: str, bad: float) ->
     network, x = small(13)
     getattr(network.layers[4], part).flat[1] = bad
     with pytest.raises(OctetError, match=rf"^layer 4_conv2d: {part}: got {bad} at index"):
-        quantize_network(network, x, integers(activations=activations))
+        quantize(network, x, integers(activations=activations))
 
 
 @pytest.mark.parametrize("left", [1e-6, 1e-9, 1e-12])
@@ -326,7 +322,7 @@ def test_a_filter_that_has_died_is_its_bias(left: float) -> None:
     network, x = small(14)
     network.layers[1].weight[2] *= left
     network.layers[1].bias[2] = 1.0
-    made = quantize_network(network, x, integers(granularity="per_channel"))
+    made = quantize(network, x, integers(granularity="per_channel"))
     layer = made.layers[2]
     assert values(layer.bias)[2] == pytest.approx(1.0, rel=1e-3)
     assert np.all(np.abs(values(layer.weight)[2]) < 1e-5)
@@ -334,15 +330,17 @@ def test_a_filter_that_has_died_is_its_bias(left: float) -> None:
 
 def test_more_calibration_images_than_there_are_are_refused() -> None:
     network, x = small(15)
-    how = integers(calibration={"images": ROWS + 1, "seed": 0, "range": "minmax"})
-    for work in (quantize_network, lambda *given: quantize_apart(*given, (8,))):
-        with pytest.raises(OctetError, match=f"got {ROWS + 1}; allowed are 1 to {ROWS}"):
+    how = integers(calibration=Calibration(ROWS + 1, 0, "minmax"))
+    for work in (quantize, lambda *given: quantize_apart(*given, (8,))):
+        with pytest.raises(
+            OctetError, match=f"got {ROWS + 1} rows to take; allowed are 1 to {ROWS}"
+        ):
             work(network, x, how)
 
 
 def test_a_network_is_not_quantized_twice() -> None:
     network, x = small(16)
-    once = quantize_network(network, x, integers())
-    for work in (quantize_network, lambda *given: quantize_apart(*given, (8,))):
+    once = quantize(network, x, integers())
+    for work in (quantize, lambda *given: quantize_apart(*given, (8,))):
         with pytest.raises(OctetError, match="quantized already"):
             work(once, x, integers())

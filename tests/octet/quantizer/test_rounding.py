@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octet import affine
-from octet.affine import Array, Grid
+from octet.affine import Array, Grid, Integers
 from octet.quantizer.hessian import factor, output_error, second_moments
-from octet.quantizer.rounding import Codes, Lattice, gptq, lattice, nearest
+from octet.quantizer.rounding import Lattice, gptq, lattice, nearest
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -97,7 +97,7 @@ def test_without_correlation_gptq_is_nearest(seed: int, bits: int) -> None:
     assert np.array_equal(gptq(rows, np.diag(10.0 ** rng.uniform(-6, 6, 6))), nearest(rows))
 
 
-def as_published(rows: Lattice, hessian: Array) -> Codes:
+def as_published(rows: Lattice, hessian: Array) -> Integers:
     """GPTQ by the letter of arXiv 2210.17323, algorithm 1, on the Cholesky factor of H⁻¹."""
     order = np.argsort(np.diag(hessian), kind="stable")[::-1]
     damped = hessian + 0.01 * np.diag(np.diag(hessian))

@@ -7,12 +7,12 @@ import pytest
 
 from octet import affine
 from octet.affine import Array
+from octet.quantizer import Config
 from octet.quantizer.hessian import factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest
 from octet.quantizer.search import best_shrink, round_rows
-from stages.params.quant import Quant
-from tests.octet.quantizer.cases import quant, random_inputs
+from tests.octet.quantizer.cases import config, random_inputs
 
 PROVABLE = 26  # columns, of which the bias may be one
 COARSE = [0.05 * i for i in range(2, 25)]
@@ -70,7 +70,7 @@ def test_exact_is_never_worse_than_gptq(columns: int) -> None:
         assert np.all(lost[0] <= lost[1] * (1 + 1e-9))
 
 
-def placed(weight: Array, how: Quant) -> Callable[[Array | None], Lattice]:
+def placed(weight: Array, how: Config) -> Callable[[Array | None], Lattice]:
     """The lattice of weights for factors on the ends of their range: each row's, or all rows'."""
     make = affine.symmetric if how.scheme == "symmetric" else affine.asymmetric
     axis = 1 if how.granularity == "per_channel" else None
@@ -85,7 +85,7 @@ def placed(weight: Array, how: Quant) -> Callable[[Array | None], Lattice]:
     return place
 
 
-def lost(rows: Lattice, hessian: Array, how: Quant) -> Array:
+def lost(rows: Lattice, hessian: Array, how: Config) -> Array:
     return output_error(rows.errors(round_rows(rows, hessian, how.rounding)[0]), factor(hessian))
 
 
@@ -104,7 +104,7 @@ def test_no_factors_of_the_coarse_grid_or_around_its_best_are_better_than_those_
     rng = np.random.default_rng(1)
     weight = rng.standard_t(3, size=(3, 6))
     hessian = second_moments(random_inputs(rng, 6))[:-1, :-1]
-    how = quant(granularity=granularity, scheme=scheme, rounding=rounding, range="mse", bits=3)
+    how = config(granularity=granularity, scheme=scheme, rounding=rounding, range="mse", bits=3)
     place = placed(weight, how)
     shrink = best_shrink(place, hessian, how)
     assert shrink.shape == (3, 2)
@@ -132,7 +132,7 @@ def test_rows_that_share_a_scale_share_its_factors(granularity: str, scheme: str
     rng = np.random.default_rng(2)
     weight = rng.standard_t(3, size=(4, 5))
     hessian = second_moments(random_inputs(rng, 5))[:-1, :-1]
-    how = quant(granularity=granularity, scheme=scheme, rounding="gptq", range="mse", bits=3)
+    how = config(granularity=granularity, scheme=scheme, rounding="gptq", range="mse", bits=3)
     shrink = best_shrink(placed(weight, how), hessian, how)
     shared = granularity == "per_tensor"
     assert (len(np.unique(shrink, axis=0)) == 1) == shared
@@ -147,7 +147,7 @@ def test_exact_is_never_worse_with_the_range_that_is_found_than_with_the_range_a
         rng = np.random.default_rng(seed)
         weight = rng.normal(size=(2, columns))
         hessian = second_moments(random_inputs(rng, columns, own=0.2))[:-1, :-1]
-        how = quant(granularity="per_channel", rounding="exact", range="mse", bits=3)
+        how = config(granularity="per_channel", rounding="exact", range="mse", bits=3)
         place = placed(weight, how)
         found = lost(place(best_shrink(place, hessian, how)), hessian, how)
         assert np.all(found <= lost(place(None), hessian, how))

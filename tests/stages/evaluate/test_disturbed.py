@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from octet.layers import Standardize
-from octet.quantizer.network import quantize_network
+from octet.quantizer import quantize
 from octet.runtime import floating, inference
 from octet.signature import Pixels
 from stages.evaluate import disturbed
 from stages.tasks import scores
-from tests.octet.quantizer.cases import quant, random_cnn, random_images
+from tests.octet.quantizer.cases import config, random_cnn, random_images
 
 SCALER = Standardize(np.array([40.0, 128.0]), np.array([70.0, 3.0]))
 
@@ -75,7 +75,7 @@ def test_the_figures_are_those_of_the_disturbed_images(coded: bool) -> None:
     assert isinstance(scaler, Standardize)
     truth = np.argmax(inference.run(network, images), axis=1).astype(np.uint8)
     if coded:
-        network = quantize_network(network, images, quant(activations="uint8"))
+        network = quantize(network, images, config(activations="uint8"))
     clean = inference.run(network, images)
     found = disturbed.figures(network, clean, scaler, images, truth)
     under_noise = inference.run(network, disturbed.noisy(images, scaler, 0.3))

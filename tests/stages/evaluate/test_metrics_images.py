@@ -15,7 +15,7 @@ from octet.errors import OctetError
 from octet.layers import Quantize, Standardize
 from octet.modelfile import storage
 from octet.network import Network
-from octet.quantizer.network import quantize_apart, quantize_network
+from octet.quantizer import quantize, quantize_apart
 from octet.runtime import inference
 from octet.signature import Classes, Images, Signature
 from stages.dataset import Dataset
@@ -23,7 +23,7 @@ from stages.evaluate import disturbed, metrics
 from stages.evaluate.metrics import Figures, Models
 from stages.params.gates import Gates
 from stages.tasks import scores, verdict
-from tests.octet.quantizer.cases import digits, quant
+from tests.octet.quantizer.cases import config, digits
 
 GATES = Gates(
     mse_increase=0.01,
@@ -45,9 +45,9 @@ def stored(network: Network, path: Path) -> tuple[Network, storage.Sizes]:
 @cache
 def quantized(activations: str) -> tuple[Network, dict[int, Network]]:
     network, data = digits()
-    how = quant(activations=activations, granularity="per_channel", rounding="gptq", range="mse")
+    how = config(activations=activations, granularity="per_channel", rounding="gptq", range="mse")
     return (
-        quantize_network(network, data.x_train, how),
+        quantize(network, data.x_train, how),
         quantize_apart(network, data.x_train, how, (8, 4)),
     )
 

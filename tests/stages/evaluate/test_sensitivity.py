@@ -9,13 +9,13 @@ import pytest
 from octet.affine import Array
 from octet.layers import Quantize, Standardize, Weighted
 from octet.network import Network, label
-from octet.quantizer.network import quantize_apart
+from octet.quantizer import quantize_apart
 from octet.runtime import floating
 from octet.signature import Columns, Numbers, Signature
 from stages import outputs
 from stages.evaluate import sensitivity
 from tests.octet.quantizer.cases import (
-    quant,
+    config,
     random_cnn,
     random_images,
     random_inputs,
@@ -37,7 +37,7 @@ def replaced(network: Network, name: str, source: Network) -> Network:
 def images(rows: int = 250) -> tuple[Network, Network, Array]:
     rng = np.random.default_rng(0)
     network, x = random_cnn(rng), random_images(rng, rows)
-    how = quant(activations="uint8", rounding="gptq")
+    how = config(activations="uint8", rounding="gptq")
     return network, quantize_apart(network, x, how, (3,))[3], x
 
 
@@ -49,7 +49,7 @@ def table(activations: str) -> tuple[Network, Network, Array]:
         Network(layers, Signature(Columns(tuple("abcd")), Numbers("", ""))),
         random_inputs(rng),
     )
-    return network, quantize_apart(network, x, quant(activations=activations), (3,))[3], x
+    return network, quantize_apart(network, x, config(activations=activations), (3,))[3], x
 
 
 def nearness(reference: Network, x: Array) -> sensitivity.Score:

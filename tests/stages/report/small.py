@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 from octet.layers import Linear, Standardize
 from octet.modelfile import storage
 from octet.network import Network
-from octet.quantizer.network import quantize_apart, quantize_network
+from octet.quantizer import Config, quantize, quantize_apart
 from octet.runtime import inference
 from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages import paths
@@ -19,10 +20,9 @@ from stages.dataset import Dataset, dump_dataset
 from stages.evaluate import metrics
 from stages.evaluate import plots as evaluate_plots
 from stages.params.file import Params
-from stages.params.quant import Quant
 from stages.sweep import points
 from stages.train import images
-from tests.octet.quantizer.cases import quant, random_cnn, random_images, random_inputs
+from tests.octet.quantizer.cases import config, random_cnn, random_images, random_inputs
 from tests.stages import documents
 
 TABLE, IMAGES = "diabetes", "digits"
@@ -54,17 +54,17 @@ def copy(tree: Path, to: Path) -> Path:
     return to
 
 
-def _table() -> tuple[str, Network, Dataset, Quant]:
+def _table() -> tuple[str, Network, Dataset, Config]:
     rng = np.random.default_rng(0)
     x = random_inputs(rng, len(HOSTILE))
     weight, bias = rng.normal(size=(1, len(HOSTILE))), rng.normal(size=1)
     y = x @ weight[0] + bias[0] + 0.1 * rng.normal(size=len(x))
     signature = Signature(Columns(HOSTILE), Numbers("target", HOSTILE[0]))
     layers = (Standardize(x.mean(axis=0), x.std(axis=0)), Linear(weight * x.std(axis=0), bias))
-    return TABLE, Network(layers, signature), Dataset(x, y, x, y, signature), quant()
+    return TABLE, Network(layers, signature), Dataset(x, y, x, y, signature), config()
 
 
-def _images() -> tuple[str, Network, Dataset, Quant]:
+def _images() -> tuple[str, Network, Dataset, Config]:
     rng = np.random.default_rng(1)
     network = random_cnn(rng)
     classes = HOSTILE[: len(network.signature.outputs.classes)]
@@ -75,15 +75,15 @@ def _images() -> tuple[str, Network, Dataset, Quant]:
     said = np.argmax(inference.run(network, x), axis=1).astype(np.uint8)
     y = np.where(rng.random(len(x)) < 0.1, rng.integers(0, len(classes), len(x)), said)
     data = Dataset(x, y.astype(np.uint8), x, y.astype(np.uint8), signature)
-    how = quant(activations="uint8", granularity="per_channel", bits=3)
+    how = config(activations="uint8", granularity="per_channel", bits=3)
     return IMAGES, Network(network.layers, signature), data, how
 
 
-def _write_system(name: str, network: Network, data: Dataset, how: Quant, params: Params) -> None:
+def _write_system(name: str, network: Network, data: Dataset, how: Config, params: Params) -> None:
     apart = quantize_apart(network, data.x_train, how, paths.APART_BITS)
     models = {
         paths.float_path(name): network,
-        paths.quantized_path(name): quantize_network(network, data.x_train, how),
+        paths.quantized_path(name): quantize(network, data.x_train, how),
         **{paths.apart_path(name, bits): each for bits, each in apart.items()},
     }
     for path, each in models.items():
@@ -106,10 +106,10 @@ def _write_system(name: str, network: Network, data: Dataset, how: Quant, params
         _put(paths.plot_path(name, "views.png"), sheet)
 
 
-def _write_sweep(name: str, network: Network, data: Dataset, how: Quant) -> None:
+def _write_sweep(name: str, network: Network, data: Dataset, how: Config) -> None:
     reference = points.prepare(network, data, how)
     ways = [
-        how.model_copy(update={"bits": bits, "rounding": rounding})
+        replace(how, bits=bits, rounding=rounding)
         for bits in (2, 4, 8)
         for rounding in ("nearest", "gptq", "exact")
     ]

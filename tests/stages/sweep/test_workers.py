@@ -9,10 +9,10 @@ from distributed import LocalCluster
 from octet.errors import OctetError
 from stages.params.sweep import Sweep
 from stages.sweep import points, workers
-from tests.octet.quantizer.cases import digits, quant
+from tests.octet.quantizer.cases import config, digits
 
 WAYS = points.ways(
-    quant(activations="uint8", granularity="per_channel"),
+    config(activations="uint8", granularity="per_channel"),
     Sweep(bits=(3, 8), roundings=("nearest", "gptq"), backend="loky"),
 )
 
