@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages import paths
 from tests.conftest import ROOT, Clone
 from tests.test_workflows import WORKFLOWS, Runner, commands
 
@@ -17,13 +18,15 @@ STEPS = {step["name"]: step for job in RELEASE["jobs"] for step in commands("rel
 SECRETS = ("REGISTRY", "REGISTRY_USER", "REGISTRY_TOKEN")
 
 
-def test_every_system_has_its_two_models_in_the_registry_and_there_is_no_other() -> None:
-    paths = {name: Path(entry["path"]) for name, entry in PIPELINE["artifacts"].items()}
-    assert paths == {
+def test_every_name_in_the_registry_is_that_of_a_model_of_a_system() -> None:
+    models = {
         f"{system}-{kind}": path(system)
         for system in SYSTEMS
         for kind, path in (("float", paths.float_path), ("quantized", paths.quantized_path))
     }
+    named = {name: Path(entry["path"]) for name, entry in PIPELINE["artifacts"].items()}
+    assert named
+    assert named.items() <= models.items()
     for name, entry in PIPELINE["artifacts"].items():
         assert entry["type"] == "model"
         assert entry["desc"]
