@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from octet.affine import Array
+from octet.errors import OctetError
 from octet.layers.layer import Signal
 from octet.layers.pointwise import SameShape
 from octet.modelfile.fields import FieldReader, FieldWriter, require
@@ -24,6 +25,14 @@ class Standardize(SameShape):
 
     mean: Array
     std: Array
+
+    def shape(self, *entering: Shape) -> Shape:
+        """The same; as many features or channels as there are means."""
+        if entering[0][:1] != self.mean.shape:
+            raise OctetError(
+                f"got shape {entering[0]}; allowed are {len(self.mean)} on its first axis"
+            )
+        return entering[0]
 
     def reals(self, *x: Array) -> Array:
         """The function."""
