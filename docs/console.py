@@ -89,7 +89,8 @@ class Shell:
         )
         if done.returncode:
             self.failed.append(command)
-        return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+        lines = done.stdout.rstrip().splitlines()
+        return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def renewed(page: str, run: Callable[[str], str]) -> str:

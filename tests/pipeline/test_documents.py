@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from docs import console, picture, tables
+from octet.layers import Linear
+from octet.modelfile import storage
+from octet.network import Network
+from octet.parameters import Quantized
+from octet.signature import Columns, Numbers, Signature
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,6 +72,24 @@ def keys(group: dict[str, Any]) -> Iterator[str]:
         yield key
         if isinstance(value, dict):
             yield from keys(value)
+
+
+def test_the_lines_that_use_the_library_alone_do_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    signature = Signature(Columns(("a", "b", "c")), Numbers("y", ""))
+    network = Network((Linear(np.array([[1.0, -2.0, 0.3]]), np.array([4.0])),), signature)
+    file = tmp_path / "models/diabetes/float.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(storage.dump_network(network))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {"rows": rows})
+    (layer,) = storage.load_network(tmp_path / "small.safetensors").layers
+    assert isinstance(layer, Linear)
+    assert isinstance(layer.weight, Quantized)
+    assert layer.weight.grid.bits == 4
 
 
 def test_what_a_command_prints_is_renewed_and_what_is_left_out_stays_so() -> None:
