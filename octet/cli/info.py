@@ -11,10 +11,10 @@ import numpy as np
 from octet import provenance
 from octet.affine import Grid
 from octet.errors import printable
-from octet.layers import Conv2d, GlobalAveragePool, Layer, Linear, Quantize, Weighted
+from octet.layers import Gridded, Quantize, Weighted
 from octet.modelfile import storage
 from octet.modelfile.arrays import AnyArray, load_arrays
-from octet.network import Network, label
+from octet.network import Network, label, signals
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.runtime import integer
 
@@ -55,7 +55,7 @@ def _layer(network: Network, i: int, arrays: Mapping[str, AnyArray]) -> Facts:
     if isinstance(layer, Weighted):
         facts["weight"] = _parameter(layer.weight)
         facts["bias"] = _parameter(layer.bias)
-    grid = _grid(layer)
+    grid = signals(network)[i].grid if isinstance(layer, Quantize | Gridded) else None
     if grid is not None:
         facts["output"] = {"bits": grid.bits, "range": _span(grid)}
     if name in network.rounding:
@@ -74,16 +74,6 @@ def _parameter(parameter: Parameter) -> Facts:
     reals = values(parameter)
     span = [float(np.min(reals)), float(np.max(reals))] if reals.size else []
     return {"shape": list(shape_of(parameter)), "bits": bits, "range": span}
-
-
-def _grid(layer: Layer) -> Grid | None:
-    match layer:
-        case Quantize():
-            return layer.grid
-        case Linear() | Conv2d() | GlobalAveragePool():
-            return layer.output
-        case _:
-            return None
 
 
 def _span(grid: Grid) -> list[float]:

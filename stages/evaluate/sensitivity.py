@@ -1,15 +1,13 @@
 """One layer at a time: what a network scores with only that layer quantized, and all but that."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate
 
 import numpy as np
 
 from octet.affine import Array
-from octet.layers import Layer, Quantize, Weighted
-from octet.network import Network, label
-from octet.runtime import floating
+from octet.layers import Dequantize, Layer, Quantize, Weighted
+from octet.network import Network, label, sources
 from octet.signature import Input
 from stages.outputs import by_parts
 
@@ -49,28 +47,48 @@ def _outputs(
     reference: Network, apart: Network, x: Input
 ) -> tuple[Array, dict[str, tuple[Array, Array]]]:
     """Outputs in float; and by layer, with only that layer quantized and with all but that."""
-    plain = reference.layers
-    coded = [layer for layer in apart.layers if not isinstance(layer, Quantize)]
+    plain, coded = _in_float(reference, apart), apart.layers
     rows = x.astype(np.float64)
-    # What enters each layer, in float and behind quantized layers.
-    seen = list(accumulate(plain, lambda given, layer: floating.step(layer, given), initial=rows))
-    behind_codes = _behind(coded, apart, rows)
-    return seen[-1], {
-        label(plain, i): (
-            floating.through([coded[i], *plain[i + 1 :]], seen[i]),
-            floating.through([layer, *coded[i + 1 :]], behind_codes[i]),
+    taken = sources(coded)
+    in_float, in_codes = _values(plain, taken, rows), _values(coded, taken, rows)
+
+    def replaced(
+        layers: Sequence[Layer], values: Mapping[int, Array], i: int, other: Layer
+    ) -> Array:
+        """The outputs of the layers with another in place i; ``values`` are theirs without it."""
+        changed = {i: other.reals(*(values[j] for j in taken[i]))}
+        for k in range(i + 1, len(layers)):
+            if changed.keys() & set(taken[k]):
+                entering = (changed.get(j, values[j]) for j in taken[k])
+                changed[k] = layers[k].reals(*entering)
+        return changed[len(layers) - 1]
+
+    last = len(coded) - 1
+    return in_float[last], {
+        label(coded, i): (
+            replaced(plain, in_float, i, layer),
+            replaced(coded, in_codes, i, plain[i]),
         )
-        for i, layer in enumerate(plain)
+        for i, layer in enumerate(coded)
         if isinstance(layer, Weighted)
     }
 
 
-def _behind(coded: Sequence[Layer], apart: Network, rows: Array) -> list[Array]:
-    """What enters each of the quantized layers; the input is rounded where the integers start."""
-    entry = {i: layer for i, layer in enumerate(apart.layers) if isinstance(layer, Quantize)}
-    seen = [rows]
-    for i, layer in enumerate(coded):
-        if i in entry:
-            seen[-1] = floating.step(entry[i], seen[-1])
-        seen.append(floating.step(layer, seen[-1]))
-    return seen
+def _in_float(reference: Network, apart: Network) -> list[Layer]:
+    """The layers of the float network, in the places of the quantized one's."""
+    plain = iter(reference.layers)
+    # Where the other has codes begin or end, the rows pass as they are.
+    return [
+        Dequantize() if isinstance(layer, Quantize | Dequantize) else next(plain)
+        for layer in apart.layers
+    ]
+
+
+def _values(
+    layers: Sequence[Layer], taken: Sequence[tuple[int, ...]], rows: Array
+) -> dict[int, Array]:
+    """What comes out of each layer, by its place, and the rows themselves as -1."""
+    values = {-1: rows}
+    for i, entering in enumerate(taken):
+        values[i] = layers[i].reals(*(values[j] for j in entering))
+    return values
