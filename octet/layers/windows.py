@@ -1,5 +1,6 @@
 """Where a kernel looks at an image, and sums over what it sees there."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -127,7 +128,8 @@ def patches(x: npt.NDArray[Number], where: Window, groups: int = 1) -> npt.NDArr
     seen = np.empty((rows, channels, *where.sides, high, wide), x.dtype)
     for i, j, part in where.slices(x, 0):
         seen[:, :, i, j] = part
-    return seen.reshape(rows, groups, -1, high * wide)
+    inputs = channels // groups * math.prod(where.sides)
+    return seen.reshape(rows, groups, inputs, high * wide)
 
 
 def max_pool(x: npt.NDArray[Number], where: Window) -> npt.NDArray[Number]:
@@ -167,7 +169,7 @@ def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
     rows, outputs = len(x), len(weight)
     flat = weight.reshape(groups, outputs // groups, -1)
     bits = (_EXACT_BITS - (flat.shape[2] - 1).bit_length()) // 2
-    unit, units = _unit(flat, bits), _unit(x.reshape(rows, 1, -1), bits)
+    unit, units = _unit(flat, bits), _unit(x.reshape(rows, 1, math.prod(x.shape[1:])), bits)
     seen = patches(np.rint(x / units[..., None]), where, groups)
     exact = np.matmul(np.rint(flat / unit), seen)
     exact *= unit * units[..., None]

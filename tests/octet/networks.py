@@ -7,17 +7,26 @@ import numpy.typing as npt
 
 from octet.affine import Grid, code_dtype
 from octet.layers import (
+    Add,
+    AveragePool,
+    Clip,
     Conv2d,
     Flatten,
     GlobalAveragePool,
+    Gridded,
     Layer,
+    LeakyRelu,
     Linear,
     MaxPool,
+    Pad,
     Quantize,
     Relu,
+    Sigmoid,
     Standardize,
+    Tanh,
+    Weighted,
 )
-from octet.network import Network
+from octet.network import Network, flow
 from octet.parameters import Int32, Quantized, values
 from octet.signature import Classes, Columns, Images, Numbers, Shape, Signature
 
@@ -55,14 +64,14 @@ def images(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
     layers: tuple[Layer, ...] = (
         Standardize(rng.uniform(100, 150, 2), rng.uniform(20, 80, 2)),
         Quantize(start),
-        Conv2d(*weighted(rng, (4, 2, 3, 3), start, bits, per_channel), 1, first),
+        Conv2d(*weighted(rng, (4, 2, 3, 3), start, bits, per_channel), padding=1, output=first),
         Relu(),
         MaxPool(2),
-        Conv2d(*weighted(rng, (3, 4, 3, 3), first, bits, per_channel), 0, second),
+        Conv2d(*weighted(rng, (3, 4, 3, 3), first, bits, per_channel), output=second),
         Relu(),
-        Conv2d(*weighted(rng, (6, 3, 1, 1), second, bits, per_channel), 0, mean),
-        GlobalAveragePool(last),
-        Linear(*weighted(rng, (3, 6), last, bits, per_channel), activation(rng)),
+        Conv2d(*weighted(rng, (6, 3, 1, 1), second, bits, per_channel), output=mean),
+        GlobalAveragePool(output=last),
+        Linear(*weighted(rng, (3, 6), last, bits, per_channel), output=activation(rng)),
     )
     return Network(layers, Signature(Images(IMAGE, 255), Classes(("a", "b", "c"))))
 
@@ -76,7 +85,7 @@ def flattened(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
         Standardize(np.full(2, 128.0), np.full(2, 50.0)),
         Quantize(start),
         Flatten(),
-        Linear(*weighted(rng, (3, inputs), start, bits, per_channel), activation(rng)),
+        Linear(*weighted(rng, (3, inputs), start, bits, per_channel), output=activation(rng)),
     )
     return Network(layers, Signature(Images(IMAGE, 255), Classes(("a", "b", "c"))))
 
@@ -88,9 +97,9 @@ def table(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
     layers = (
         Standardize(rng.normal(size=FEATURES), rng.uniform(0.5, 2, FEATURES)),
         Quantize(start),
-        Linear(*weighted(rng, (4, FEATURES), start, bits, per_channel), between),
+        Linear(*weighted(rng, (4, FEATURES), start, bits, per_channel), output=between),
         Relu(),
-        Linear(*weighted(rng, (2, 4), between, bits, per_channel), activation(rng)),
+        Linear(*weighted(rng, (2, 4), between, bits, per_channel), output=activation(rng)),
     )
     names = tuple(f"x{i}" for i in range(FEATURES))
     return Network(layers, Signature(Columns(names), Numbers("y", "")))
@@ -100,7 +109,7 @@ def rows(network: Network, count: int, seed: int = 0) -> np.ndarray:
     """Inputs for a network: pixels, or numbers around 0."""
     rng = np.random.default_rng(seed)
     shape = (count, *network.signature.shape)
-    if isinstance(network.signature, Images):
+    if isinstance(network.signature.inputs, Images):
         return rng.integers(0, 256, shape).astype(np.uint8)
     return rng.normal(size=shape)
 
@@ -116,44 +125,36 @@ def unit(zero_point: int, scale: float = 1.0) -> Grid:
 def one_output(weight: np.ndarray, entering: Grid, output: Grid, bias: int = 0) -> Network:
     """A linear layer with these codes for weights, whose zero is 128 and whose scale is 1."""
     biases = Int32(np.array([bias], np.int32), entering.scale.astype(np.float64).reshape(1))
-    layer = Linear(Quantized(weight.astype(np.uint8)[None], unit(128)), biases, output)
+    layer = Linear(Quantized(weight.astype(np.uint8)[None], unit(128)), biases, output=output)
     names = tuple(map(str, range(len(weight))))
     return Network((Quantize(entering), layer), Signature(Columns(names), Numbers("y", "")))
 
 
 def in_float(network: Network, dtype: type[np.floating] = np.float64) -> Network:
     """The network of the reals that the codes stand for, its weights and biases in this type."""
-    layers: list[Layer] = []
-    for layer in network.layers:
-        match layer:
-            case Linear() | Conv2d():
-                weight, bias = (values(p).astype(dtype) for p in (layer.weight, layer.bias))
-                layers.append(replace(layer, weight=weight, bias=bias, output=None))
-            case GlobalAveragePool():
-                layers.append(GlobalAveragePool())
-            case Quantize():
-                pass
-            case _:
-                layers.append(layer)
-    return replace(network, layers=tuple(layers))
+    return replace(
+        network,
+        layers=tuple(
+            _layer_in_float(layer, dtype)
+            for layer in network.layers
+            if not isinstance(layer, Quantize)
+        ),
+    )
 
 
-def absolute(network: Network) -> Network:
-    """What gives, for |x|, how much a relative error of 1 in all values could move each output.
+def _layer_in_float(layer: Layer, dtype: type[np.floating]) -> Layer:
+    if isinstance(layer, Weighted):
+        weight, bias = (values(p).astype(dtype) for p in (layer.weight, layer.bias))
+        return replace(layer, weight=weight, bias=bias, output=None)
+    return replace(layer, output=None) if isinstance(layer, Gridded) else layer
 
-    The network is in float.
-    """
-    layers: list[Layer] = []
-    for layer in network.layers:
-        match layer:
-            case Standardize():
-                layers.append(Standardize(-np.abs(layer.mean), layer.std))
-            case Linear() | Conv2d():
-                weight, bias = np.abs(layer.weight), np.abs(layer.bias)
-                layers.append(replace(layer, weight=weight, bias=bias))
-            case _:
-                layers.append(layer)
-    return replace(network, layers=tuple(layers))
+
+def last_codes(network: Network, codes: np.ndarray) -> np.ndarray:
+    """What comes out at the end for codes behind the Quantize with which the network begins."""
+    start, *layers = network.layers
+    assert isinstance(start, Quantize)
+    *_, (_, last) = flow(layers, Quantized(codes, start.grid), lambda layer, *x: layer.forward(*x))
+    return last.codes
 
 
 class Anything:
@@ -162,6 +163,8 @@ class Anything:
     Half of the scales are powers of two, with which many sums lie half-way between two codes, and a
     third of the zero points are the first or the last code.
     """
+
+    ON_IMAGES = ("pointwise", "branches", "max_pool", "average_pool", "pad", "conv2d", "conv2d")
 
     def __init__(
         self, rng: np.random.Generator, shape: Shape, extent: float, bits: int, per_channel: bool
@@ -172,37 +175,79 @@ class Anything:
         self.shape = shape
         self.layers: list[Layer] = [Quantize(self._entering)]
 
-    def relu(self) -> None:
-        self.layers.append(Relu())
+    def pointwise(self) -> None:
+        kind = self._rng.choice([Relu, Clip, LeakyRelu, Sigmoid, Tanh])
+        if kind is Clip:
+            half = self._extent() / 2
+            self.layers.append(Clip(-half, half))
+        elif kind is Relu:
+            self.layers.append(Relu())
+        else:
+            self._entering = self._activation(1 if kind is not LeakyRelu else self._extent())
+            self.layers.append(kind(output=self._entering))
+
+    def branches(self) -> None:
+        """What is there, and something that is made of it, added up."""
+        trunk, branch = f"trunk{len(self.layers)}", f"branch{len(self.layers)}"
+        self.layers[-1] = replace(self.layers[-1], name=trunk)
+        self.pointwise()
+        self.layers[-1] = replace(self.layers[-1], name=branch)
+        self._entering = self._activation(2 * self._extent())
+        self.layers.append(Add(inputs=(trunk, branch), output=self._entering))
 
     def max_pool(self) -> None:
-        sides = [n for n in (1, 2, 3) if self.shape[1] % n == 0 and self.shape[2] % n == 0]
-        side = int(self._rng.choice(sides))
-        self.layers.append(MaxPool(side))
-        self.shape = (self.shape[0], self.shape[1] // side, self.shape[2] // side)
+        side, stride = self._window()
+        self.layers.append(MaxPool(side, stride, int(self._rng.integers(0, min(side)))))
+        self._follow()
+
+    def average_pool(self) -> None:
+        self._entering = self._activation(self._extent())
+        self.layers.append(AveragePool(*self._window(), output=self._entering))
+        self._follow()
+
+    def pad(self) -> None:
+        top, left, bottom, right = self._rng.integers(0, 3, 4).tolist()
+        self.layers.append(Pad((top, left, bottom, right)))
+        self._follow()
 
     def conv2d(self) -> None:
-        side = int(self._rng.integers(1, 4))
-        least = max(0, -(-(side - min(self.shape[1:])) // 2))  # with less, the kernel is too large
-        padding = int(self._rng.integers(least, side))
-        outputs = int(self._rng.integers(1, 5))
-        parts = self._weighted((outputs, self.shape[0], side, side))
-        self.layers.append(Conv2d(*parts, padding, self._entering))
-        self.shape = (outputs, *(n + 2 * padding - side + 1 for n in self.shape[1:]))
+        side, stride = self._window()
+        top, bottom = self._rng.integers(0, side[0], 2).tolist()
+        left, right = self._rng.integers(0, side[1], 2).tolist()
+        channels = self.shape[0]
+        groups = int(self._rng.choice([1, channels]))
+        outputs = groups * int(self._rng.integers(1, 5 if groups == 1 else 3))
+        parts = self._weighted((outputs, channels // groups, *side))
+        padding = (top, left, bottom, right)
+        self.layers.append(Conv2d(*parts, padding, stride, groups, output=self._entering))
+        self._follow()
 
     def global_average_pool(self) -> None:
-        self._entering = self._activation(float(self._entering.scale) * 128)
-        self.layers.append(GlobalAveragePool(self._entering))
-        self.shape = self.shape[:1]
+        self._entering = self._activation(self._extent())
+        self.layers.append(GlobalAveragePool(output=self._entering))
+        self._follow()
 
     def flatten(self) -> None:
         self.layers.append(Flatten())
-        self.shape = (int(np.prod(self.shape)),)
+        self._follow()
 
     def linear(self) -> None:
         outputs = int(self._rng.integers(1, 6))
-        self.layers.append(Linear(*self._weighted((outputs, *self.shape)), self._entering))
-        self.shape = (outputs,)
+        parts = self._weighted((outputs, *self.shape))
+        self.layers.append(Linear(*parts, output=self._entering))
+        self._follow()
+
+    def _follow(self) -> None:
+        self.shape = self.layers[-1].shape(self.shape)
+
+    def _window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Sides that fit into the image, and strides."""
+        high, wide = (int(self._rng.integers(1, 1 + min(3, side))) for side in self.shape[1:])
+        down, across = self._rng.integers(1, 3, 2).tolist()
+        return (high, wide), (down, across)
+
+    def _extent(self) -> float:
+        return float(self._entering.scale) * 128
 
     def _weighted(self, shape: Shape) -> tuple[Quantized, Int32]:
         """Weight and bias; what they give for random codes spreads over the grid that is next."""
@@ -247,13 +292,13 @@ def anything(seed: int, bits: int, per_channel: bool) -> Network:
         rng, shape, (3 if is_table else 255) / (std.mean() if standardize else 1), bits, per_channel
     )
     if not is_table:
-        for kind in rng.choice(["relu", "max_pool", "conv2d", "conv2d"], rng.integers(0, 4)):
+        for kind in rng.choice(made.ON_IMAGES, rng.integers(0, 4)):
             getattr(made, kind)()
         getattr(made, rng.choice(["flatten", "global_average_pool"]))()
     for _ in range(rng.integers(1, 3)):
         made.linear()
         if rng.random() < 0.5:
-            made.relu()
+            getattr(made, rng.choice(["pointwise", "branches"]))()
     front = (Standardize(rng.normal(size=shape[:1]), std),) if standardize else ()
     layers = (*front, *made.layers)
     if is_table:
