@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.load.images import MNIST
-from stages.load.sources import OutOfReachError, Source, fetch
-from stages.load.tables import CALIFORNIA
+from stages.load.readers import DATA_SETS
+from stages.load.readers.sources import OutOfReachError, fetch
 
 ROOT = Path(__file__).parent.parent
 # What a machine reproduces in seconds: every kind of model, none that takes minutes.
@@ -136,18 +135,18 @@ def new_clone(committed: Path, tmp_path: Path) -> Callable[..., Clone]:
 @pytest.fixture(scope="session")
 def california() -> None:
     """Skip a test whose data is nowhere in reach. Under .ci/run it is."""
-    _skip_without(CALIFORNIA)
+    _skip_without("california_housing")
 
 
 @pytest.fixture(scope="session")
 def mnist() -> None:
     """Skip a test whose data is nowhere in reach. Under .ci/run it is."""
-    _skip_without(*MNIST)
+    _skip_without("mnist")
 
 
-def _skip_without(*sources: Source) -> None:
+def _skip_without(name: str) -> None:
     try:
-        for source in sources:
+        for source in DATA_SETS[name].sources:
             fetch(source)
     except OutOfReachError as error:
         pytest.skip(str(error))

@@ -6,9 +6,8 @@ import sys
 
 from octet.cli.command import Parser, one_line
 from stages import markdown, paths
-from stages.load.images import IMAGES
-from stages.load.sources import OutOfReachError, fetch
-from stages.load.tables import TABLES
+from stages.load.readers import DATA_SETS
+from stages.load.readers.sources import OutOfReachError, fetch
 from stages.params.file import Params, load_params
 
 _HEAD = (
@@ -55,7 +54,7 @@ def out_of_reach(checked: Params) -> dict[str, str]:
     for name, system in checked.systems.items():
         try:
             if system.data not in missing:
-                for source in (TABLES | IMAGES)[system.data].sources:
+                for source in DATA_SETS[system.data].sources:
                     fetch(source)
                 continue
         except OutOfReachError as error:

@@ -4,19 +4,14 @@ from pathlib import Path
 
 from stages import paths
 from stages import stage as command
-from stages.dataset import Dataset, dump_dataset
-from stages.load import images, tables
+from stages.dataset import dump_dataset
+from stages.load import readers
 from stages.params.file import Params
 
 
 def load(name: str, params: Params) -> dict[Path, bytes]:
     """The data file of a system."""
-    data = params.system(name).data
-    dataset: Dataset
-    if data in images.IMAGES:
-        dataset = images.load(data, params.split)
-    else:
-        dataset = tables.split(tables.load(data), params.split)
+    dataset = readers.read(params.system(name).data, params.split)
     return {paths.data_path(name): dump_dataset(dataset)}
 
 

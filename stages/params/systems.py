@@ -7,8 +7,8 @@ from pydantic import Field
 from stages.params.models import Model
 from stages.params.section import Section
 
-# The keys of TABLES in stages/load/tables.py and of IMAGES in stages/load/images.py.
-DataName = Literal["diabetes", "california_housing", "digits", "mnist"]
+# The keys of DATA_SETS in stages/load/readers.
+DataName = Literal["diabetes", "california_housing", "wine", "breast_cancer", "digits", "mnist"]
 
 
 class System(Section):

@@ -1,6 +1,7 @@
 """What training has to draw: the course of the loss, and a sheet of what a model gets to see."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,23 +19,30 @@ _CELL = 8
 
 @dataclass(frozen=True)
 class History:
-    """One row for every 100 steps: the last of them, and mean loss and accuracy in them."""
+    """The course of a training: the last of some steps, and the means of what was seen in them.
+
+    Attributes:
+        step: numbers from 1.
+        loss: what was made small.
+        accuracy: of the training rows, where there are classes; else empty.
+    """
 
     step: tuple[int, ...]
     loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
+    accuracy: tuple[float, ...] = ()
 
 
 def history(course: History) -> bytes:
-    """The history of a training as CSV."""
-    rows = zip(course.step, course.loss, course.accuracy, strict=True)
-    lines = [f"{step},{loss:.{_DIGITS}g},{accuracy:.{_DIGITS}g}\n" for step, loss, accuracy in rows]
-    return "".join(["step,loss,accuracy\n", *lines]).encode()
+    """The history of a training as CSV. A regression is there in one step."""
+    columns = {"step": map(str, course.step), "loss": _digits(course.loss)}
+    if course.accuracy:
+        columns["accuracy"] = _digits(course.accuracy)
+    rows = [columns, *zip(*columns.values(), strict=True)]
+    return "".join(f"{','.join(row)}\n" for row in rows).encode()
 
 
-def solution(loss: float) -> bytes:
-    """The same of least squares, which are there in one step: the mean squared error."""
-    return f"step,loss\n1,{loss:.{_DIGITS}g}\n".encode()
+def _digits(numbers: Iterable[float]) -> Iterable[str]:
+    return [f"{number:.{_DIGITS}g}" for number in numbers]
 
 
 def image_sheet(*rows_of_images: npt.NDArray[np.float32]) -> bytes:

@@ -17,11 +17,11 @@ import stages.train
 import torch
 from octet.modelfile import storage
 from stages.params.file import load_params
-from stages.load import images
+from stages.load import readers
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
 checked = load_params()
-data = images.load("mnist", checked.split)
+data = readers.read("mnist", checked.split)
 data = replace(data, x_train=data.x_train[:12_800], y_train=data.y_train[:12_800])
 steps = plan(checked.systems["mnist-7k"].model, data.signature.shape, 10, "mnist-7k")
 if "pinned" in sys.argv:

@@ -50,11 +50,11 @@ def wait():
     raise SystemExit("the test never let this stage go on")
 """
 WAIT_IN_WORK = """
-load_at_once = load
+read_at_once = read
 
-def load(name):
+def read(name, how):
     wait()
-    return load_at_once(name)
+    return read_at_once(name, how)
 """
 WAIT_IN_IMPORTS = "\nwait()\n"
 
@@ -304,7 +304,7 @@ def assert_nothing_written(tree: Tree, printed: str) -> None:
 
 
 def test_a_stage_whose_parent_lives_on_writes(bare: Path, tmp_path: Path) -> None:
-    tree = waiting(bare, tmp_path / "tree", "stages/load/tables.py", WAIT_IN_WORK)
+    tree = waiting(bare, tmp_path / "tree", "stages/load/readers/__init__.py", WAIT_IN_WORK)
     (tree.path / "go").touch()
     done = tree.run("load")
     assert (done.returncode, done.stderr) == (0, "")
@@ -315,7 +315,7 @@ def test_a_stage_whose_parent_lives_on_writes(bare: Path, tmp_path: Path) -> Non
 def test_a_stage_whose_parent_ends_while_it_works_writes_nothing(
     bare: Path, tmp_path: Path
 ) -> None:
-    tree = waiting(bare, tmp_path / "tree", "stages/load/tables.py", WAIT_IN_WORK)
+    tree = waiting(bare, tmp_path / "tree", "stages/load/readers/__init__.py", WAIT_IN_WORK)
     assert_nothing_written(tree, orphan(tree, [*python("load"), SYSTEM]))
 
 
@@ -332,5 +332,5 @@ def test_a_stage_that_a_shell_stands_before_writes_nothing_either(
     """Without $SHELL, DVC runs the command of dvc.yaml in /bin/sh, which may stay the parent."""
     dvc = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     command = dvc["stages"]["load"]["do"]["cmd"].replace("${key}", SYSTEM)
-    tree = waiting(bare, tmp_path / "tree", "stages/load/tables.py", WAIT_IN_WORK)
+    tree = waiting(bare, tmp_path / "tree", "stages/load/readers/__init__.py", WAIT_IN_WORK)
     assert_nothing_written(tree, orphan(tree, ["/bin/sh", "-c", command]))

@@ -16,7 +16,7 @@ from octet.quantizer.layer import weights_only
 from octet.runtime import floating
 from octet.signature import Classes, Images, Pixels, Signature
 from stages.dataset import Dataset
-from stages.load import images
+from stages.load import readers
 from stages.params.file import load_params
 from stages.params.models import NetworkModel
 from stages.train import cnn, kernels
@@ -114,7 +114,7 @@ def random_cnn(rng: np.random.Generator) -> Network:
 def digits() -> tuple[Network, Dataset]:
     """A network of some thousand parameters, trained on scikit-learn's digits in half a second."""
     known = load_params()
-    dataset = images.load("digits", known.split)
+    dataset = readers.read("digits", known.split)
     layers: list[dict[str, Any]] = [
         {"kind": "conv", "channels": 6, "kernel": 3, "padding": 1},
         {"kind": "max_pool", "window": 2},

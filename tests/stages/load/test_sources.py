@@ -14,7 +14,7 @@ import pooch
 import pytest
 
 from octet.errors import OctetError
-from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, Source, fetch
+from stages.load.readers.sources import MIRROR_VARIABLE, OutOfReachError, Source, fetch
 
 # pooch leaves the connection of a failed download to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from octet.modelfile import storage
+from octet.network import Network
 from octet.quantizer import Config, quantize
 from octet.runtime import inference
-from stages.load import tables
+from stages.load import readers
 from stages.params.file import load_params
 from stages.params.sweep import Sweep
 from stages.sweep import points
@@ -66,8 +67,10 @@ def test_a_point_is_the_network_that_quantize_would_write(
 
 
 def test_the_interval_of_a_table_is_of_r2() -> None:
-    data = tables.split(tables.load("diabetes"), load_params().split)
-    network = linear.fit(data, standardize=True)
+    data = readers.read("diabetes", load_params().split)
+    names = data.signature.inputs.features
+    layers = linear.fit(data.x_train, data.y_train, names, standardize=True)
+    network = Network(layers, data.signature)
     found = points.prepare(network, data, config())
     point = points.measure(found, config(bits=3))
     outputs = inference.run(quantize(network, data.x_train, config(bits=3)), data.x_test)

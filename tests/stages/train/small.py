@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from octet.signature import Classes, Images, Signature
 from stages.dataset import Dataset
-from stages.load import images
+from stages.load import readers
 from stages.params.file import Params
 from stages.params.layers import Conv, Flatten, GlobalAveragePool, Layer, Linear, MaxPool
 from stages.params.models import NetworkModel
@@ -77,4 +77,4 @@ def pictures(rows: int = 48, shape: tuple[int, int, int] = (1, 8, 8), seed: int 
 
 
 def digits() -> Dataset:
-    return images.load("digits", COMMITTED.split)
+    return readers.read("digits", COMMITTED.split)

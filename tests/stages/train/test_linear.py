@@ -18,9 +18,10 @@ from octet.parameters import values
 from octet.runtime import floating
 from octet.signature import Columns, Numbers, Signature
 from stages.dataset import Dataset
-from stages.load import tables
+from stages.load import readers
 from stages.params.split import Split
-from stages.train.linear import fit, refine
+from stages.train import linear
+from stages.train.linear import refine
 
 SEEDS = range(6)
 
@@ -28,6 +29,12 @@ SEEDS = range(6)
 def dataset(x: Array, y: Array) -> Dataset:
     names = tuple(f"f{i}" for i in range(x.shape[1]))
     return Dataset(x, y, x[:2], y[:2], Signature(Columns(names), Numbers("target", "unit")))
+
+
+def fit(data: Dataset, standardize: bool) -> Network:
+    names = data.signature.inputs.features
+    layers = linear.fit(data.x_train, data.y_train, names, standardize)
+    return Network(layers, data.signature)
 
 
 def problem(seed: int) -> tuple[Array, Array]:
@@ -42,7 +49,7 @@ def problem(seed: int) -> tuple[Array, Array]:
 
 
 def diabetes() -> Dataset:
-    return tables.split(tables.load("diabetes"), Split(test_size=0.2, random_state=42))
+    return readers.read("diabetes", Split(test_size=0.2, random_state=42))
 
 
 def solved(x: Array, y: Array) -> Array:
@@ -73,9 +80,9 @@ def exactly(x: Array, y: Array) -> Array:
 
 def coefficients(network: Network) -> Array:
     """Intercept first, of the last layer."""
-    linear = network.layers[-1]
-    assert isinstance(linear, Linear)
-    weight, bias = values(linear.weight), values(linear.bias)
+    last = network.layers[-1]
+    assert isinstance(last, Linear)
+    weight, bias = values(last.weight), values(last.bias)
     assert weight.shape[0] == bias.shape[0] == 1
     return np.concatenate([bias, weight[0]])
 

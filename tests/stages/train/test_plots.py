@@ -41,8 +41,8 @@ def test_the_history_reads_back() -> None:
         np.testing.assert_allclose(numbers, getattr(COURSE, key), rtol=1e-8)
 
 
-def test_a_solution_has_one_step() -> None:
-    assert plots.solution(1 / 3) == b"step,loss\n1,0.333333333\n"
+def test_a_regression_has_one_step() -> None:
+    assert plots.history(History((1,), (1 / 3,))) == b"step,loss\n1,0.333333333\n"
 
 
 def test_rows_of_a_table_are_lines_of_cells_from_black_to_white() -> None:

@@ -13,7 +13,7 @@ from octet.modelfile import storage
 from octet.runtime import floating
 from stages import paths
 from stages.dataset import Dataset, dump_dataset
-from stages.load import tables
+from stages.load import readers
 from stages.params.file import Params
 from stages.params.systems import System
 from stages.train.__main__ import train
@@ -28,7 +28,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def table() -> Dataset:
-    return tables.split(tables.load("diabetes"), COMMITTED.split)
+    return readers.read("diabetes", COMMITTED.split)
 
 
 def with_data(system: str, dataset: Dataset) -> None:
@@ -108,15 +108,13 @@ def test_the_sheet_shows_the_views_of_the_recipe() -> None:
     assert len({train("digits", each)[sheet] for each in recipes}) == 3
 
 
-@pytest.mark.parametrize(
-    ("system", "kind", "dataset"), [("diabetes", "linear", pictures), ("digits", "network", table)]
-)
-def test_data_of_another_kind_than_the_model_takes_are_refused(
-    system: str, kind: str, dataset: type[Dataset]
-) -> None:
-    with_data(system, dataset())
-    message = refusal(system, COMMITTED)
-    assert message.startswith(f"{paths.data_path(system)}: no data for a {kind}; ")
+def test_data_that_the_model_does_not_take_is_refused() -> None:
+    with_data("diabetes", pictures())
+    assert refusal("diabetes", COMMITTED) == (
+        "params.yaml: systems.diabetes.model.kind: got linear for data of images and classes; "
+        "allowed are linear (columns to numbers), logistic (columns to classes), network "
+        "(anything to anything)"
+    )
 
 
 def test_an_architecture_that_does_not_fit_the_data_is_named_by_its_key() -> None:

@@ -1,4 +1,4 @@
-"""A table is the published one, number by number, or an error; its split loses no row."""
+"""California Housing is the published table, number by number, or an error."""
 
 import hashlib
 import io
@@ -11,16 +11,13 @@ from pathlib import Path
 import numpy as np
 import pooch
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.datasets import load_diabetes
 
 from octet.affine import Array
 from octet.errors import OctetError
-from octet.signature import Columns, Numbers, Signature
-from stages.load import tables
-from stages.load.sources import MIRROR_VARIABLE, OutOfReachError, fetch
-from stages.load.tables import CALIFORNIA, TABLES, Table
+from stages.load import readers
+from stages.load.readers import DATA_SETS, california
+from stages.load.readers.california import SOURCE
+from stages.load.readers.sources import MIRROR_VARIABLE, OutOfReachError, fetch
 from stages.params.split import Split
 
 ROWS, COLUMNS = 20_640, 9
@@ -42,7 +39,7 @@ def digest(array: Array) -> str:
 def published() -> bytes:
     """The California table as text, from wherever it is in reach."""
     try:
-        path = fetch(CALIFORNIA)
+        path = fetch(SOURCE)
     except OutOfReachError as error:
         pytest.skip(str(error))
     if path.suffix != ".tgz":
@@ -57,7 +54,7 @@ def published() -> bytes:
 def mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a test puts its own California table."""
     monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path))
-    path = tmp_path / CALIFORNIA.mirrored
+    path = tmp_path / SOURCE.mirrored
     path.parent.mkdir(parents=True)
     return path
 
@@ -67,13 +64,14 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a test puts its own archive of it."""
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / name)
-    path = tmp_path / "octet" / CALIFORNIA.filename
+    path = tmp_path / "octet" / SOURCE.filename
     path.parent.mkdir(parents=True)
     return path
 
 
-def california() -> Table:
-    return tables.load("california_housing")
+def table() -> tuple[Array, Array]:
+    [source] = DATA_SETS["california_housing"].sources
+    return california.read_table(fetch(source))
 
 
 def put_archive(
@@ -87,57 +85,34 @@ def put_archive(
         archive.addfile(member, io.BytesIO(content))
     archived = made.getvalue()[:keep]
     path.write_bytes(archived)
-    source = replace(CALIFORNIA, sha256=hashlib.sha256(archived).hexdigest())
-    data_set = replace(TABLES["california_housing"], sources=(source,))
-    monkeypatch.setitem(TABLES, "california_housing", data_set)
+    source = replace(SOURCE, sha256=hashlib.sha256(archived).hexdigest())
+    data_set = replace(DATA_SETS["california_housing"], sources=(source,))
+    monkeypatch.setitem(DATA_SETS, "california_housing", data_set)
 
 
 def refusal() -> str:
     with pytest.raises(OctetError) as caught:
-        california()
+        table()
     message = str(caught.value)
     assert message.splitlines() == [message]
     return message
 
 
-def test_diabetes_is_the_unscaled_table_that_scikit_learn_carries() -> None:
-    table = tables.load("diabetes")
-    bunch = load_diabetes(scaled=False)
-    assert table.x.shape == (442, 10)
-    np.testing.assert_array_equal(table.x, bunch.data)
-    np.testing.assert_array_equal(table.y, bunch.target)
-    assert table.signature.inputs.features == tuple(bunch.feature_names)
-    assert table.x.dtype == table.y.dtype == np.float64
-
-
-@pytest.mark.parametrize("part", ["data", "target"])
-def test_another_diabetes_table_is_refused(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bunch = load_diabetes(scaled=False)
-    expected = digest(bunch[part])
-    bunch[part].flat[7] += 1
-    monkeypatch.setattr(tables, "load_diabetes", lambda **_: bunch)
-    with pytest.raises(OctetError) as caught:
-        tables.load("diabetes")
-    message = str(caught.value)
-    assert message.startswith("scikit-learn's diabetes table: ")
-    assert f"expected numbers with SHA-256 {expected}" in message
-    assert f"found {digest(bunch[part])}" in message
-
-
 def test_california_has_the_published_digests(published: bytes, mirrored: Path) -> None:
     mirrored.write_bytes(published)
-    table = california()
-    assert table.x.shape == (ROWS, 8)
-    assert digest(table.x) == FEATURES
-    assert digest(table.y) == TARGET
+    x, y = table()
+    assert x.shape == (ROWS, 8)
+    assert (digest(x), digest(y)) == (FEATURES, TARGET)
 
 
 def test_california_has_the_columns_that_its_names_say(published: bytes, mirrored: Path) -> None:
     mirrored.write_bytes(published)
-    table = california()
+    x, y = table()
+    data = readers.read("california_housing", Split(test_size=0.2, random_state=42))
+    assert (len(data.x_train), len(data.x_test)) == (16_512, 4_128)
     raw = np.loadtxt(io.BytesIO(published), delimiter=",")
     assert digest(raw) == RAW
-    column = dict(zip(table.signature.inputs.features, table.x.T, strict=True))
+    column = dict(zip(data.signature.inputs.features, x.T, strict=True))
     households = raw[:, 6]
     np.testing.assert_array_equal(column["MedInc"], raw[:, 7])
     np.testing.assert_array_equal(column["HouseAge"], raw[:, 2])
@@ -147,20 +122,20 @@ def test_california_has_the_columns_that_its_names_say(published: bytes, mirrore
     np.testing.assert_array_equal(column["AveOccup"], raw[:, 5] / households)
     np.testing.assert_array_equal(column["Latitude"], raw[:, 1])
     np.testing.assert_array_equal(column["Longitude"], raw[:, 0])
-    np.testing.assert_array_equal(table.y, raw[:, 8] / 100_000)
+    np.testing.assert_array_equal(y, raw[:, 8] / 100_000)
 
 
 def test_the_archive_holds_the_same_table(
     published: bytes, cached: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_archive(cached, MEMBER, published, monkeypatch)
-    table = california()
-    assert (digest(table.x), digest(table.y)) == (FEATURES, TARGET)
+    x, y = table()
+    assert (digest(x), digest(y)) == (FEATURES, TARGET)
 
 
 def test_line_ends_are_no_difference(published: bytes, mirrored: Path) -> None:
     mirrored.write_bytes(published.replace(b"\r\n", b"\n").rstrip())
-    assert digest(california().x) == FEATURES
+    assert digest(table()[0]) == FEATURES
 
 
 def one_digit(text: bytes) -> bytes:
@@ -182,8 +157,7 @@ def test_another_table_of_that_shape_is_refused_with_both_digests(
     mirrored.write_bytes(changed)
     found = digest(np.loadtxt(io.BytesIO(changed), delimiter=","))
     assert refusal() == (
-        f"{mirrored}: expected numbers with SHA-256 {RAW}, found {found}; "
-        "put the original file there"
+        f"{mirrored}: expected numbers with SHA-256 {RAW}, got {found}; put the original file there"
     )
 
 
@@ -212,7 +186,7 @@ def test_a_file_that_is_no_such_table_is_refused(
     content = damage(published)
     mirrored.write_bytes(content)
     message = refusal()
-    start = f"{mirrored}: expected {ROWS} rows of {COLUMNS} comma-separated numbers, found {found}"
+    start = f"{mirrored}: expected {ROWS} rows of {COLUMNS} comma-separated numbers, got {found}"
     assert message.startswith(start)
     assert message.endswith(f"({len(content)} bytes); put the original file there")
 
@@ -228,59 +202,5 @@ def test_an_archive_that_does_not_hold_the_table_is_refused(
     rows = np.random.default_rng(0).normal(size=(100, COLUMNS))
     content = "\n".join(",".join(map(str, row)) for row in rows.tolist()).encode()
     put_archive(cached, name, content, monkeypatch, keep)
-    start = f"{cached}: expected {ROWS} rows of {COLUMNS} comma-separated numbers, found "
+    start = f"{cached}: expected {ROWS} rows of {COLUMNS} comma-separated numbers, got "
     assert refusal().startswith(start)
-
-
-def numbered(rows: int) -> Table:
-    """A table whose every number tells its row."""
-    row = np.arange(rows, dtype=np.float64)
-    return Table(
-        np.column_stack([row, -row]), row + 0.5, Signature(Columns(("a", "b")), Numbers("t", "u"))
-    )
-
-
-def how(test_size: float, random_state: int = 42) -> Split:
-    return Split(test_size=test_size, random_state=random_state)
-
-
-def test_a_fifth_of_california_is_held_out() -> None:
-    split = tables.split(numbered(ROWS), how(0.2))
-    assert split.x_train.shape == (16_512, 2)
-    assert split.y_train.shape == (16_512,)
-    assert split.x_test.shape == (4_128, 2)
-    assert split.y_test.shape == (4_128,)
-
-
-@settings(deadline=None, derandomize=True)
-@given(
-    rows=st.integers(10, 200),
-    test_size=st.floats(0.2, 0.8),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_a_split_keeps_every_row_once_and_whole(rows: int, test_size: float, seed: int) -> None:
-    split = tables.split(numbered(rows), how(test_size, seed))
-    x = np.concatenate([split.x_train, split.x_test])
-    y = np.concatenate([split.y_train, split.y_test])
-    assert sorted(x[:, 0]) == list(range(rows))
-    np.testing.assert_array_equal(x[:, 1], -x[:, 0])
-    np.testing.assert_array_equal(y, x[:, 0] + 0.5)
-
-
-def test_a_seed_gives_the_same_rows_every_time_and_another_seed_others() -> None:
-    first, again, other = (tables.split(numbered(100), how(0.2, seed)) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first.x_train, again.x_train)
-    np.testing.assert_array_equal(first.y_test, again.y_test)
-    assert set(first.y_test) != set(other.y_test)
-
-
-def test_rows_are_shuffled() -> None:
-    split = tables.split(numbered(100), how(0.2))
-    assert max(split.y_test) > min(split.y_train)
-    assert list(split.y_train) != sorted(split.y_train)
-
-
-@pytest.mark.parametrize("test_size", [0.999, 1e-9])
-def test_a_split_that_leaves_a_side_without_two_rows_is_refused(test_size: float) -> None:
-    with pytest.raises(OctetError, match=r"split\.test_size"):
-        tables.split(numbered(442), how(test_size))

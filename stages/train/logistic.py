@@ -1,0 +1,131 @@
+"""Logistic regression whose coefficients do not depend on the CPU that found them."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from octet.affine import Array, Integers
+from octet.errors import OctetError
+from octet.layers import Layer, Linear
+from stages.train import exact
+from stages.train.exact import Whole
+from stages.train.features import scale
+
+# θ is held with this many bits behind the point, and is settled when a step changes none of the
+# first of those that its largest coefficient has.
+_FRACTION_BITS = 256
+_SETTLED_BITS = 160
+_MOST_STEPS = 50
+
+
+def fit(
+    x: Array, labels: Integers, names: tuple[str, ...], classes: tuple[str, ...]
+) -> tuple[Layer, ...]:
+    """Scaler and logits: scikit-learn's LogisticRegression with its default L2 penalty, float32.
+
+    Each class has a logit, also if they are two: then the halves of scikit-learn's only one, with
+    either sign.
+
+    Args:
+        x: features ``(rows, features)``.
+        labels: ``(rows,)``, indices of classes.
+        names: of the features.
+        classes: their names, two or more.
+
+    Raises:
+        OctetError: a feature is constant, a class has no row, or a coefficient is too large.
+    """
+    counts = np.bincount(labels, minlength=len(classes))
+    if not np.all(counts):
+        raise OctetError(
+            f"class {classes[int(np.argmin(counts))]}: no row to train on; each class needs one"
+        )
+    scaled = scale(x, names, standardize=True)
+    model = LogisticRegression(max_iter=1000).fit(scaled.x, labels)
+    start = np.column_stack([model.intercept_, model.coef_])
+    if len(classes) == 2:
+        start = np.concatenate([-start, start]) / 2
+    # One coefficient w with penalty w²/2 is a pair ±w/2, of which each square counts twice.
+    weight, bias = polish(scaled.x, labels, start, penalty=2 if len(classes) == 2 else 1)
+    return (*scaled.scaler, Linear(weight.astype(np.float32), bias.astype(np.float32)))
+
+
+def polish(x: Array, labels: Integers, start: Array, penalty: int) -> tuple[Array, Array]:
+    """The minimum of the penalized cross entropy, from a solution that is only nearly one.
+
+    Where a solver stops depends on the kernels that BLAS and libm picked for the CPU, and with
+    scikit-learn's default tolerance the fourth digit is noise. But the loss Σ -log pᵢ + penalty/2
+    Σ w² is strictly convex in all but what is added to all classes alike, so that its minimum is
+    one point. Newton's steps towards it are taken in floats (Bishop, Pattern Recognition and
+    Machine Learning, 2006, 4.3.3), while θ and the gradient Σ (p - truth) x + penalty · w are
+    computed in integers, probabilities included, until a step is below 2^-160 of the largest
+    coefficient. What is found then is the same wherever the steps came from: two machines could
+    only differ if a coefficient were so close to the middle between two floats that its first
+    160 bits do not tell to which side it belongs.
+
+    Args:
+        x: features ``(rows, features)`` of about unit size.
+        labels: ``(rows,)``.
+        start: ``(classes, 1 + features)``, intercepts first, from any solver.
+        penalty: on the square of each weight; intercepts are free.
+
+    Returns:
+        Weights ``(classes, features)`` and intercepts ``(classes,)``, each of a sum of 0 over the
+        classes, float64: the same bits on every CPU.
+
+    Raises:
+        OctetError: the steps do not shrink.
+    """
+    design, design_bits = exact.integers(np.column_stack([np.ones(len(x)), x]))
+    truth = np.equal.outer(labels, np.arange(len(start)))
+    theta = exact.fixed(start, _FRACTION_BITS)
+    for _ in range(_MOST_STEPS):
+        share = _softmax((design @ theta.T) >> design_bits)
+        residual = share - truth.astype(object) * (1 << _FRACTION_BITS)
+        gradient = residual.T @ design
+        gradient[:, 1:] += penalty * (theta[:, 1:] << design_bits)
+        step = exact.fixed(
+            _newton(
+                np.column_stack([np.ones(len(x)), x]),
+                exact.floats(share, _FRACTION_BITS),
+                exact.floats(gradient, _FRACTION_BITS + design_bits),
+                penalty,
+            ),
+            _FRACTION_BITS,
+        )
+        theta -= step
+        if exact.largest(step) <= exact.largest(theta) >> _SETTLED_BITS:
+            break
+    else:
+        raise OctetError(
+            f"logistic regression: not settled after {_MOST_STEPS} steps; leave out features that "
+            "others determine, and rows that are far from all others"
+        )
+    theta -= np.sum(theta, axis=0) // len(theta)
+    # What is left of a coefficient that is exactly 0.
+    theta[abs(theta) <= exact.largest(theta) >> (_SETTLED_BITS - 10)] = 0
+    found = exact.floats(theta, _FRACTION_BITS)
+    return found[:, 1:], found[:, 0]
+
+
+def _softmax(logits: Whole) -> Whole:
+    """The share of each class ``(rows, classes)``, both in units of 2^-_FRACTION_BITS."""
+    powers = exact.exp(logits - np.max(logits, axis=1, keepdims=True), _FRACTION_BITS)
+    return np.asarray((powers << _FRACTION_BITS) // np.sum(powers, axis=1, keepdims=True))
+
+
+def _newton(design: Array, share: Array, gradient: Array, penalty: int) -> Array:
+    """The step ``(classes, 1 + features)``: gradient over curvature, as well as floats can tell.
+
+    The curvature between classes a and b is Σ pₐ (1 if a = b else 0 - p_b) x xᵀ.
+    """
+    classes, size = gradient.shape
+    curvature = np.zeros((classes, size, classes, size))
+    for a in range(classes):
+        for b in range(classes):
+            weight = share[:, a] * ((a == b) - share[:, b])
+            curvature[a, :, b, :] = design.T @ (design * weight[:, None])
+        curvature[a, :, a, :] += np.diag([0.0] + [float(penalty)] * (size - 1))
+    # What is added to all intercepts alike has no curvature; and no gradient, so that any will do.
+    curvature[:, 0, :, 0] += 1
+    flat = curvature.reshape(classes * size, classes * size)
+    return np.asarray(np.linalg.solve(flat, gradient.ravel()).reshape(gradient.shape))
