@@ -38,8 +38,8 @@ def revision(digest: str) -> str | None:
         return _REVISION.read_text().strip()
     if _git("rev-parse", "--is-shallow-repository") != ["false"]:
         return None
-    found = _git("log", "--format=%H", "--no-textconv", f"-S{digest}", "--", ":/dvc.lock")
-    return found[-1] if found else None
+    commits = _git("log", "--format=%H", "--no-textconv", f"-S{digest}", "--", ":/dvc.lock")
+    return commits[-1] if commits else None
 
 
 def _git(*words: str) -> list[str]:

@@ -61,8 +61,8 @@ class Conv2d(Weighted):
     def numbers(self, *entering: Shape) -> int:
         """Those of the output, or those that the kernel sees, whichever are more."""
         outputs, high, wide = self.shape(*entering)
-        seen = self.groups * math.prod(shape_of(self.weight)[1:])
-        return high * wide * max(outputs, seen)
+        inputs = self.groups * math.prod(shape_of(self.weight)[1:])
+        return high * wide * max(outputs, inputs)
 
     def patches(self, x: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """What the kernel sees at each position."""

@@ -68,9 +68,9 @@ class Weighted(Gridded):
     def _sums(self, entering: Quantized) -> Accumulators:
         """Formula 1: ``(rows, outputs, positions)``."""
         bias, largest = self._int32().codes, self.largest_sum(entering.grid)
-        seen = self.patches(integers.centred(entering.codes, entering.grid, largest))
-        products = np.matmul(self._weight_steps().astype(seen.dtype), seen)
-        acc = products.reshape(len(seen), self.outputs, seen.shape[-1]).astype(np.int32)
+        inputs = self.patches(integers.centred(entering.codes, entering.grid, largest))
+        products = np.matmul(self._weight_steps().astype(inputs.dtype), inputs)
+        acc = products.reshape(len(inputs), self.outputs, inputs.shape[-1]).astype(np.int32)
         return np.asarray(acc + bias[:, None])
 
     def _weight_steps(self) -> npt.NDArray[np.int64]:

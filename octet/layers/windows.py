@@ -125,11 +125,11 @@ def patches(x: npt.NDArray[Number], where: Window, groups: int = 1) -> npt.NDArr
     """
     rows, channels = x.shape[:2]
     high, wide = where.positions(x.shape[1:])
-    seen = np.empty((rows, channels, *where.sides, high, wide), x.dtype)
+    patched = np.empty((rows, channels, *where.sides, high, wide), x.dtype)
     for i, j, part in where.slices(x, 0):
-        seen[:, :, i, j] = part
+        patched[:, :, i, j] = part
     inputs = channels // groups * math.prod(where.sides)
-    return seen.reshape(rows, groups, inputs, high * wide)
+    return patched.reshape(rows, groups, inputs, high * wide)
 
 
 def max_pool(x: npt.NDArray[Number], where: Window) -> npt.NDArray[Number]:
@@ -170,8 +170,8 @@ def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
     flat = weight.reshape(groups, outputs // groups, -1)
     bits = (_EXACT_BITS - (flat.shape[2] - 1).bit_length()) // 2
     unit, units = _unit(flat, bits), _unit(x.reshape(rows, 1, math.prod(x.shape[1:])), bits)
-    seen = patches(np.rint(x / units[..., None]), where, groups)
-    exact = np.matmul(np.rint(flat / unit), seen)
+    patched = patches(np.rint(x / units[..., None]), where, groups)
+    exact = np.matmul(np.rint(flat / unit), patched)
     exact *= unit * units[..., None]
     return np.asarray(exact).reshape(rows, outputs, *where.positions(x.shape[1:]))
 
