@@ -1,49 +1,23 @@
-"""The grids of a network's activations, from what its layers give on some training rows."""
+"""Put a network's activations on grids, by what its layers give on some training rows."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from octet import affine
-from octet.affine import Array, Grid
+from octet.affine import Grid
 from octet.errors import OctetError
-from octet.layers import GlobalAveragePool, Layer, Quantize, Relu, Standardize, Weighted
-from octet.network import Network, label
+from octet.layers import Dequantize, Gridded, Layer, Quantize, Standardize
+from octet.network import INPUT, Network, flow, gives_probabilities, label, sources
 from octet.quantizer.config import Calibration
+from octet.quantizer.histogram import Histogram
 from octet.quantizer.spool import batches
 from octet.runtime import floating
 from octet.signature import Input
 
-BITS = 8
 # How many rows show what activations do, where nobody says.
 _ENOUGH = 1000
-_BINS = 4096
-# What range: percentile leaves out at each end.
-_TAIL = 1e-4
-# What range: mse multiplies an end of the range by.
-_FACTORS = np.linspace(0.3, 1.0, 71)
-
-
-@dataclass
-class _Histogram:
-    """What one point of the network gave so far: its extremes, and how often it gave what."""
-
-    lo: float = np.inf
-    hi: float = -np.inf
-    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_BINS, np.int64))
-
-    def widen(self, x: Array) -> None:
-        self.lo, self.hi = min(self.lo, float(np.min(x))), max(self.hi, float(np.max(x)))
-
-    def count(self, x: Array) -> None:
-        width = (self.hi - self.lo) / _BINS
-        bins = ((x - self.lo) / width).astype(np.int64) if width > 0 else np.zeros(x.shape, int)
-        self.counts += np.bincount(np.minimum(bins, _BINS - 1).ravel(), minlength=_BINS)
-
-
-_BOTH_PASSES = [_Histogram.widen, _Histogram.count]
 
 
 def pick(rows: Input, calibration: Calibration) -> Input:
@@ -62,93 +36,92 @@ def pick(rows: Input, calibration: Calibration) -> Input:
     return rows[np.sort(order[:wanted])]
 
 
-def with_grids(network: Network, x: Input, calibration: Calibration) -> Network:
+def with_grids(network: Network, rows: Input, calibration: Calibration) -> Network:
     """The network with its activations on uint8 grids, its weights still in float.
 
-    A `Quantize` goes behind the scaler, which is the first layer if there is one. Where ReLU
-    follows, the grid spans what ReLU gives, so it begins at 0 and the clip of the integers is the
-    ReLU.
+    A `Quantize` goes behind the scaler, which is the first layer if there is one, and a
+    `Dequantize` in front of a last layer that makes probabilities. Where a layer is clipped, by
+    ReLU say, and needed by nobody else, its grid spans what is left: it begins at 0, and the clip
+    of the integers is the ReLU.
 
     Args:
         network: in float.
-        x: the calibration rows; they pass in small batches, so memory does not grow with them.
+        rows: for calibration; they pass in small batches, so memory does not grow with them.
         calibration: how to choose the range.
 
     Raises:
-        OctetError: a layer saw no data; it is named.
+        OctetError: a layer saw no data, or takes the input as it was before it was scaled.
     """
-    start = int(isinstance(network.layers[0], Standardize))
-    body = network.layers[start:]
-    points = {-1: _Histogram()} | {
-        i: _Histogram()
-        for i, layer in enumerate(body)
-        if isinstance(layer, Weighted | GlobalAveragePool)
-    }
-    passes = (
-        (_Histogram.widen,)
-        if calibration.range == "minmax"
-        else (_Histogram.widen, _Histogram.count)
-    )
+    layers = network.layers
+    start = int(isinstance(layers[0], Standardize))
+    stop = len(layers) - gives_probabilities(network)
+    gridded = [i for i, layer in enumerate(layers[:stop]) if isinstance(layer, Gridded)]
+    points = {start - 1: Histogram()} | {_shown_at(layers, i): Histogram() for i in gridded}
+    passes = [Histogram.widen] if calibration.range == "minmax" else [*_TWO_PASSES]
     for note in passes:
-        for batch in batches(x):
-            entering = floating.through(network.layers[:start], batch)
-            for i, activations in _outputs(body, entering):
+        for batch in batches(rows):
+            if not start:
+                note(points[-1], batch)
+            for i, activations in flow(layers[:stop], batch, floating.step):
                 if i in points:
                     note(points[i], activations)
-    names = {i: f"layer {label(network.layers, start + i)}" for i in points} | {-1: "the input"}
-    grids = {i: _grid(values, calibration, names[i]) for i, values in points.items()}
+    entry = points[start - 1].grid(calibration.range, "the input")
+    grids = {
+        i: points[_shown_at(layers, i)].grid(calibration.range, f"layer {label(layers, i)}")
+        for i in gridded
+    }
     on_grids = [
-        replace(layer, output=grids[i])
-        if isinstance(layer, Weighted | GlobalAveragePool)
-        else layer
-        for i, layer in enumerate(body)
+        replace(layer, output=grids[i]) if isinstance(layer, Gridded) and i in grids else layer
+        for i, layer in enumerate(layers)
     ]
-    layers = (*network.layers[:start], Quantize(grids[-1]), *on_grids)
-    return replace(network, layers=layers)
+    return replace(network, layers=_between(on_grids, start, stop, entry))
 
 
-def _outputs(body: tuple[Layer, ...], x: Array) -> Iterator[tuple[int, Array]]:
-    """What enters the layers, as -1, and what each gives: after the ReLU, if one follows."""
-    yield -1, x
-    for i, layer in enumerate(body):
-        x = floating.step(layer, x)
-        followed = i + 1 < len(body) and isinstance(body[i + 1], Relu)
-        yield i, np.maximum(x, 0.0) if followed else x
+_TWO_PASSES = (Histogram.widen, Histogram.count)
 
 
-def _grid(values: _Histogram, calibration: Calibration, name: str) -> Grid:
-    if not values.lo <= values.hi:
-        raise OctetError(f"{name}: saw no data in calibration; give it at least one training row")
-    match calibration.range:
-        case "minmax":
-            lo, hi = values.lo, values.hi
-        case "percentile":
-            lo, hi = _percentile(values)
-        case "mse":
-            lo, hi = _least_error(values)
-    return affine.asymmetric(lo, hi, BITS)
+def _shown_at(layers: Sequence[Layer], i: int) -> int:
+    """The layer whose outputs are what the grid of layer i has to hold: i, or what clips it."""
+    taken = sources(layers)
+    consumers = Counter(place for places in taken for place in set(places))
+    while consumers[i] == 1:
+        (only,) = (j for j, places in enumerate(taken) if i in places)
+        if not layers[only].narrows:
+            break
+        i = only
+    return i
 
 
-def _centres(values: _Histogram) -> Array:
-    return values.lo + (np.arange(_BINS) + 0.5) * (values.hi - values.lo) / _BINS
+def _between(layers: Sequence[Layer], start: int, stop: int, entry: Grid) -> tuple[Layer, ...]:
+    """The layers with a Quantize before ``start``, and a Dequantize before ``stop`` if it is one.
+
+    What took the input, or the scaler, by its name takes the codes instead.
+    """
+    head, body, tail = list(layers[:start]), list(layers[start:stop]), list(layers[stop:])
+    name, quantize = INPUT, Quantize(entry)
+    if head:
+        name, head = head[0].name, [replace(head[0], name="")]
+        if any(INPUT in layer.inputs for layer in (*body, *tail)):
+            raise OctetError(
+                "a layer takes the input by its name, as it was before it was scaled; among "
+                "integer layers it cannot: let it take the scaler's output"
+            )
+        quantize = replace(quantize, name=name)
+    elif any(INPUT in layer.inputs for layer in body):
+        ours = _unused(layers)
+        quantize = replace(quantize, name=ours)
+        body = [
+            replace(layer, inputs=tuple(ours if each == INPUT else each for each in layer.inputs))
+            for layer in body
+        ]
+    if tail:
+        tail = [Dequantize(inputs=tail[0].inputs), replace(tail[0], inputs=())]
+    return (*head, quantize, *body, *tail)
 
 
-def _percentile(values: _Histogram) -> tuple[float, float]:
-    """All but one value in 10,000 at each end."""
-    share = np.cumsum(values.counts) / np.sum(values.counts)
-    first, last = np.searchsorted(share, [_TAIL, 1 - _TAIL])
-    edges = np.linspace(values.lo, values.hi, _BINS + 1)
-    return float(edges[first]), float(edges[last + 1])
-
-
-def _least_error(values: _Histogram) -> tuple[float, float]:
-    """The range, shrunk at both ends alike, that loses least of the counted values in square."""
-    centres = _centres(values)
-
-    def error(factor: float) -> float:
-        grid = affine.asymmetric(factor * values.lo, factor * values.hi, BITS)
-        lost = affine.dequantize(affine.quantize(centres, grid), grid) - centres
-        return float(np.sum(values.counts * lost**2))
-
-    best = min(_FACTORS.tolist(), key=error)
-    return best * values.lo, best * values.hi
+def _unused(layers: Sequence[Layer]) -> str:
+    """A name that no layer has."""
+    name = "quantized"
+    while any(layer.name == name for layer in layers):
+        name += "_"
+    return name

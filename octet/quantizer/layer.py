@@ -1,5 +1,6 @@
 """Quantize one layer: choose its grid, round its weights, and say how good that is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,9 @@ from octet.layers import Weighted
 from octet.parameters import Int32, Quantized, values
 from octet.quantizer import grids
 from octet.quantizer.config import Config
-from octet.quantizer.hessian import Moments, factor, output_error
+from octet.quantizer.hessian import Moments, factor
 from octet.quantizer.rounding import Lattice, lattice, nearest
-from octet.quantizer.search import best_shrink, round_rows
+from octet.quantizer.search import best_shrink, lost, round_rows
 
 # What is known of the codes of a layer, by name: see `weights_only`.
 RoundingReport = dict[str, float]
@@ -21,13 +22,14 @@ _INT32 = 2**31
 
 
 def weights_only(
-    layer: Weighted, hessian: Array, config: Config, name: str
+    layer: Weighted, hessians: Sequence[Array], config: Config, name: str
 ) -> tuple[Weighted, RoundingReport]:
     """The layer with its weight and its bias in codes, and what is known of their rounding.
 
     Args:
         layer: weight ``(rows, …)`` and bias ``(rows,)``, in float.
-        hessian: of what the layer gets to see, and of a column of ones for the bias.
+        hessians: for each group of the layer, of what it gets to see, and of a column of ones for
+            the bias.
         config: how.
         name: the layer's label, for errors.
 
@@ -48,16 +50,16 @@ def weights_only(
         chosen = grids.choose(weight, bias, config, shrink)
         return lattice(weight, chosen.weight, bias, chosen.bias)
 
-    shrink = best_shrink(place, hessian, config) if _searched(config) else None
+    shrink = best_shrink(place, hessians, config) if _searched(config) else None
     chosen = grids.choose(weight, bias, config, shrink)
-    codes, report = _round(place(shrink), hessian, config)
+    codes, report = _round(place(shrink), hessians, config)
     bias_codes = as_codes(codes[:, -1], chosen.bias.bits)
     layer = replace(layer, bias=Quantized(bias_codes, chosen.bias))
     return _with_codes(layer, codes[:, :-1], chosen.weight), report
 
 
 def for_integers(
-    layer: Weighted, moments: Moments, entering: Grid, config: Config, name: str
+    layer: Weighted, moments: Sequence[Moments], entering: Grid, config: Config, name: str
 ) -> tuple[Weighted, RoundingReport]:
     """The layer as `octet.runtime.integer` runs it: its weight in codes, its bias in int32.
 
@@ -69,7 +71,8 @@ def for_integers(
 
     Args:
         layer: weight ``(rows, …)`` and bias ``(rows,)``, in float.
-        moments: of what the layer sees, in steps of ``entering``, and should give.
+        moments: for each group of the layer, of what it sees, in steps of ``entering``, and should
+            give.
         entering: the grid of its input.
         config: how.
         name: the layer's label, for errors.
@@ -82,10 +85,10 @@ def for_integers(
         OctetError: as `weights_only`; or the bias or a sum does not fit int32.
     """
     step = float(entering.scale)
-    covariance = moments.covariance(step)
+    covariances = [group.covariance(step) for group in moments]
     weight, bias = parameters(layer, name)
     if config.rounding != "nearest":
-        weight, bias = moments.regression(weight, step)
+        weight, bias = _regression(moments, weight, step)
 
     def choose(shrink: Array | None) -> Grid:
         grid = grids.choose(weight, bias, config, shrink).weight
@@ -94,16 +97,24 @@ def for_integers(
     def place(shrink: Array | None) -> Lattice:
         return lattice(weight, choose(shrink))
 
-    shrink = best_shrink(place, covariance, config) if _searched(config) else None
+    shrink = best_shrink(place, covariances, config) if _searched(config) else None
     rows, grid = place(shrink), choose(shrink)
-    codes, report = _round(rows, covariance, config)
-    mean = step * moments.first / moments.count
+    codes, report = _round(rows, covariances, config)
+    means = np.stack([step * group.first / group.count for group in moments])
+    mean = np.repeat(means, len(weight) // len(moments), axis=0)
     corrected = bias - np.sum(rows.errors(codes) * mean, axis=1)
     layer = replace(layer, bias=_int32(corrected, entering, grid, config, name))
     layer = _with_codes(layer, codes, grid)
     if (largest := layer.largest_sum(entering)) >= _INT32:
         raise OctetError(f"layer {name}: sums up to {largest} do not fit int32; take fewer inputs")
     return layer, {**report, "largest_sum": largest}
+
+
+def _regression(moments: Sequence[Moments], weight: Array, step: float) -> tuple[Array, Array]:
+    """The weights and biases of all groups by `Moments.regression`."""
+    groups = zip(moments, np.split(weight, len(moments)), strict=True)
+    weights, biases = zip(*(group.regression(part, step) for group, part in groups), strict=True)
+    return np.concatenate(weights), np.concatenate(biases)
 
 
 def _wide_enough(grid: Grid, bias: Array, step: float) -> Grid:
@@ -154,12 +165,14 @@ def _searched(config: Config) -> bool:
     return config.range == "mse" and config.granularity != "per_parameter"
 
 
-def _round(rows: Lattice, hessian: Array, config: Config) -> tuple[Integers, RoundingReport]:
-    codes, certificates = round_rows(rows, hessian, config.rounding)
-    r = factor(hessian)
+def _round(
+    rows: Lattice, hessians: Sequence[Array], config: Config
+) -> tuple[Integers, RoundingReport]:
+    codes, certificates = round_rows(rows, hessians, config.rounding)
+    factors = [factor(hessian) for hessian in hessians]
     return codes, {
-        "output_error": float(np.sum(output_error(rows.errors(codes), r))),
-        "nearest_error": float(np.sum(output_error(rows.errors(nearest(rows)), r))),
+        "output_error": float(np.sum(lost(rows, codes, factors))),
+        "nearest_error": float(np.sum(lost(rows, nearest(rows), factors))),
         "lower_bound": sum(certificate.bound for certificate in certificates),
         "rows": len(codes),
         "rows_searched": len(certificates),

@@ -28,6 +28,18 @@ class Lattice:
         landed = [dequantize(codes[:, j], grid) for j, grid in enumerate(self.grids)]
         return np.asarray(np.column_stack(landed) - self.values)
 
+    def shared_out(self, groups: int) -> list["Lattice"]:
+        """As many lattices, each with its part of the rows, in their order."""
+        size = len(self.values) // groups
+        parts = [slice(i * size, (i + 1) * size) for i in range(groups)]
+        return [
+            Lattice(
+                self.values[part],
+                tuple(Grid(g.scale[part], g.zero_point[part], g.bits) for g in self.grids),
+            )
+            for part in parts
+        ]
+
 
 def lattice(
     weight: Array, weight_grid: Grid, bias: Array | None = None, bias_grid: Grid | None = None

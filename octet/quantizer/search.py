@@ -1,6 +1,6 @@
 """The range with which a rounding loses least at the outputs of a layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
@@ -22,12 +22,41 @@ _PROVABLE = 26
 
 
 def round_rows(
-    rows: Lattice, hessian: Array, how: Rounding
+    rows: Lattice, hessians: Sequence[Array], how: Rounding
 ) -> tuple[Integers, tuple[Certificate, ...]]:
     """The codes of one of the roundings, and for exact the certificate of each row.
 
     Exact rounding of rows that are too long to be proven is gptq, mended code by code.
+
+    Args:
+        rows: values and grids.
+        hessians: one for each group of rows, which are as many in each.
+        how: which rounding.
     """
+    parts = [
+        _round_group(part, hessian, how)
+        for part, hessian in zip(rows.shared_out(len(hessians)), hessians, strict=True)
+    ]
+    codes = np.concatenate([codes for codes, _ in parts])
+    return codes, tuple(each for _, certificates in parts for each in certificates)
+
+
+def lost(rows: Lattice, codes: Integers, factors: Sequence[Array]) -> Array:
+    """eᵀHe of each row: the mean squared error at its output; ``(rows,)``.
+
+    Args:
+        rows: values and grids.
+        codes: ``(rows, columns)``.
+        factors: of the H of each group of rows.
+    """
+    groups = np.split(rows.errors(codes), len(factors))
+    each = [output_error(errors, r) for errors, r in zip(groups, factors, strict=True)]
+    return np.concatenate(each)
+
+
+def _round_group(
+    rows: Lattice, hessian: Array, how: Rounding
+) -> tuple[Integers, tuple[Certificate, ...]]:
     match how:
         case "nearest":
             return nearest(rows), ()
@@ -39,39 +68,41 @@ def round_rows(
             return descend(rows, gptq(rows, hessian), hessian), ()
 
 
-def best_shrink(place: Callable[[Array | None], Lattice], hessian: Array, config: Config) -> Array:
+def best_shrink(
+    place: Callable[[Array | None], Lattice], hessians: Sequence[Array], config: Config
+) -> Array:
     """Factors on the ends of the range, by trying a grid of pairs and a finer one around the best.
 
     Exact rounding is tried only on the pairs that look best under gptq, and on the range as it is.
 
     Args:
         place: the lattice of a layer for factors ``(rows, 2)``, or for None, the range as it is.
-        hessian: H of the columns of the lattice, ``(columns, columns)``.
+        hessians: H of the columns of the lattice, ``(columns, columns)``, for each group of rows.
         config: how to quantize.
 
     Returns:
         ``(rows, 2)``: factors on the lower and the upper end. Rows differ only per channel;
         otherwise they share one range, and the sum of their errors decides.
     """
-    r = factor(hessian)
+    factors = [factor(hessian) for hessian in hessians]
     count = len(place(None).values)
 
     def errors(shrinks: Array, how: Rounding) -> Array:
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
-        lost = np.empty(shrinks.shape[:2])
+        each = np.empty(shrinks.shape[:2])
         for i, shrink in enumerate(shrinks):
             rows = place(shrink)
-            lost[i] = output_error(rows.errors(round_rows(rows, hessian, how)[0]), r)
+            each[i] = lost(rows, round_rows(rows, hessians, how)[0], factors)
         if config.granularity != "per_channel":
-            lost[:] = np.sum(lost, axis=1, keepdims=True)
-        return lost
+            each[:] = np.sum(each, axis=1, keepdims=True)
+        return each
 
     quick: Rounding = "nearest" if config.rounding == "nearest" else "gptq"
     coarse = np.repeat(_pairs(_COARSE, config.scheme), count, axis=1)
     coarse_errors = errors(coarse, quick)
     fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, config.scheme)
     candidates = np.concatenate([coarse, fine])
-    listed = max(2, min(16, _SHORTLISTED // len(hessian) ** 2))
+    listed = max(2, min(16, _SHORTLISTED // len(hessians[0]) ** 2))
     short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), listed)
     if config.rounding == "exact":
         # The range as it is comes along, lest a search by gptq's errors end up with a worse one.

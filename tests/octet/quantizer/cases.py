@@ -49,7 +49,7 @@ def quantized(
     layer: Linear, inputs: Array, how: Config
 ) -> tuple[Quantized, Quantized, dict[str, float]]:
     """Weight and bias in codes, which are checked to be of the right shape and width."""
-    found, figures = weights_only(layer, second_moments(inputs), how, NAME)
+    found, figures = weights_only(layer, [second_moments(inputs)], how, NAME)
     for before, after in ((layer.weight, found.weight), (layer.bias, found.bias)):
         assert isinstance(after, Quantized)
         assert after.codes.shape == before.shape

@@ -72,14 +72,14 @@ def test_what_is_not_finite_is_refused_by_the_name_of_the_layer(part: str, bad: 
     layer = random_layer(np.random.default_rng(6))
     getattr(layer, part).flat[-1] = bad
     with pytest.raises(OctetError, match=rf"^layer {NAME}: {part}: got {bad} at index"):
-        weights_only(layer, np.eye(5), config(), NAME)
+        weights_only(layer, [np.eye(5)], config(), NAME)
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 def test_a_weight_too_large_for_a_float32_scale_is_refused(granularity: str) -> None:
     layer = Linear(np.array([[1e45, 1.0]]), np.zeros(1))
     with pytest.raises(OctetError, match="too wide for a float32 scale"):
-        weights_only(layer, np.eye(3), config(granularity=granularity), NAME)
+        weights_only(layer, [np.eye(3)], config(granularity=granularity), NAME)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.7, -3.0])
@@ -87,7 +87,7 @@ def test_a_weight_too_large_for_a_float32_scale_is_refused(granularity: str) -> 
 def test_a_layer_that_was_never_trained_is_refused_by_name(value: float, granularity: str) -> None:
     layer = Linear(np.full((2, 3), value), np.array([1.0, 2.0]))
     with pytest.raises(OctetError, match=rf"^layer {NAME}: weight: got {value:g} for every one of"):
-        weights_only(layer, np.eye(4), config(granularity=granularity), NAME)
+        weights_only(layer, [np.eye(4)], config(granularity=granularity), NAME)
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
@@ -191,8 +191,8 @@ def test_a_convolution_is_quantized_as_the_linear_layer_of_what_its_kernel_sees(
     hessian = second_moments(random_inputs(rng, 8))
     range_ = "mse" if granularity == "per_channel" else "minmax"
     how = config(granularity=granularity, scheme=scheme, rounding=rounding, range=range_, bits=4)
-    found, figures = weights_only(conv, hessian, how, NAME)
-    expected, same_figures = weights_only(flat, hessian, how, NAME)
+    found, figures = weights_only(conv, [hessian], how, NAME)
+    expected, same_figures = weights_only(flat, [hessian], how, NAME)
     assert isinstance(found, Conv2d)
     assert found.padding == conv.padding
     assert found.weight.codes.shape == (3, 2, 2, 2)

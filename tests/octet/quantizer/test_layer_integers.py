@@ -47,7 +47,7 @@ class Case:
 
     def quantized(self, how: Config) -> tuple[Weighted, RoundingReport]:
         """The layer in codes, which are checked to be what integers can run."""
-        found, figures = for_integers(self.layer, self.moments(), self.entering, how, NAME)
+        found, figures = for_integers(self.layer, [self.moments()], self.entering, how, NAME)
         assert isinstance(found.weight, Quantized)
         assert found.weight.codes.shape == self.layer.weight.shape
         assert found.weight.codes.dtype == np.uint8
@@ -248,7 +248,7 @@ def test_no_input_makes_a_larger_sum_than_is_said(
 def test_an_output_whose_weights_are_nothing_beside_its_bias_is_its_bias() -> None:
     made = case(np.random.default_rng(2))
     made.layer.bias[1] = -1e9
-    found, _ = for_integers(made.layer, made.moments(), made.entering, config(), NAME)
+    found, _ = for_integers(made.layer, [made.moments()], made.entering, config(), NAME)
     assert values(found.bias)[1] == pytest.approx(-1e9, rel=1e-6)
     assert np.all(np.abs(found.bias.codes.astype(np.int64)) < 2**31)
     assert np.all(values(found.weight)[1] == 0)
@@ -262,7 +262,7 @@ def test_a_layer_that_was_never_trained_is_refused_by_name(value: float, roundin
     with pytest.raises(
         OctetError, match=rf"^layer {NAME}: weight: got {value:g} for every one of 18"
     ):
-        for_integers(made.layer, made.moments(), made.entering, config(rounding=rounding), NAME)
+        for_integers(made.layer, [made.moments()], made.entering, config(rounding=rounding), NAME)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -272,7 +272,7 @@ def test_what_is_not_finite_is_refused_by_the_name_of_the_layer(part: str, bad: 
     seen = made.moments()
     getattr(made.layer, part).flat[-1] = bad
     with pytest.raises(OctetError, match=rf"^layer {NAME}: {part}: got {bad} at index"):
-        for_integers(made.layer, seen, made.entering, config(), NAME)
+        for_integers(made.layer, [seen], made.entering, config(), NAME)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)

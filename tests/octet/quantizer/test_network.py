@@ -68,7 +68,7 @@ def test_each_layer_is_quantized_on_what_it_sees() -> None:
     for i in (1, 2):
         name = f"{i}_linear"
         hessian = second_moments(seen(model, x)[i])
-        layer, figures[name] = weights_only(model.layers[i], hessian, how, name)
+        layer, figures[name] = weights_only(model.layers[i], [hessian], how, name)
         assert found.layers[i].weight.codes.tolist() == layer.weight.codes.tolist()
         assert found.layers[i].bias.codes.tolist() == layer.bias.codes.tolist()
     assert found.rounding == figures

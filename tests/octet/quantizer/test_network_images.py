@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from octet.affine import Array, Grid
 from octet.errors import OctetError
-from octet.layers import Conv2d, Flatten, GlobalAveragePool, Layer, Quantize, Weighted, windows
+from octet.layers import Flatten, GlobalAveragePool, Layer, Quantize, Weighted
 from octet.modelfile import storage
 from octet.network import Network, label
 from octet.parameters import Int32, Quantized, values
@@ -82,8 +82,7 @@ def whole_moments(before: tuple[Layer, ...], network: Network, i: int, x: Pixels
     assert isinstance(layer, Weighted)
     grid = entering(before, len(before))
     steps = np.rint(floating.through(before, rows) / float(grid.scale))
-    if isinstance(layer, Conv2d):
-        steps = windows.patches(steps, values(layer.weight).shape[2], layer.padding)
+    steps = layer.patches(steps)[:, 0]
     given = floating.through(network.layers[: i + 1], rows)
     flat, given = (a.swapaxes(0, 1).reshape(a.shape[1], -1) for a in (steps, given))
     seen = Moments(len(flat), len(given))
@@ -180,7 +179,7 @@ def test_each_layer_is_quantized_on_what_those_before_it_give_in_codes() -> None
             seen = whole_moments(before, network, i - 1, x)
             name = label(found.layers, i)
             bare = replace(network.layers[i - 1], output=layer.output)
-            expected, figures = for_integers(bare, seen, entering(found.layers, i), how, name)
+            expected, figures = for_integers(bare, [seen], entering(found.layers, i), how, name)
             assert np.array_equal(layer.weight.codes, expected.weight.codes)
             assert layer.output is expected.output
             # Batches have units of their own, which shows in the last bits of what is given.
@@ -201,10 +200,10 @@ def test_apart_each_layer_is_quantized_as_if_it_were_the_only_one(activations: s
                 seen = whole_moments(coded.layers[: i + 1], network, i, x)
                 bare = network.layers[i]
                 if activations == "uint8":
-                    expected, _ = for_integers(bare, seen, grid, at_width, name)
+                    expected, _ = for_integers(bare, [seen], grid, at_width, name)
                 else:
                     hessian = seen.hessian(float(grid.scale))
-                    expected, _ = weights_only(bare, hessian, at_width, name)
+                    expected, _ = weights_only(bare, [hessian], at_width, name)
                 assert layer.weight.grid.bits == bits
                 assert np.array_equal(layer.weight.codes, expected.weight.codes)
 

@@ -28,10 +28,10 @@ def problem(columns: int, seed: int = 0, rows: int = 2) -> tuple[Lattice, Array]
 @pytest.mark.parametrize("columns", [1, 8, PROVABLE, PROVABLE + 1, 40])
 def test_nearest_and_gptq_are_themselves_and_prove_nothing(columns: int) -> None:
     rows, hessian = problem(columns)
-    codes, certificates = round_rows(rows, hessian, "nearest")
+    codes, certificates = round_rows(rows, [hessian], "nearest")
     assert np.array_equal(codes, nearest(rows))
     assert certificates == ()
-    codes, certificates = round_rows(rows, hessian, "gptq")
+    codes, certificates = round_rows(rows, [hessian], "gptq")
     assert np.array_equal(codes, gptq(rows, hessian))
     assert certificates == ()
 
@@ -39,7 +39,7 @@ def test_nearest_and_gptq_are_themselves_and_prove_nothing(columns: int) -> None
 @pytest.mark.parametrize("columns", [1, 8, 12])
 def test_short_rows_are_exact_and_proven(columns: int) -> None:
     rows, hessian = problem(columns)
-    codes, certificates = round_rows(rows, hessian, "exact")
+    codes, certificates = round_rows(rows, [hessian], "exact")
     expected, known = exact(rows, hessian)
     assert np.array_equal(codes, expected)
     assert certificates == known
@@ -48,11 +48,11 @@ def test_short_rows_are_exact_and_proven(columns: int) -> None:
 
 def test_the_longest_provable_row_has_a_certificate_and_the_next_has_none() -> None:
     rows, hessian = problem(PROVABLE, rows=1)
-    codes, certificates = round_rows(rows, hessian, "exact")
+    codes, certificates = round_rows(rows, [hessian], "exact")
     assert len(certificates) == 1
     assert certificates[0].bound <= certificates[0].error
     rows, hessian = problem(PROVABLE + 1, rows=40)
-    codes, certificates = round_rows(rows, hessian, "exact")
+    codes, certificates = round_rows(rows, [hessian], "exact")
     assert certificates == ()
     assert np.array_equal(codes, descend(rows, gptq(rows, hessian), hessian))
     assert not np.array_equal(codes, gptq(rows, hessian))
@@ -64,7 +64,7 @@ def test_exact_is_never_worse_than_gptq(columns: int) -> None:
         rows, hessian = problem(columns, seed)
         r = factor(hessian)
         lost = [
-            output_error(rows.errors(round_rows(rows, hessian, how)[0]), r)
+            output_error(rows.errors(round_rows(rows, [hessian], how)[0]), r)
             for how in ("exact", "gptq")
         ]
         assert np.all(lost[0] <= lost[1] * (1 + 1e-9))
@@ -86,7 +86,7 @@ def placed(weight: Array, how: Config) -> Callable[[Array | None], Lattice]:
 
 
 def lost(rows: Lattice, hessian: Array, how: Config) -> Array:
-    return output_error(rows.errors(round_rows(rows, hessian, how.rounding)[0]), factor(hessian))
+    return output_error(rows.errors(round_rows(rows, [hessian], how.rounding)[0]), factor(hessian))
 
 
 CASES = [
@@ -106,7 +106,7 @@ def test_no_factors_of_the_coarse_grid_or_around_its_best_are_better_than_those_
     hessian = second_moments(random_inputs(rng, 6))[:-1, :-1]
     how = config(granularity=granularity, scheme=scheme, rounding=rounding, range="mse", bits=3)
     place = placed(weight, how)
-    shrink = best_shrink(place, hessian, how)
+    shrink = best_shrink(place, [hessian], how)
     assert shrink.shape == (3, 2)
 
     def errors(low: float, high: float) -> Array:
@@ -133,7 +133,7 @@ def test_rows_that_share_a_scale_share_its_factors(granularity: str, scheme: str
     weight = rng.standard_t(3, size=(4, 5))
     hessian = second_moments(random_inputs(rng, 5))[:-1, :-1]
     how = config(granularity=granularity, scheme=scheme, rounding="gptq", range="mse", bits=3)
-    shrink = best_shrink(placed(weight, how), hessian, how)
+    shrink = best_shrink(placed(weight, how), [hessian], how)
     shared = granularity == "per_tensor"
     assert (len(np.unique(shrink, axis=0)) == 1) == shared
     assert scheme == "asymmetric" or np.array_equal(shrink[:, 0], shrink[:, 1])
@@ -149,5 +149,5 @@ def test_exact_is_never_worse_with_the_range_that_is_found_than_with_the_range_a
         hessian = second_moments(random_inputs(rng, columns, own=0.2))[:-1, :-1]
         how = config(granularity="per_channel", rounding="exact", range="mse", bits=3)
         place = placed(weight, how)
-        found = lost(place(best_shrink(place, hessian, how)), hessian, how)
+        found = lost(place(best_shrink(place, [hessian], how)), hessian, how)
         assert np.all(found <= lost(place(None), hessian, how))

@@ -1,0 +1,111 @@
+"""What every layer with weights sees and should give, from the first of a network to the last."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from octet.affine import Array, Grid, refuse_not_finite
+from octet.errors import OctetError
+from octet.layers import Gridded, Layer, Quantize, Weighted
+from octet.network import Network, flow, label, signals, sources
+from octet.parameters import shape_of
+from octet.quantizer.hessian import Moments, second_moments
+from octet.quantizer.spool import Spool
+from octet.runtime import floating
+from octet.signature import Input
+
+# From a layer, its index, the moments of what each of its groups sees and should give, and the
+# grid of what it sees, to what stands in its place.
+Treatment = Callable[[Weighted, int, list[Moments], Grid], Weighted]
+
+
+def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
+    """Put one layer with weights after the other through ``treat``.
+
+    Each sees what those before it give by then, and should give what it gives in float.
+
+    Args:
+        network: with its activations on grids, its weights in float.
+        rows: the calibration rows.
+        treat: what to do with a layer.
+    """
+    layers, taken = list(network.layers), sources(network.layers)
+    actual = Spool(rows, layers, floating.step)
+    in_float = Spool(rows, network.layers, _without_grids)
+    for i, layer, entering in _on_grids(network):
+        (place,) = taken[i]
+        actual.advance(i)
+        in_float.advance(i + 1, keep=i)
+        moments = [_no_moments(layer) for _ in range(layer.group_count)]
+        for x, y in zip(actual.outputs(place), in_float.outputs(i), strict=True):
+            steps = np.rint(x / entering.scale.astype(np.float64))
+            outputs = _by_group(y.reshape(len(y), layer.group_count, -1, *y.shape[2:]))
+            for group, seen, given in zip(moments, _seen(layer, steps), outputs, strict=True):
+                group.add(seen, given)
+        layers[i] = treat(layer, i, moments, entering)
+    return tuple(layers)
+
+
+def hessians(network: Network, rows: Array) -> dict[int, list[Array]]:
+    """Of each layer with weights, for each of its groups: H of what enters it in float.
+
+    Args:
+        network: in float.
+        rows: ``(rows, …)``, few enough to go through it all at once.
+
+    Raises:
+        OctetError: numbers whose squares overflow; the layer is named.
+    """
+    taken = sources(network.layers)
+    alive = {-1: rows}
+    needed = {taken[i][0] for i, layer in enumerate(network.layers) if isinstance(layer, Weighted)}
+    alive |= {i: x for i, x in flow(network.layers, rows, floating.step) if i in needed}
+    return {
+        i: _hessians(layer, alive[taken[i][0]], label(network.layers, i))
+        for i, layer in enumerate(network.layers)
+        if isinstance(layer, Weighted)
+    }
+
+
+def _hessians(layer: Weighted, x: Array, name: str) -> list[Array]:
+    refuse_not_finite(x, f"layer {name}: inputs")
+    with np.errstate(over="ignore", invalid="ignore"):
+        each = [second_moments(seen.T) for seen in _seen(layer, x)]
+    if not all(np.all(np.isfinite(hessian)) for hessian in each):
+        raise OctetError(
+            f"layer {name}: inputs: got up to {np.max(np.abs(x)):g}; allowed is what can be "
+            "squared and summed: rescale the features"
+        )
+    return each
+
+
+def _without_grids(layer: Layer, *x: Array) -> Array:
+    """What comes out of a layer of a float network."""
+    if isinstance(layer, Gridded):
+        return layer.unrounded(*x)
+    return x[0] if isinstance(layer, Quantize) else layer.reals(*x)
+
+
+def _on_grids(network: Network) -> Iterator[tuple[int, Weighted, Grid]]:
+    """Each layer with weights, its index, and the grid of what enters it."""
+    leaving, taken = signals(network), sources(network.layers)
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, Weighted):
+            grid = leaving[taken[i][0]].grid
+            if grid is not None:
+                yield i, layer, grid
+
+
+def _no_moments(layer: Weighted) -> Moments:
+    inputs = int(np.prod(shape_of(layer.weight)[1:]))
+    return Moments(inputs, layer.outputs // layer.group_count)
+
+
+def _seen(layer: Weighted, x: Array) -> list[Array]:
+    """What each group of a layer sees of rows, ``(inputs, rows · positions)``."""
+    return _by_group(layer.patches(x))
+
+
+def _by_group(x: Array) -> list[Array]:
+    """``(rows, groups, numbers, …)`` to ``(numbers, rows · …)`` of each group."""
+    return [each.swapaxes(0, 1).reshape(each.shape[1], -1) for each in x.swapaxes(0, 1)]
