@@ -188,6 +188,8 @@ class Anything:
 
     def branches(self) -> None:
         """What is there, and something that is made of it, added up."""
+        if isinstance(self.layers[-1], Quantize):  # which in float is not there
+            self.pointwise()
         trunk, branch = f"trunk{len(self.layers)}", f"branch{len(self.layers)}"
         self.layers[-1] = replace(self.layers[-1], name=trunk)
         self.pointwise()
