@@ -8,6 +8,7 @@ from octet.affine import Array, refuse_not_finite
 from octet.errors import OctetError
 from octet.layers import Layer, Linear
 from stages.train import exact
+from stages.train.determined import refuse_determined
 from stages.train.features import power_of_2, scale
 
 # β is held with this many bits behind the point, and is settled when a step changes none of the
@@ -26,20 +27,19 @@ def fit(x: Array, y: Array, names: tuple[str, ...], standardize: bool) -> tuple[
         names: of the features.
         standardize: whether each feature gets mean 0 and deviation 1 first.
 
+    Features that are constant, or that others determine, are refused by name, where scikit-learn
+    gives the solution of least norm: `refuse_determined` says why.
+
     Raises:
-        OctetError: a feature is constant, or the features are linearly dependent, so that the
-            coefficients are not determined.
+        OctetError: a feature is constant, or others determine it.
     """
-    x, unit, scaler = scale(x, names, standardize)
+    scaled = scale(x, names, standardize)
+    refuse_determined(x, names)
+    x, unit, scaler = scaled
     spread = power_of_2(x - x.mean(axis=0))
     size = power_of_2(y)
     x, y, unit = x * spread, y * size, unit * spread
     model = LinearRegression().fit(x, y)
-    if model.rank_ < x.shape[1]:
-        raise OctetError(
-            f"features: {x.shape[1]} of rank {model.rank_}; "
-            "their coefficients are not determined: leave out those that others determine"
-        )
     coefficients = refine(x, y, np.array([model.intercept_, *model.coef_]))
     with np.errstate(over="ignore"):
         coefficients *= np.array([1.0, *unit]) / size

@@ -9,6 +9,7 @@ from octet.affine import Array, Integers
 from octet.errors import OctetError
 from octet.layers import Linear, Standardize
 from octet.network import Network
+from octet.parameters import values
 from octet.runtime import floating
 from octet.signature import Classes, Columns, Signature
 from stages.load import readers
@@ -125,11 +126,19 @@ def test_a_class_without_a_row_is_named() -> None:
     assert str(caught.value) == "class n2: no row to train on; each class needs one"
 
 
-def test_a_constant_feature_is_named() -> None:
+def test_a_constant_feature_is_named_though_its_numbers_are_rounded() -> None:
     x, labels = problem(2)
-    x[:, 1] = 7
-    with pytest.raises(OctetError, match=r"^feature n1: got 7 in every training row; "):
+    x[:, 1] = 0.3
+    x[::2, 1] = 0.1 + 0.2
+    with pytest.raises(OctetError, match=r"^feature n1: got 0.3 in every training row; "):
         fit(x, labels, 2)
+
+
+def test_a_feature_and_its_copy_share_their_weight() -> None:
+    x, labels = problem(2)
+    _, head = fit(np.column_stack([x, x[:, 0]]), labels, 2)
+    weight = values(head.weight)
+    np.testing.assert_array_equal(weight[:, 0], weight[:, -1])
 
 
 @pytest.mark.parametrize(("name", "least"), [("wine", 0.95), ("breast_cancer", 0.95)])
