@@ -1,8 +1,10 @@
 """A file is written whole or not at all, whatever happens on the way."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,7 @@ def test_the_bytes_are_on_the_disk_before_they_have_the_name(
 
     def watch(descriptor: int) -> None:
         fsync(descriptor)
-        part = tmp_path / f".model.{os.getpid()}.part"
+        (part,) = tmp_path.glob(".model.*.part")
         assert os.path.samestat(os.fstat(descriptor), part.stat())
         synced.append((part.read_bytes(), path.read_bytes()))
 
@@ -103,3 +105,58 @@ def test_only_parts_of_this_very_file_are_cleared(tmp_path: Path, name: str) -> 
         (tmp_path / other).write_bytes(b"half")
     files.write(tmp_path / name, b"new")
     assert names(tmp_path) == sorted([name, *others])
+
+
+def test_any_number_may_write_to_one_path_and_one_of_them_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    code = (
+        "import sys; from pathlib import Path; from octet import files\n"
+        "for _ in range(8): files.write(Path(sys.argv[1]), sys.argv[2].encode() * 100_000)"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, path, str(i)], cwd=ROOT, stderr=subprocess.PIPE
+        )
+        for i in range(4)
+    ]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        with contextlib.suppress(FileNotFoundError):
+            seen.add(path.read_bytes())
+    assert [writer.communicate()[1] for writer in writers] == [b""] * 4
+    assert seen <= {str(i).encode() * 100_000 for i in range(4)}
+    assert names(tmp_path) == ["model"]
+
+
+def test_threads_of_one_process_are_as_many_writers(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    contents = [bytes([i]) * 10_000 for i in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda content: files.write(path, content), contents * 5))
+    assert path.read_bytes() in contents
+    assert names(tmp_path) == ["model"]
+
+
+def test_what_a_living_writer_has_begun_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    fsync = os.fsync
+
+    def another_comes(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        files.write(path, b"another")
+        assert path.read_bytes() == b"another"
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", another_comes)
+    files.write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["model"]
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(OSError, match="Is a directory") as caught:
+        files.write(tmp_path / "model", b"new")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "model"), None)
