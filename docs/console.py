@@ -35,7 +35,7 @@ def main() -> None:
         if not _FENCE.search(text):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            shell = Shell(clone(Path(folder, "octet")))
+            shell = Shell(with_environment(clone(Path(folder, "octet"))))
             page.write_text(renewed(text, shell.run), encoding="utf-8")
         failed += [f"{page}: {command}" for command in shell.failed]
     if failed:
@@ -43,24 +43,30 @@ def main() -> None:
 
 
 def clone(place: Path) -> Path:
-    """A clone of the last commit that has its virtual environment, and DVC's cache, from here."""
+    """A clone of the last commit; DVC's cache is that of this repository."""
 
-    def run(*command: str) -> None:
-        subprocess.run(command, cwd=place, check=True, capture_output=True)
+    def run(*command: str, check: bool = True) -> None:
+        subprocess.run(command, cwd=place, check=check, capture_output=True)
 
     place.mkdir()
     run("git", "clone", "--quiet", str(ROOT), ".")
     run("git", "config", "user.name", "reader")
     run("git", "config", "user.email", "reader@example.invalid")
-    (place / ".venv").symlink_to(ROOT / ".venv")
-    (place / ".git/info/exclude").write_text("/.venv\n")
-    os.utime(place / "requirements.txt", (0, 0))  # `make` finds the environment up to date
-    local = ROOT / ".dvc/cache"
-    if local.is_dir():
-        run(f"{ROOT}/.venv/bin/dvc", "cache", "dir", "--local", str(local))
-        subprocess.run(
-            [f"{ROOT}/.venv/bin/dvc", "checkout", "--quiet"], cwd=place, check=False
-        )  # what was never made here, the commands make
+    dvc = str(Path(sys.prefix, "bin/dvc"))
+    run(dvc, "cache", "dir", "--local", str(ROOT / ".dvc/cache"))
+    run(dvc, "checkout", "--quiet", check=False)  # what was never made, the commands make
+    return place
+
+
+def with_environment(place: Path) -> Path:
+    """The clone with a virtual environment that `make` finds ready: the one that runs this."""
+    environment = place / ".venv"
+    environment.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        (environment / part.name).symlink_to(part)
+    ready = environment / ".ready"
+    ready.unlink(missing_ok=True)
+    ready.touch()
     return place
 
 
@@ -70,7 +76,7 @@ class Shell:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._env = os.environ | {
-            "PATH": f"{ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{place}/.venv/bin{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "100",
         }
         self.failed: list[str] = []

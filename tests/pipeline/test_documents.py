@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from octet.modelfile import storage
 from octet.network import Network
 from octet.parameters import Quantized
 from octet.signature import Columns, Numbers, Signature
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Clone
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 GLOSSARY = (ROOT / "docs/metrics.md").read_text()
@@ -97,3 +97,13 @@ def test_what_a_command_prints_is_renewed_and_what_is_left_out_stays_so() -> Non
     page = "```console\n$ one\n{}$ two\n...\n{}$ three\n...\n```\n```sh\n$ one\n```\n"
     before, after = ("old\n", "| system | 1 |\n"), ("new\n", "| system | 2 |\nrow\n")
     assert console.renewed(page.format(*before), printed.__getitem__) == page.format(*after)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("california")
+@pytest.mark.parametrize("name", ["experiments", "deployment"])
+def test_every_command_of_a_page_works(new_clone: Callable[..., Clone], name: str) -> None:
+    shell = console.Shell(console.with_environment(new_clone().path))
+    page = (ROOT / f"docs/{name}.md").read_text()
+    assert console.renewed(page, shell.run).count("$ ") == page.count("$ ")
+    assert not shell.failed
