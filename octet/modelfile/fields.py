@@ -194,6 +194,10 @@ class FieldReader:
         name = f"{self._name}.{field}"
         if entering is None or not isinstance(weight, Quantized):
             raise OctetError(f"{name}: an int32 bias outside of integer layers")
+        require(
+            weight.grid.scale.size in (1, outputs),
+            f"{name}: its scale is that of the weight, of which there is not one per output",
+        )
         codes = self._file.take(f"{name}.codes", (np.int32,), (outputs,).__eq__, f"({outputs},)")
         scale = entering.scale.astype(np.float64) * weight.grid.scale.reshape(-1)
         return Int32(codes, np.broadcast_to(scale, (outputs,)))

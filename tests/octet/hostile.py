@@ -15,12 +15,13 @@ import numpy as np
 
 from octet.cli import info
 from octet.errors import OctetError
+from octet.layers import KINDS
 from octet.modelfile.storage import dump_network, load_network
 from octet.network import Network
 from octet.rows.batches import Batch, Rows
 from octet.runtime.predict import predict
 from tests.octet.modelfiles import put, weights_only
-from tests.octet.networks import flattened, images, in_float, rows, table
+from tests.octet.networks import anything, flattened, images, in_float, rows, table
 
 SECONDS = 10
 
@@ -35,6 +36,7 @@ VALID = [
         flattened(0),
         images(0, bits=4),
         in_float(images(0)),
+        *(anything(seed, 5, per_channel=True) for seed in range(8)),
     )
 ]
 
@@ -42,8 +44,8 @@ JUNK: list[Any] = [
     *(None, True, False, "", "x", "\x1b[2J", "\n", [], {}, [[]], [None], {"bits": 8}),
     *(0, -1, 1, 2, 3, 7, 8, 9, 16, 17, 32, 255, 256, 2**31, 2**32, 2**53, 2**63, 2**64, 10**30),
     *(0.5, -0.0, 1e-300, 1e308, 1e400, float("nan"), -1e400, "8", "F64", "U8", "I32", "BF16"),
-    *("linear", "conv2d", "relu", "quantize", "flatten", "max_pool", "standardize"),
-    *("global_average_pool", "weight", "1.weight", "2.weight", "git_revision", "data", "params"),
+    *(*KINDS, ["input"], ["branch1", "input"], [1, 2], "trunk1", "input"),
+    *("weight", "1.weight", "2.weight", "git_revision", "data", "params"),
     json.loads("[" * 900 + "]" * 900),
 ]
 NUMBERS = {
