@@ -10,7 +10,7 @@ import yaml
 
 from octet.exporters import onnx as export
 from octet.modelfile import storage
-from octet.network import Network
+from octet.network import Network, label
 from octet.quantizer import quantize
 from octet.runtime import integer
 from octet.signature import Input
@@ -92,13 +92,12 @@ def differing_codes(network: Network, x: Input) -> dict[str, int]:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    names = export.labels(network.layers)
-    found = dict.fromkeys(names, 0)
+    differing: dict[str, int] = {}
     for start in range(0, len(x), 1000):
         rows = x[start : start + 1000]
+        trace = [(label(network.layers, i), codes) for i, _, codes in integer.trace(network, rows)]
+        names = [name for name, _ in trace]
         theirs = session.run(names, {export.INPUT: rows.astype(np.float64)})
-        codes = integer.encode(network, rows)
-        ours = [codes, *(codes for _, _, codes in integer.trace(network, codes))]
-        for name, own, other in zip(names, ours, theirs, strict=True):
-            found[name] += int(np.sum(own != other))
-    return {name: count for name, count in found.items() if count}
+        for (name, own), other in zip(trace, theirs, strict=True):
+            differing[name] = differing.get(name, 0) + int(np.sum(own != other))
+    return {name: count for name, count in differing.items() if count}

@@ -9,15 +9,21 @@ from tests.conftest import QUICK, Clone
 
 pytestmark = pytest.mark.slow
 
+# Each with as much as can be changed at once.
 MACHINES = {
-    "haswell": {"OPENBLAS_CORETYPE": "Haswell"},
-    "prescott": {"OPENBLAS_CORETYPE": "Prescott"},
-    "no avx, no fma": {
+    "haswell, one thread": {
+        "OPENBLAS_CORETYPE": "Haswell",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "7",
+    },
+    "no avx, no fma, two threads": {
         "NPY_DISABLE_CPU_FEATURES": " ".join(__cpu_dispatch__),
         "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
         "OPENBLAS_CORETYPE": "Prescott",
+        "OMP_NUM_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "2",
     },
-    "one thread": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "7"},
 }
 
 
@@ -29,13 +35,12 @@ print(*[name for name in __cpu_dispatch__ if __cpu_features__[name]])
 print(*[pool["architecture"] for pool in threadpoolctl.threadpool_info()])
 """
     clone = new_clone()
-    vectors, kernel = clone.run(
-        "python", "-c", show, env=MACHINES["no avx, no fma"]
-    ).stdout.splitlines()
+    new, old = MACHINES.values()
+    vectors, kernel = clone.run("python", "-c", show, env={**old}).stdout.splitlines()
     assert not vectors
     # OpenBLAS has one kernel for all of the first 64-bit processors, and calls it by another name.
     assert kernel in ("Prescott", "Katmai", "Core2")
-    assert clone.run("python", "-c", show, env=MACHINES["haswell"]).stdout.split()[-1] == "Haswell"
+    assert clone.run("python", "-c", show, env={**new}).stdout.split()[-1] == "Haswell"
 
 
 @pytest.mark.usefixtures("california")

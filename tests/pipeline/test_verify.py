@@ -16,7 +16,9 @@ from tests.conftest import Clone, new_clone_at
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
 
 SYSTEM = "diabetes"
+DATA = "data/diabetes.safetensors"
 MODEL = "models/diabetes/float.safetensors"
+QUANTIZED = "models/diabetes/quantized.safetensors"
 IN_FOLDER = "models/diabetes/apart/4.safetensors"
 BESIDE = "models/diabetes/apart/8.safetensors"
 FOLDER = "models/diabetes/apart"
@@ -65,17 +67,18 @@ def faults(clone: Clone) -> dict[str, tuple[str, str]]:
     return {path: (state, heal) for state, path, heal in found}
 
 
+# What is harmed at once: files that are outputs, each with those whose cache entries are.
 PLACES = {
-    "an output": ([MODEL], []),
-    "a file in an output": ([IN_FOLDER], []),
-    "two files in an output": ([IN_FOLDER, BESIDE], []),
-    "a metric": ([METRIC], []),
-    "a cache entry": ([], [MODEL]),
-    "a file of a folder in the cache": ([], [IN_FOLDER]),
-    "the listing of a folder in the cache": ([], [FOLDER]),
-    "an output and its cache entry": ([MODEL], [MODEL]),
-    "a file of a folder and its cache entry": ([IN_FOLDER], [IN_FOLDER]),
-    "a file of a folder and its listing": ([IN_FOLDER], [FOLDER]),
+    "outputs, a metric, cache entries": [
+        ([DATA], []),
+        ([METRIC], []),
+        ([], [MODEL]),
+        ([QUANTIZED], [QUANTIZED]),
+        ([IN_FOLDER, BESIDE], []),
+    ],
+    "files of a folder in the cache": [([], [IN_FOLDER]), ([BESIDE], [BESIDE])],
+    "the listing of a folder in the cache": [([], [FOLDER])],
+    "a file of a folder and its listing": [([IN_FOLDER], [FOLDER])],
 }
 
 
@@ -84,22 +87,25 @@ PLACES = {
 def test_harm_is_named_wherever_it_is_and_the_command_heals_it(
     whole: Clone, place: str, harm: Callable[[Path], None]
 ) -> None:
-    outputs, cached = PLACES[place]
-    kept = [str(object_path(CACHE, digests(whole)[path])) for path in cached]
+    named: set[str] = set()
     before = whole.outputs()
-    for path in outputs + kept:
-        harm(whole.path / path)
-    found = faults(whole)
-    assert set(found) == named(outputs, kept, harm)
+    known = digests(whole)
+    for outputs, cached in PLACES[place]:
+        kept = [str(object_path(CACHE, known[path])) for path in cached]
+        for path in outputs + kept:
+            harm(whole.path / path)
+        named |= names(outputs, kept, harm)
+    faulty = faults(whole)
+    assert set(faulty) == named
     if harm is flip:
-        assert {state for state, _ in found.values()} == {"damaged"}
-    heal(whole, found)
+        assert {state for state, _ in faulty.values()} == {"damaged"}
+    heal(whole, faulty)
     assert not faults(whole)
     assert whole.outputs() == before
     assert not whole.git("status", "--porcelain")
 
 
-def named(outputs: list[str], kept: list[str], harm: Callable[[Path], None]) -> set[str]:
+def names(outputs: list[str], kept: list[str], harm: Callable[[Path], None]) -> set[str]:
     """What should be named: of a folder whose listing is lost too, the folder itself.
 
     What is missing here and in the cache is one fault, not two.

@@ -1,0 +1,190 @@
+"""Rows as they come, from text and from arrays: each is predicted, or is named and left out."""
+
+import os
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from octet.affine import Array
+from octet.errors import OctetError
+from octet.layers import Linear, Standardize
+from octet.network import Network
+from octet.runtime import inference
+from octet.runtime.predict import opened, predict
+from octet.signature import Columns, Numbers, Signature
+from tests.octet.networks import images
+
+TABLE = Network(
+    (
+        Standardize(np.array([1.0, -2.0, 0.5]), np.array([2.0, 0.25, 3.0])),
+        Linear(np.array([[0.5, -1.5, 2.0]]), np.array([0.125])),
+    ),
+    Signature(Columns(("a", "b", "c")), Numbers("price", "USD")),
+)
+X = np.array([[1.0, 2.0, 3.0], [-4.5, 0.0, 1e-3], [1e6, -7.0, 2.5]])
+
+
+def expected(x: Array, network: Network = TABLE) -> list[list[float]]:
+    return inference.run(network, x).tolist()
+
+
+def predicted(
+    path: Path, network: Network = TABLE, skip: bool = False
+) -> tuple[list[list[float]], str]:
+    """The outputs for the rows of a file, and what is said of the first that has none."""
+    outputs: list[list[float]] = []
+    try:
+        with opened(path, network.signature, with_truth=False) as rows:
+            for some in predict(network, rows, skip):
+                outputs += some.outputs.tolist()
+    except OctetError as error:
+        message = str(error)
+        assert message.splitlines() == [message]
+        return outputs, message.removeprefix(f"{path}: ")
+    return outputs, ""
+
+
+def of_text(folder: Path, text: str | bytes) -> tuple[list[list[float]], str]:
+    file = folder / "rows.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return predicted(file)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("", "{a},{b},{c}"),
+        ("a,b,c", "{a},{b},{c}"),
+        ("name,c,price,a, b", "x,{c},0,{a}, {b}"),
+        ('\ufeff"a","b","c"', '{a},"{b}",{c}'),
+    ],
+)
+def test_columns_are_found_by_name_in_any_order_or_by_place(
+    tmp_path: Path, head: str, line: str, ending: str
+) -> None:
+    lines = [line.format(a=a, b=b, c=c) for a, b, c in X.tolist()]
+    for end in ([], [""], ["", "", ""]):
+        text = ending.join([*filter(None, [head]), *lines, *end])
+        assert of_text(tmp_path, text) == (expected(X), "")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("a,b", "no column c; got a, b; allowed are, in any order, a, b, c, or lines without nam"),
+        ("a,b,C", "no column c;"),
+        ("a,a,b,c", "more than one column a"),
+    ],
+)
+def test_columns_that_are_not_the_models_are_named(
+    tmp_path: Path, names: str, message: str
+) -> None:
+    _, said = of_text(tmp_path, f"{names}\n1,2,3,4\n")
+    assert said.startswith(f"line 1: {message}")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("1,2", "got 2 columns; allowed are 3"),
+        ("1,2,3,4", "got 4 columns; allowed are 3"),
+        ("1,x,3", "b: got 'x'; allowed is a finite number"),
+        ("1,,3", "b: got ''"),
+        ("nan,2,3", "a: got 'nan'"),
+        ("1,2,-inf", "c: got '-inf'"),
+        ("1,2,1e999", "c: got '1e999'"),
+        ("1,2,0x10", "c: got '0x10'"),
+        ("1_0,2,3", "a: got '1_0'"),
+        ("# no,comment,here", "a: got '# no'"),
+        ('1,2,"3', "not a line of CSV: unexpected end of data"),
+        ("1,2,\x00", "c: got '"),
+        ("1,2,\ud800".encode("utf-8", "surrogatepass"), "c: got '"),
+        ("", "got an empty line; allowed are 3 columns"),
+        ("1,2," + "9" * 400, "c: got '9999999999999999999999999999999999999999…'"),
+        ("9" * 2**21, "longer than 1048576 bytes; is this CSV?"),
+        ("1e308,-1e308,1e308", "its numbers are too large or too small for this model"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_bad_row_is_named_after_all_before_it_were_predicted(
+    tmp_path: Path, row: str | bytes, message: str
+) -> None:
+    bad = row if isinstance(row, bytes) else row.encode()
+    for place, head in ((2, b""), (3, b"a,b,c\n")):
+        outputs, said = of_text(tmp_path, head + b"1,2,3\n" + bad + b"\n4,5,6\n")
+        assert said.startswith(f"line {place}: {message}")
+        assert outputs == expected(X[:1])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_arrays_are_rows_too(tmp_path: Path, dtype: type[np.number]) -> None:
+    x = np.round(10 * np.random.default_rng(0).normal(size=(20, 3))).astype(dtype)
+    np.save(tmp_path / "x.npy", x)
+    save_file({"x": x, "y": x[:, 0].copy()}, tmp_path / "x.safetensors")
+    for name in ("x.npy", "x.safetensors"):
+        assert predicted(tmp_path / name) == (expected(x.astype(np.float64)), "")
+
+
+def test_a_row_of_an_array_that_is_none_is_named(tmp_path: Path) -> None:
+    x = X.copy()
+    x[1, 1] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    outputs, said = predicted(tmp_path / "x.npy")
+    assert said == "row 1: got NaN or an infinity; every value must be finite"
+    assert outputs == expected(X[:1])
+    assert predicted(tmp_path / "x.npy", skip=True) == (expected(X[[0, 2]]), "")
+
+
+@pytest.mark.parametrize("pixel", [255.5, -1.0])
+def test_a_pixel_that_is_none_is_a_bad_row(tmp_path: Path, pixel: float) -> None:
+    network = images(0)
+    x = np.zeros((3, *network.signature.shape))
+    x[2, 0, 1, 1] = pixel
+    np.save(tmp_path / "x.npy", x)
+    outputs, said = predicted(tmp_path / "x.npy", network)
+    assert said == "row 2: got a pixel outside 0 … 255"
+    assert outputs == expected(x[:2], network)
+
+
+@dataclass
+class Evil:
+    target: Path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.target}",)
+
+
+def test_an_array_of_objects_runs_no_code_as_unpickled_it_would(tmp_path: Path) -> None:
+    evil = Evil(tmp_path / "owned")
+    np.save(tmp_path / "x.npy", np.array([evil], object), allow_pickle=True)
+    _, said = predicted(tmp_path / "x.npy")
+    objects = "Array can't be memory-mapped: Python objects in dtype."
+    assert f"not an .npy file of numbers ({objects})" in said
+    assert not (tmp_path / "owned").exists()
+    pickle.loads(pickle.dumps(evil))
+    assert (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        b"PK\x03\x04",
+        b"\x93NUMPY\x01\x00\x0e\x00{'descr': (((\n",
+        b"\x93NUMPY\x01\x00\x0a\x00(10L, 10L)",
+    ],
+)
+def test_a_file_that_is_no_array_is_one_line(tmp_path: Path, content: bytes) -> None:
+    for name in ("x.npy", "x.safetensors"):
+        (tmp_path / name).write_bytes(content)
+        outputs, said = predicted(tmp_path / name)
+        assert not outputs
+        assert re.match(r"not an? ", said)
