@@ -1,6 +1,6 @@
 """Quantize a network layer by layer, each on the inputs that it sees in training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,12 @@ from octet.quantizer.walk import hessians, walk
 from octet.runtime import floating
 from octet.signature import Images, Input
 
+OnLayer = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """The library says nothing by itself."""
+
 
 @dataclass(frozen=True)
 class Calibrated:
@@ -31,7 +37,7 @@ class Calibrated:
     rows: Input
 
 
-def quantize(network: Network, rows: Input, config: Config) -> Network:
+def quantize(network: Network, rows: Input, config: Config, on_layer: OnLayer = _silent) -> Network:
     """The network with its weights and biases in codes; scalers stay as they are.
 
     Integer layers are quantized one after the other: each sees what those before it, in codes,
@@ -42,6 +48,7 @@ def quantize(network: Network, rows: Input, config: Config) -> Network:
         network: in float.
         rows: of the training data, ``(rows, …)``.
         config: how.
+        on_layer: told the label of each layer when its turn comes.
 
     Raises:
         OctetError: see `octet.quantizer.layer`; a layer saw no data or too large numbers; or
@@ -49,8 +56,8 @@ def quantize(network: Network, rows: Input, config: Config) -> Network:
     """
     _refuse_unusable(network, rows)
     if config.activations == "none":
-        return quantize_apart(network, rows, config, (config.bits,))[config.bits]
-    return quantize_calibrated(calibrate(network, rows, config.calibration), config)
+        return quantize_apart(network, rows, config, (config.bits,), on_layer)[config.bits]
+    return quantize_calibrated(calibrate(network, rows, config.calibration), config, on_layer)
 
 
 def calibrate(network: Network, rows: Input, how: Calibration) -> Calibrated:
@@ -59,12 +66,15 @@ def calibrate(network: Network, rows: Input, how: Calibration) -> Calibrated:
     return Calibrated(calibration.with_grids(network, picked, how), picked)
 
 
-def quantize_calibrated(calibrated: Calibrated, config: Config) -> Network:
+def quantize_calibrated(
+    calibrated: Calibrated, config: Config, on_layer: OnLayer = _silent
+) -> Network:
     """What `quantize` does once activations are on grids.
 
     Args:
         calibrated: by `calibrate`.
         config: how; activations are uint8.
+        on_layer: as of `quantize`.
 
     Raises:
         OctetError: see `octet.quantizer.layer`.
@@ -74,6 +84,7 @@ def quantize_calibrated(calibrated: Calibrated, config: Config) -> Network:
 
     def in_codes(layer: Weighted, i: int, moments: list[Moments], entering: Grid) -> Weighted:
         name = label(network.layers, i)
+        on_layer(name)
         layer, reports[name] = for_integers(layer, moments, entering, config, name)
         return layer
 
@@ -81,7 +92,11 @@ def quantize_calibrated(calibrated: Calibrated, config: Config) -> Network:
 
 
 def quantize_apart(
-    network: Network, rows: Input, config: Config, widths: Sequence[int]
+    network: Network,
+    rows: Input,
+    config: Config,
+    widths: Sequence[int],
+    on_layer: OnLayer = _silent,
 ) -> dict[int, Network]:
     """Each layer quantized as if it were the only one: what it costs by itself.
 
@@ -90,6 +105,7 @@ def quantize_apart(
         rows: of the training data, ``(rows, …)``.
         config: how, but for ``bits``.
         widths: one network for each of these, in bits.
+        on_layer: as of `quantize`, once for each width.
 
     Raises:
         OctetError: as `quantize`.
@@ -98,7 +114,7 @@ def quantize_apart(
     at_widths = {bits: replace(config, bits=bits) for bits in widths}
     if config.activations == "none" and not isinstance(network.signature.inputs, Images):
         h = hessians(network, rows.astype(np.float64))
-        return {bits: _weights_only(network, h, each) for bits, each in at_widths.items()}
+        return {bits: _weights_only(network, h, each, on_layer) for bits, each in at_widths.items()}
     calibrated = calibrate(network, rows, config.calibration)
     moments_of: dict[int, tuple[list[Moments], Grid]] = {}
 
@@ -109,18 +125,22 @@ def quantize_apart(
     walk(calibrated.network, calibrated.rows, keep)
     if config.activations == "uint8":
         return {
-            bits: _apart(calibrated.network, moments_of, each) for bits, each in at_widths.items()
+            bits: _apart(calibrated.network, moments_of, each, on_layer)
+            for bits, each in at_widths.items()
         }
     places = _places_in_float(calibrated.network)
     h = {
         places[i]: [group.hessian(float(entering.scale)) for group in moments]
         for i, (moments, entering) in moments_of.items()
     }
-    return {bits: _weights_only(network, h, each) for bits, each in at_widths.items()}
+    return {bits: _weights_only(network, h, each, on_layer) for bits, each in at_widths.items()}
 
 
 def _apart(
-    network: Network, moments_of: Mapping[int, tuple[list[Moments], Grid]], config: Config
+    network: Network,
+    moments_of: Mapping[int, tuple[list[Moments], Grid]],
+    config: Config,
+    on_layer: OnLayer,
 ) -> Network:
     """A calibrated network with each layer quantized by the moments of what it sees in float."""
     layers = list(network.layers)
@@ -128,17 +148,21 @@ def _apart(
     for i, (moments, entering) in moments_of.items():
         layer, name = layers[i], label(network.layers, i)
         if isinstance(layer, Weighted):
+            on_layer(name)
             layers[i], reports[name] = for_integers(layer, moments, entering, config, name)
     return replace(network, layers=tuple(layers), rounding=reports)
 
 
-def _weights_only(network: Network, h: Mapping[int, list[Array]], config: Config) -> Network:
+def _weights_only(
+    network: Network, h: Mapping[int, list[Array]], config: Config, on_layer: OnLayer
+) -> Network:
     """A float network with each layer quantized by H of what it sees."""
     layers = list(network.layers)
     reports: dict[str, RoundingReport] = {}
     for i, layer in enumerate(network.layers):
         if isinstance(layer, Weighted):
             name = label(network.layers, i)
+            on_layer(name)
             layers[i], reports[name] = weights_only(layer, h[i], config, name)
     return replace(network, layers=tuple(layers), rounding=reports)
 

@@ -8,7 +8,7 @@ import numpy as np
 from octet.affine import Array, Integers
 from octet.quantizer.config import Config, Rounding
 from octet.quantizer.hessian import factor, output_error
-from octet.quantizer.proof.exact import Certificate, exact
+from octet.quantizer.proof.exact import NODE_BUDGET, Certificate, exact
 from octet.quantizer.rounding import Lattice, descend, gptq, nearest
 
 # Factors on the two ends of the range, first over all of it and then around the best.
@@ -17,12 +17,15 @@ _FINE = [0.01 * i for i in range(-5, 6)]
 # How many ranges are rounded exactly, of those that gptq found best: 16 of rows of ten columns, and
 # of longer ones, whose search takes far longer, fewer, down to 2.
 _SHORTLISTED = 1600
+# And how many nodes a row may take with each of them; with the range that is chosen, it may take
+# `NODE_BUDGET`. Together they bound the work on a row, whatever its H.
+_SHORTLIST_NODES = 50_000
 # Rows of more columns are not searched for a proof: it would not end.
 _PROVABLE = 26
 
 
 def round_rows(
-    rows: Lattice, hessians: Sequence[Array], how: Rounding
+    rows: Lattice, hessians: Sequence[Array], how: Rounding, budget: int = NODE_BUDGET
 ) -> tuple[Integers, tuple[Certificate, ...]]:
     """The codes of one of the roundings, and for exact the certificate of each row.
 
@@ -32,9 +35,10 @@ def round_rows(
         rows: values and grids.
         hessians: one for each group of rows, which are as many in each.
         how: which rounding.
+        budget: how many nodes a row may take to be exact.
     """
     parts = [
-        _round_group(part, hessian, how)
+        _round_group(part, hessian, how, budget)
         for part, hessian in zip(rows.shared_out(len(hessians)), hessians, strict=True)
     ]
     codes = np.concatenate([codes for codes, _ in parts])
@@ -55,7 +59,7 @@ def lost(rows: Lattice, codes: Integers, factors: Sequence[Array]) -> Array:
 
 
 def _round_group(
-    rows: Lattice, hessian: Array, how: Rounding
+    rows: Lattice, hessian: Array, how: Rounding, budget: int
 ) -> tuple[Integers, tuple[Certificate, ...]]:
     match how:
         case "nearest":
@@ -63,7 +67,7 @@ def _round_group(
         case "gptq":
             return gptq(rows, hessian), ()
         case "exact" if rows.values.shape[1] <= _PROVABLE:
-            return exact(rows, hessian)
+            return exact(rows, hessian, budget)
         case "exact":
             return descend(rows, gptq(rows, hessian), hessian), ()
 
@@ -92,7 +96,7 @@ def best_shrink(
         each = np.empty(shrinks.shape[:2])
         for i, shrink in enumerate(shrinks):
             rows = place(shrink)
-            each[i] = lost(rows, round_rows(rows, hessians, how)[0], factors)
+            each[i] = lost(rows, round_rows(rows, hessians, how, _SHORTLIST_NODES)[0], factors)
         if config.granularity != "per_channel":
             each[:] = np.sum(each, axis=1, keepdims=True)
         return each

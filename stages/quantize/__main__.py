@@ -3,7 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from tqdm import tqdm
+
 from octet import quantizer
+from octet.layers import Weighted
 from octet.modelfile import storage
 from octet.network import Network
 from stages import paths
@@ -18,12 +21,20 @@ def quantize(name: str, params: Params) -> dict[Path, bytes]:
     """The quantized model of a system, the float one where bits is 32; and its layers apart."""
     network = storage.load_network(paths.float_path(name))
     quant, rows = params.quant_of(name), load_dataset(name).x_train
-    models = {paths.quantized_path(name): network}
-    if quant.bits != FLOAT_BITS:
-        quantized = quantizer.quantize(network, rows, config_of(quant))
-        models[paths.quantized_path(name)] = _signed(quantized, quant)
-    widths = paths.APART_BITS
-    apart = quantizer.quantize_apart(network, rows, config_of(quant, max(widths)), widths)
+    models, widths = {paths.quantized_path(name): network}, paths.APART_BITS
+    passes = len(widths) + (quant.bits != FLOAT_BITS)
+    layers = sum(isinstance(layer, Weighted) for layer in network.layers)
+    with tqdm(total=passes * layers, desc=name, unit=" layers", disable=None) as bar:
+
+        def show(label: str) -> None:
+            bar.set_postfix_str(label)
+            bar.update()
+
+        if quant.bits != FLOAT_BITS:
+            quantized = quantizer.quantize(network, rows, config_of(quant), show)
+            models[paths.quantized_path(name)] = _signed(quantized, quant)
+        config = config_of(quant, max(widths))
+        apart = quantizer.quantize_apart(network, rows, config, widths, show)
     models |= {paths.apart_path(name, bits): apart[bits] for bits in widths}
     return {path: storage.dump_network(each) for path, each in models.items()}
 

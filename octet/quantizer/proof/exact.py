@@ -1,7 +1,8 @@
 """The codes of least output error, with a proof: closest-vector search inside a box.
 
 For one row, with t the real-valued codes and H in units of codes, the error of the codes z is
-f(z) = (z - t)ᵀH(z - t), over integers 0 ≤ z ≤ top. The search
+f(z) = (z - t)ᵀH(z - t), over integers 0 ≤ z ≤ top. A code that H couples with no other, as that of
+an input that never varies, is best where it is nearest. Of the rest, the search
 
 1.  relaxes: x minimises f over real numbers. For every z, with g = 2H(x - t),
     f(z) = f(x) + g·(z - x) + (z - x)ᵀH(z - x), and in the box g·(z - x) ≥ 0 since x is a minimum;
@@ -31,6 +32,9 @@ NODE_BUDGET = 200_000
 # Codes whose errors agree to this share are equally good. A row whose Hessian is so badly
 # conditioned that rounding error is a larger share of its errors is not called proven.
 TOLERANCE = 1e-6
+# And one of which no search could prove anything has so many at most: what makes the codes of a
+# nearly singular H good is mending them along the directions that it hardly sees.
+_HOPELESS = 1_000
 # Mending only sharpens the first bound; the search does not rely on it.
 _SWEEPS = 50
 
@@ -62,6 +66,26 @@ def exact(
         hessian: H of the columns, ``(columns, columns)``, definite.
         budget: how many nodes a row may take.
     """
+    codes = nearest(rows)
+    coupled = np.flatnonzero(np.count_nonzero(hessian, axis=1) > 1)
+    apart = np.diag(hessian) * rows.errors(codes) ** 2
+    apart[:, coupled] = 0.0
+    searches = [(np.inf, 0)] * len(codes)
+    if coupled.size:
+        part = Lattice(rows.values[:, coupled], tuple(rows.grids[j] for j in coupled))
+        codes[:, coupled], searches = _search(part, hessian[np.ix_(coupled, coupled)], budget)
+    errors = output_error(rows.errors(codes), factor(hessian))
+    certificates = []
+    for error, others, (least, nodes) in zip(
+        errors.tolist(), np.sum(apart, axis=1).tolist(), searches, strict=True
+    ):
+        bound = min(error, max(least, 0.0) + others)
+        certificates.append(Certificate(least == np.inf, error, bound, nodes))
+    return codes, tuple(certificates)
+
+
+def _search(rows: Lattice, hessian: Array, budget: int) -> tuple[Integers, list[tuple[float, int]]]:
+    """Codes, and of each row the least error of any that were not ruled out, and nodes."""
     problems = [_relaxed(rows, hessian, i) for i in range(len(rows.values))]
     reals = np.stack([row.reals for row in problems])
     guesses = nearest(rows), gptq(rows, hessian), gptq(Lattice(reals, rows.grids), hessian)
@@ -71,11 +95,7 @@ def exact(
         guess = min((guess[i] for guess in guesses), key=row.excess)
         codes[i], least, nodes = _solve(row, guess, budget)
         searches.append((least, nodes))
-    errors = output_error(rows.errors(codes), factor(hessian)).tolist()
-    return codes, tuple(
-        Certificate(least == np.inf, error, min(error, max(least, 0.0)), nodes)
-        for error, (least, nodes) in zip(errors, searches, strict=True)
-    )
+    return codes, searches
 
 
 @dataclass(frozen=True)
@@ -158,6 +178,8 @@ def _solve(row: _Row, guess: Integers, budget: int) -> tuple[Integers, float, in
     # A factor of H is off by some n·2⁻⁵³ of its largest terms, Hᵢᵢ(H⁻¹)ᵢᵢ times what counts.
     spread = np.sum(np.diag(hessian) * np.sum(basis.to_codes() ** 2, axis=1))
     uncertain = 4 * free.size * 2.0**-53 * float(spread)
+    if uncertain > TOLERANCE:
+        budget = min(budget, _HOPELESS)
     nodes, unseen = 0, -np.inf
     for coordinates in (basis, unit_basis(hessian)):
         distance = row.excess(guess) + row.slack

@@ -11,6 +11,8 @@ _DELTA = 0.99
 # No step makes integers larger than this, at which their products with floats stay exact. Inputs
 # that would need one are decades apart, and do with a basis that is less short.
 _LARGEST = 2.0**40
+# For each vector; far more than it takes, and an end should rounding errors make it go in circles.
+_MOST_SWAPS = 1000
 
 
 @dataclass(frozen=True)
@@ -61,25 +63,34 @@ def reduce_basis(hessian: Array) -> Basis:
     size = len(hessian)
     vectors, inverse = np.eye(size, dtype=np.int64), np.eye(size, dtype=np.int64)
     r = factor(hessian)
-    k = 1
-    while k < size:
+    # Of each column of one and row of the other, a bound on its largest integer.
+    reach, inverse_reach = [1.0] * size, [1.0] * size
+    k, swaps = 1, 0
+    while k < size and swaps < _MOST_SWAPS * size:
         for j in reversed(range(k)):
-            multiple = np.rint(r[j, k] / r[j, j])
-            if not multiple:
+            if 2 * abs(r[j, k]) <= r[j, j]:
                 continue
-            largest = max(np.max(np.abs(vectors[:, j])), np.max(np.abs(inverse[k])))
-            if abs(multiple) * largest > _LARGEST:
-                continue
+            multiple = float(np.rint(r[j, k] / r[j, j]))
+            if abs(multiple) * max(reach[j], inverse_reach[k]) > _LARGEST:
+                reach[j] = float(np.max(np.abs(vectors[:, j])))
+                inverse_reach[k] = float(np.max(np.abs(inverse[k])))
+                if abs(multiple) * max(reach[j], inverse_reach[k]) > _LARGEST:
+                    continue
             times = int(multiple)
             r[:, k] -= times * r[:, j]
             vectors[:, k] -= times * vectors[:, j]
             inverse[j] += times * inverse[k]
+            reach[k] += abs(multiple) * reach[j]
+            inverse_reach[j] += abs(multiple) * inverse_reach[k]
         if r[k, k] ** 2 + r[k - 1, k] ** 2 >= _DELTA * r[k - 1, k - 1] ** 2:
             k += 1
             continue
+        swaps += 1
         swap, swapped = [k - 1, k], [k, k - 1]
         r[:, swap], vectors[:, swap] = r[:, swapped], vectors[:, swapped]
         inverse[swap] = inverse[swapped]
+        for bounds in (reach, inverse_reach):
+            bounds[k - 1], bounds[k] = bounds[k], bounds[k - 1]
         _make_triangular_again(r, k)
         k = max(k - 1, 1)
     return Basis(vectors, inverse, r)
