@@ -17,6 +17,7 @@ import numpy.typing as npt
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.rows.batches import Batch, Rows
+from octet.rows.binary import refuse_binary
 from octet.signature import Columns, Numbers, Signature
 
 Places = npt.NDArray[np.int64]
@@ -54,7 +55,7 @@ def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bo
 
     Raises:
         OctetError: (here, or from the batches) column names of which a feature is missing or twice
-            there, or a line that is too long.
+            there, a line that is too long, or another kind of file.
     """
     blocks = _blocks(stream, name)
     block = next(blocks, [])
@@ -75,8 +76,12 @@ def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bo
 def _blocks(stream: BufferedReader, name: str) -> Iterator[list[str]]:
     """Some lines at a time, without those at the end that are empty."""
     done, empty, rest = 0, 0, b""
+    begun = False
     # read1: what is in a pipe now is predicted now.
     while block := stream.read1(_TOGETHER):
+        if not begun:
+            refuse_binary(block, name)
+            begun = True
         whole, newline, rest = (rest + block).rpartition(b"\n")
         lines = _text(whole, done + empty).split("\n") if newline else []
         behind = sum(1 for _ in itertools.takewhile(_is_empty, reversed(lines)))
@@ -193,8 +198,8 @@ def _row(line: str, layout: _Layout) -> list[float] | str:
         return f"got an empty line; allowed are {layout.width} columns"
     try:
         fields = _fields(line)
-    except csv.Error as error:
-        return f"not a line of CSV: {error}"
+    except csv.Error:
+        return f"not a line of CSV: {_broken(line)}"
     if len(fields) != layout.width:
         return f"got {len(fields)} columns; allowed are {layout.width}"
     row = [_number(fields[column]) for column in layout.columns]
@@ -202,6 +207,15 @@ def _row(line: str, layout: _Layout) -> list[float] | str:
         if number is None:
             return f"{name}: got {_shown(fields[column])}; allowed is a finite number"
     return [number for number in row if number is not None]
+
+
+def _broken(line: str) -> str:
+    """Why `csv` takes no fields from a line; its own words are for who writes Python."""
+    if "\r" in line.rstrip("\r"):
+        return "got a carriage return inside; lines end in \\n or \\r\\n"
+    if '"' in line:
+        return "got a quote without its other end, or with text beside it"
+    return f"got a field of more than {csv.field_size_limit()} characters"
 
 
 def _fields(line: str) -> list[str]:

@@ -46,11 +46,12 @@ def opened(path: Path, signature: Signature, with_truth: bool) -> Iterator[Rows]
 
     Raises:
         OctetError, OSError: as `rows_csv.read`, `rows_arrays.read_npy` and
-            `rows_arrays.read_safetensors`.
+            `rows_arrays.read_safetensors`, or it is none of these.
     """
-    if path.suffix == ".npy":
+    kind = path.suffix.lower()
+    if kind == ".npy":
         yield rows_arrays.read_npy(path, signature)
-    elif path.suffix == ".safetensors":
+    elif kind == ".safetensors":
         yield rows_arrays.read_safetensors(path, signature, with_truth)
     else:
         piped = path == STANDARD_INPUT

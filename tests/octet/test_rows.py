@@ -1,14 +1,19 @@
 """Rows as they come, from text and from arrays: each is predicted, or is named and left out."""
 
+import bz2
+import gzip
+import io
+import lzma
 import os
 import pickle
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 
 from octet.affine import Array
 from octet.errors import OctetError
@@ -102,7 +107,9 @@ def test_columns_that_are_not_the_models_are_named(
         ("1,2,0x10", "c: got '0x10'"),
         ("1_0,2,3", "a: got '1_0'"),
         ("# no,comment,here", "a: got '# no'"),
-        ('1,2,"3', "not a line of CSV: unexpected end of data"),
+        ('1,2,"3', "not a line of CSV: got a quote without its other end, or with text beside it"),
+        ("1,2\r3,4", r"not a line of CSV: got a carriage return inside; lines end in \n or \r\n"),
+        ("1,2," + "9" * 200_000, "not a line of CSV: got a field of more than 131072 characters"),
         ("1,2,\x00", "c: got '"),
         ("1,2,\ud800".encode("utf-8", "surrogatepass"), "c: got '"),
         ("", "got an empty line; allowed are 3 columns"),
@@ -120,6 +127,56 @@ def test_a_bad_row_is_named_after_all_before_it_were_predicted(
         outputs, said = of_text(tmp_path, head + b"1,2,3\n" + bad + b"\n4,5,6\n")
         assert said.startswith(f"line {place}: {message}")
         assert outputs == expected(X[:1])
+
+
+def npz(x: Array) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, x=x)
+    return file.getvalue()
+
+
+def npy(x: Array) -> bytes:
+    file = io.BytesIO()
+    np.save(file, x)
+    return file.getvalue()
+
+
+IDX = struct.pack(">BBBBII", 0, 0, 8, 2, 2, 3) + bytes(range(6))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("rows.npz", npz(X), "a ZIP archive, as .npz and .xlsx are; "),
+        ("rows.csv", npy(X), "an array of NumPy; "),
+        ("rows", save({"x": X}), "a .safetensors file; "),
+        ("train-images-idx3-ubyte", IDX, "an IDX file, as MNIST has; "),
+        ("train-images-idx3-ubyte.gz", gzip.compress(IDX), "a gzip file; "),
+        ("rows.csv.gz", gzip.compress(b"1,2,3\n"), "a gzip file; "),
+        ("rows.csv.xz", lzma.compress(b"1,2,3\n"), "a compressed file; "),
+        ("rows.csv.bz2", bz2.compress(b"1,2,3\n"), "a compressed file; "),
+        ("rows.parquet", b"PAR1\x15\x04", "a Parquet file; "),
+        ("rows.png", b"\x89PNG\r\n\x1a\n", "a picture; "),
+        ("rows.txt", "1,2,3\n".encode("utf-16"), "text in UTF-16; "),
+        ("rows.dat", "1,2,3\n".encode("utf-16-le"), "bytes that are no text; "),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_another_kind_of_file_is_called_by_its_name(
+    tmp_path: Path, name: str, content: bytes, kind: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    outputs, said = predicted(tmp_path / name)
+    assert not outputs
+    assert said.startswith(f"got {kind}allowed are CSV, .npy and .safetensors: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("x.NPY", npy(X)), ("x.SafeTensors", save({"x": X}))]
+)
+def test_the_end_of_a_name_may_be_in_capitals(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert predicted(tmp_path / name) == (expected(X), "")
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])

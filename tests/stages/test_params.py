@@ -63,6 +63,33 @@ def test_every_width_from_2_to_16_and_32_is_allowed(tmp_path: Path, bits: int) -
     assert loaded.quant.bits == loaded.quant_of(TABLE).bits == bits
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "same"),
+    [
+        ("quant.bits", 8.0, 8),
+        ("quant.bias.bits", 4.0, 4),
+        ("quant.margin", [0.0, 0.0], [0, 0]),
+        ("sweep.bits", [2.0, 8.0], [2, 8]),
+        ("train.epochs", 1.0, 1),
+        ("split.random_state", 42.0, 42),
+        ("gates.r2", 0, 0.0),
+        (f"{OWN}.bits", 4.0, 4),
+        (f"systems.{TABLE}.model.standardize", 1, True),
+        (f"systems.{TABLE}.model.standardize", 0.0, False),
+        (f"{place('conv')}.channels", 8.0, 8),
+    ],
+)
+def test_what_is_the_same_to_dvc_is_the_same_here(
+    tmp_path: Path, key: str, value: object, same: object
+) -> None:
+    assert value == same
+    loaded, expected = (load(tmp_path, changed({key: each})) for each in (value, same))
+    assert repr(loaded.system(TABLE).model) == repr(expected.system(TABLE).model)
+    for name in ("split", "train", "gates", "sweep"):
+        assert repr(getattr(loaded, name)) == repr(getattr(expected, name))
+    assert repr(loaded.quant_of(TABLE)) == repr(expected.quant_of(TABLE))
+
+
 @pytest.mark.parametrize("bits", [*range(2, 9), 32])
 def test_integers_take_every_width_from_2_to_8_and_32(tmp_path: Path, bits: int) -> None:
     document = changed({f"systems.{IMAGES}.quant": {"activations": "uint8", "bits": bits}})
