@@ -1,0 +1,368 @@
+"""The operators of ONNX that Octet knows: each a function from a node to layers."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Floats
+from octet.errors import OctetError
+from octet.importers.wiring import Layers
+from octet.layers import (
+    Add,
+    AveragePool,
+    Clip,
+    Conv2d,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    LeakyRelu,
+    Linear,
+    MaxPool,
+    Pad,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    Weighted,
+)
+from octet.layers.windows import Padding, Sides
+from octet.parameters import values
+from octet.signature import Shape
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a graph.
+
+    Attributes:
+        operator: its type.
+        inputs: the names of its tensors; empty where an optional one is left out.
+        output: the name of its first output.
+        attributes: by name.
+        constants: those of its inputs that are known, by name.
+    """
+
+    operator: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: Mapping[str, Any]
+    constants: Mapping[str, npt.NDArray[Any]]
+
+    def constant(self, i: int) -> npt.NDArray[Any] | None:
+        """Input i if it is a constant; None if there is none, or it is computed."""
+        return self.constants.get(self.inputs[i]) if i < len(self.inputs) else None
+
+    def weights(self, i: int) -> Floats:
+        """Input i, which must be a constant of finite numbers."""
+        value = self.constant(i)
+        if value is None:
+            raise OctetError(f"input {i}: got a computed tensor; allowed are constants")
+        if not np.all(np.isfinite(value)):
+            raise OctetError(f"input {i} ({self.inputs[i]}): got NaN or an infinity")
+        return np.asarray(value, np.float32)
+
+    def refuse_other(self, **allowed: Any) -> None:
+        """Raise an OctetError where an attribute is there and not what is allowed."""
+        for name, value in allowed.items():
+            got = self.attributes.get(name, value)
+            if got != value:
+                raise OctetError(f"{name}: got {got}; allowed is {value}")
+
+
+Operator = Callable[[Node, Layers], None]
+OPERATORS: dict[str, Operator] = {}
+
+
+def _operator(*names: str) -> Callable[[Operator], Operator]:
+    def register(function: Operator) -> Operator:
+        OPERATORS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@_operator("Identity", "Dropout")
+def _identity(node: Node, layers: Layers) -> None:
+    layers.alias(node.output, node.inputs[0])
+
+
+@_operator("Cast")
+def _cast(node: Node, layers: Layers) -> None:
+    # From a float to a float; what else there could be is no layer's input.
+    layers.alias(node.output, node.inputs[0])
+
+
+@_operator("Conv")
+def _conv(node: Node, layers: Layers) -> None:
+    weight = node.weights(1)
+    if weight.ndim != 4:
+        raise OctetError(f"got a kernel of {weight.ndim - 2} axes; allowed are 2")
+    node.refuse_other(dilations=[1, 1])
+    outputs, _, high, wide = weight.shape
+    bias = node.weights(2) if len(node.inputs) > 2 else np.zeros(outputs, np.float32)
+    stride = _sides(node.attributes.get("strides", [1, 1]))
+    sides = (int(high), int(wide))
+    padding = _padding(node, layers, sides, stride)
+    groups = int(node.attributes.get("group", 1))
+    entering = node.inputs[0]
+    # A layer's padding is less than its kernel.
+    if max(padding[0], padding[2]) >= high or max(padding[1], padding[3]) >= wide:
+        layers.add(f"{node.output}:pad", Pad(padding), entering)
+        entering, padding = f"{node.output}:pad", (0, 0, 0, 0)
+    layers.add(node.output, Conv2d(weight, bias, padding, stride, groups), entering)
+
+
+@_operator("Gemm")
+def _gemm(node: Node, layers: Layers) -> None:
+    node.refuse_other(transA=0)
+    weight = node.weights(1)
+    if not node.attributes.get("transB", 0):
+        weight = weight.T
+    weight = np.float32(node.attributes.get("alpha", 1.0)) * weight
+    bias = np.zeros(len(weight), np.float32)
+    if len(node.inputs) > 2:
+        beta = np.float32(node.attributes.get("beta", 1.0))
+        bias = bias + beta * node.weights(2).reshape(-1)
+    layers.add(node.output, Linear(weight, bias), node.inputs[0])
+
+
+@_operator("MatMul")
+def _matmul(node: Node, layers: Layers) -> None:
+    weight = node.weights(1)
+    if weight.ndim != 2:
+        raise OctetError(f"input 1: got shape {weight.shape}; allowed is (inputs, outputs)")
+    bias = np.zeros(weight.shape[1], np.float32)
+    layers.add(node.output, Linear(np.ascontiguousarray(weight.T), bias), node.inputs[0])
+
+
+@_operator("Add")
+def _add(node: Node, layers: Layers) -> None:
+    known = [i for i in (0, 1) if node.constant(i) is not None]
+    if not known:
+        layers.add(node.output, Add(), *node.inputs)
+        return
+    taken, shift = node.inputs[1 - known[0]], node.weights(known[0])
+    source = layers.only_source(taken)
+    outputs = layers.tensor(taken).shape[0]
+    if not isinstance(source, Weighted) or shift.size not in (1, outputs):
+        raise OctetError("got a constant that is no bias of the layer before")
+    bias = values(source.bias) + shift.astype(np.float64).reshape(-1)
+    layers.merge(node.output, taken, replace(source, bias=bias.astype(np.float32)))
+
+
+@_operator("BatchNormalization")
+def _batch_normalization(node: Node, layers: Layers) -> None:
+    """γ (x - μ) / √(σ² + ε) + β, folded into the layer before, or a convolution of its own."""
+    gamma, beta, mean, variance = (node.weights(i).astype(np.float64) for i in range(1, 5))
+    factor = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+    shift = beta - factor * mean
+    taken = node.inputs[0]
+    source = layers.only_source(taken)
+    if isinstance(source, Weighted):
+        weight = values(source.weight)
+        folded = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+        bias = factor * values(source.bias) + shift
+        merged = replace(source, weight=folded.astype(np.float32), bias=bias.astype(np.float32))
+        layers.merge(node.output, taken, merged)
+        return
+    channels = len(factor)
+    if len(layers.tensor(taken).shape) == 1:
+        layer: Layer = Linear(np.diag(factor).astype(np.float32), shift.astype(np.float32))
+    else:
+        weight = factor.reshape(-1, 1, 1, 1).astype(np.float32)
+        layer = Conv2d(weight, shift.astype(np.float32), groups=channels)
+    layers.add(node.output, layer, taken)
+
+
+@_operator("Relu")
+def _relu(node: Node, layers: Layers) -> None:
+    layers.add(node.output, Relu(), node.inputs[0])
+
+
+@_operator("Clip")
+def _clip(node: Node, layers: Layers) -> None:
+    low, high = (_end(node, i, name) for i, name in ((1, "min"), (2, "max")))
+    if low == 0 and high == math.inf:
+        layers.add(node.output, Relu(), node.inputs[0])
+    elif math.isfinite(low) and math.isfinite(high):
+        layers.add(node.output, Clip(low, high), node.inputs[0])
+    else:
+        raise OctetError(f"got {low} to {high}; allowed are two finite ends, or 0 and none")
+
+
+def _end(node: Node, i: int, name: str) -> float:
+    """An end of Clip: an input, or before opset 11 an attribute; infinite if left out."""
+    value = node.constant(i)
+    if value is None:
+        return float(node.attributes.get(name, -math.inf if i == 1 else math.inf))
+    return float(value.reshape(()))
+
+
+@_operator("LeakyRelu")
+def _leaky_relu(node: Node, layers: Layers) -> None:
+    layers.add(node.output, LeakyRelu(float(node.attributes.get("alpha", 0.01))), node.inputs[0])
+
+
+@_operator("Sigmoid")
+def _sigmoid(node: Node, layers: Layers) -> None:
+    layers.add(node.output, Sigmoid(), node.inputs[0])
+
+
+@_operator("Tanh")
+def _tanh(node: Node, layers: Layers) -> None:
+    layers.add(node.output, Tanh(), node.inputs[0])
+
+
+@_operator("Softmax")
+def _softmax(node: Node, layers: Layers) -> None:
+    axis = node.attributes.get("axis", -1)
+    if axis not in (-1, 1):
+        raise OctetError(f"axis: got {axis}; allowed is the last of (rows, classes)")
+    layers.add(node.output, Softmax(), node.inputs[0])
+
+
+@_operator("MaxPool")
+def _max_pool(node: Node, layers: Layers) -> None:
+    sides, stride, padding = _window(node, layers)
+    layers.add(node.output, MaxPool(sides, stride, padding), node.inputs[0])
+
+
+@_operator("AveragePool")
+def _average_pool(node: Node, layers: Layers) -> None:
+    sides, stride, padding = _window(node, layers)
+    entering = node.inputs[0]
+    if any(padding):
+        if not node.attributes.get("count_include_pad", 0):
+            raise OctetError("got padding that does not count; allowed is count_include_pad = 1")
+        layers.add(f"{node.output}:pad", Pad(padding), entering)
+        entering = f"{node.output}:pad"
+    layers.add(node.output, AveragePool(sides, stride), entering)
+
+
+def _window(node: Node, layers: Layers) -> tuple[Sides, Sides, Padding]:
+    node.refuse_other(dilations=[1, 1], storage_order=0)
+    sides = _sides(node.attributes["kernel_shape"])
+    stride = _sides(node.attributes.get("strides", [1, 1]))
+    padding = _padding(node, layers, sides, stride)
+    if node.attributes.get("ceil_mode", 0):
+        height, width = layers.tensor(node.inputs[0]).shape[1:]
+        lengths = height + padding[0] + padding[2], width + padding[1] + padding[3]
+        rest = [(n - s) % d for n, s, d in zip(lengths, sides, stride, strict=True)]
+        if any(rest):
+            raise OctetError("ceil_mode: got 1, and windows that leave the image; allowed is 0")
+    return sides, stride, padding
+
+
+def _sides(value: Any) -> Sides:
+    if len(value) != 2:
+        raise OctetError(f"got {len(value)} axes of a window; allowed are 2")
+    return int(value[0]), int(value[1])
+
+
+def _padding(node: Node, layers: Layers, sides: Sides, stride: Sides) -> Padding:
+    """What ``pads`` says, or ``auto_pad``: as many positions as strides fit into the image."""
+    automatic = node.attributes.get("auto_pad", b"NOTSET").decode()
+    if automatic == "NOTSET":
+        top, left, bottom, right = node.attributes.get("pads", [0, 0, 0, 0])
+        return int(top), int(left), int(bottom), int(right)
+    if automatic == "VALID":
+        return 0, 0, 0, 0
+    before, after = [], []
+    lengths = layers.tensor(node.inputs[0]).shape[1:]
+    for length, side, step in zip(lengths, sides, stride, strict=True):
+        total = max((-(-length // step) - 1) * step + side - length, 0)
+        less, more = total // 2, total - total // 2
+        before.append(less if automatic == "SAME_UPPER" else more)
+        after.append(more if automatic == "SAME_UPPER" else less)
+    return before[0], before[1], after[0], after[1]
+
+
+@_operator("GlobalAveragePool")
+def _global_average_pool(node: Node, layers: Layers) -> None:
+    _mean_of_images(node, layers, keep=True)
+
+
+@_operator("ReduceMean")
+def _reduce_mean(node: Node, layers: Layers) -> None:
+    given = node.attributes.get("axes")
+    axes = node.constant(1) if given is None else np.asarray(given)
+    rank = 1 + len(layers.tensor(node.inputs[0]).shape)
+    if axes is None or sorted(int(axis) % rank for axis in axes) != [2, 3] or rank != 4:
+        raise OctetError(f"axes: got {axes}; allowed are those of height and width")
+    _mean_of_images(node, layers, keep=bool(node.attributes.get("keepdims", 1)))
+
+
+def _mean_of_images(node: Node, layers: Layers, *, keep: bool) -> None:
+    pooled = f"{node.output}:pooled" if keep else node.output
+    layers.add(pooled, GlobalAveragePool(), node.inputs[0])
+    if keep:
+        layers.add(node.output, Reshape((*layers.tensor(pooled).shape, 1, 1)), pooled)
+
+
+@_operator("Flatten")
+def _flatten(node: Node, layers: Layers) -> None:
+    node.refuse_other(axis=1)
+    layers.add(node.output, Flatten(), node.inputs[0])
+
+
+@_operator("Reshape")
+def _reshape(node: Node, layers: Layers) -> None:
+    wanted = node.constant(1)
+    if wanted is None:
+        raise OctetError("shape: got a computed tensor; allowed is a constant")
+    before = layers.tensor(node.inputs[0]).shape
+    first, *rest = (int(side) for side in wanted)
+    sides = [before[i] if side == 0 and i < len(before) else side for i, side in enumerate(rest)]
+    if sides.count(-1) == 1:
+        sides[sides.index(-1)] = math.prod(before) // max(1, -math.prod(sides))
+    if first not in (-1, 0, 1) or math.prod(sides) != math.prod(before):
+        raise OctetError(f"shape: got {wanted.tolist()}; allowed is what keeps rows apart")
+    _to(node, layers, tuple(sides))
+
+
+@_operator("Squeeze")
+def _squeeze(node: Node, layers: Layers) -> None:
+    given = node.attributes.get("axes")
+    axes = node.constant(1) if given is None else np.asarray(given)
+    before = layers.tensor(node.inputs[0]).shape
+    if axes is None:
+        raise OctetError("axes: missing; allowed are those of length 1, but the first")
+    dropped = {int(axis) % (1 + len(before)) - 1 for axis in axes}
+    if any(axis < 0 or before[axis] != 1 for axis in dropped):
+        raise OctetError(f"axes: got {axes}; allowed are those of length 1, but the first")
+    _to(node, layers, tuple(side for i, side in enumerate(before) if i not in dropped))
+
+
+@_operator("Transpose")
+def _transpose(node: Node, layers: Layers) -> None:
+    before = layers.tensor(node.inputs[0]).shape
+    order = [int(axis) - 1 for axis in node.attributes.get("perm", [])]
+    moved = [axis for axis in order[1:] if before[axis] != 1]
+    if not order or order[0] != -1 or moved != sorted(moved):
+        raise OctetError("perm: allowed is what leaves the numbers of a row in their order")
+    _to(node, layers, tuple(before[axis] for axis in order[1:]))
+
+
+@_operator("Pad")
+def _pad(node: Node, layers: Layers) -> None:
+    pads = node.constant(1)
+    around = [int(n) for n in (node.attributes.get("pads", []) if pads is None else pads)]
+    value = node.constant(2)
+    node.refuse_other(mode=b"constant")
+    if (
+        len(around) != 8
+        or any(around[i] for i in (0, 1, 4, 5))
+        or (value is not None and value != 0)
+    ):
+        raise OctetError(f"pads: got {around}; allowed are zeros around images")
+    top, left, bottom, right = around[2], around[3], around[6], around[7]
+    layers.add(node.output, Pad((top, left, bottom, right)), node.inputs[0])
+
+
+def _to(node: Node, layers: Layers, shape: Shape) -> None:
+    layers.add(node.output, Reshape(shape), node.inputs[0])

@@ -1,0 +1,293 @@
+"""Networks from ONNX: what ONNX Runtime computes, or one line that names the node."""
+
+import io
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from octet.errors import OctetError
+from octet.importers.onnx import layers_of, load
+from octet.importers.operators import OPERATORS
+from octet.layers import Layer
+from octet.network import Network, signals
+from octet.runtime import floating
+from octet.signature import Columns, Images, Numbers, Shape, Signature
+
+RNG = np.random.default_rng(4)
+IMAGE, ROW = (4, 8, 6), (6,)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def model(
+    *nodes: onnx.NodeProto, shape: Shape = IMAGE, opset: int = 17, **constants: np.ndarray
+) -> onnx.ModelProto:
+    """Nodes from ``x`` to ``y``."""
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [info("x", TensorProto.FLOAT, ["rows", *shape])],
+        [info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+
+def one(
+    operator: str, *constants: np.ndarray, shape: Shape = IMAGE, **attributes: object
+) -> onnx.ModelProto:
+    """One node from ``x`` and constants to ``y``."""
+    names = {f"c{i}": value for i, value in enumerate(constants)}
+    node = helper.make_node(operator, ["x", *names], ["y"], **attributes)
+    return model(node, shape=shape, **names)
+
+
+def node(operator: str, inputs: str, output: str, **attributes: object) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs.split(), [output], **attributes)
+
+
+BATCH_NORM = {"g": normal(4), "b": normal(4), "m": normal(4), "v": np.abs(normal(4)) + 0.1}
+KERNEL = normal(6, 4, 3, 3)
+GRAPHS = {
+    "Add": model(node("Relu", "x", "a"), node("Add", "a x", "y")),
+    "Add of a bias": model(
+        node("Conv", "x w", "a"), node("Add", "a b", "y"), w=KERNEL, b=normal(6, 1, 1)
+    ),
+    "AveragePool": one("AveragePool", kernel_shape=[3, 2], strides=[2, 2]),
+    "AveragePool, padded": one(
+        "AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1
+    ),
+    "BatchNormalization": model(node("BatchNormalization", "x g b m v", "y"), **BATCH_NORM),
+    "BatchNormalization, folded": model(
+        node("Conv", "x w", "a"),
+        node("BatchNormalization", "a g b m v", "c", epsilon=0.01),
+        node("Relu", "c", "y"),
+        w=normal(4, 4, 3, 3),
+        **BATCH_NORM,
+    ),
+    "BatchNormalization, not folded": model(
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        node("BatchNormalization", "a g b m v", "c"),
+        node("Add", "a c", "y"),
+        w=normal(4, 4, 3, 3),
+        **BATCH_NORM,
+    ),
+    "Cast": one("Cast", to=TensorProto.FLOAT),
+    "Clip": one("Clip", np.float32(0), np.float32(6)),
+    "Clip from 0": model(helper.make_node("Clip", ["x", "c"], ["y"]), c=np.float32(0)),
+    "Conv": one("Conv", KERNEL, normal(6), strides=[2, 1], pads=[1, 0, 2, 1]),
+    "Conv, depthwise": one("Conv", normal(8, 1, 3, 3), group=4, pads=[1, 1, 1, 1]),
+    "Conv, as TensorFlow pads": one("Conv", KERNEL, strides=[2, 2], auto_pad="SAME_UPPER"),
+    "Conv, the other way": one("Conv", KERNEL, strides=[2, 2], auto_pad="SAME_LOWER"),
+    "Conv, padded by its kernel": one("Conv", KERNEL, pads=[3, 3, 3, 3]),
+    "Dropout": one("Dropout"),
+    "Flatten": one("Flatten"),
+    "Gemm": one("Gemm", normal(6, 5), normal(5), shape=ROW, alpha=0.5, beta=2.0),
+    "Gemm, transposed": one("Gemm", normal(5, 6), normal(5), shape=ROW, transB=1),
+    "GlobalAveragePool": one("GlobalAveragePool"),
+    "Identity": model(node("Identity", "x", "a"), node("Relu", "a", "y")),
+    "LeakyRelu": one("LeakyRelu", alpha=0.2),
+    "MatMul": model(
+        node("MatMul", "x w", "a"), node("Add", "b a", "y"), shape=ROW, w=normal(6, 3), b=normal(3)
+    ),
+    "MaxPool": one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 0, 1]),
+    "Pad": one("Pad", np.array([0, 0, 1, 2, 0, 0, 0, 3])),
+    "ReduceMean": one("ReduceMean", axes=[2, 3], keepdims=0),
+    "ReduceMean, sides kept": one("ReduceMean", axes=[-1, -2]),
+    "Relu": one("Relu"),
+    "Reshape": one("Reshape", np.array([0, 2, -1])),
+    "Sigmoid": one("Sigmoid"),
+    "Softmax": one("Softmax", shape=ROW),
+    "Squeeze": model(
+        node("GlobalAveragePool", "x", "a"), node("Squeeze", "a c", "y"), c=np.array([2, 3])
+    ),
+    "Tanh": one("Tanh"),
+    "Transpose": model(
+        node("GlobalAveragePool", "x", "a"),
+        node("Transpose", "a", "b", perm=[0, 2, 3, 1]),
+        node("Reshape", "b c", "y"),
+        c=np.array([-1, 4]),
+    ),
+}
+
+
+def outputs(layers: tuple[Layer, ...], shape: Shape, x: np.ndarray) -> np.ndarray:
+    inputs = Images((*shape,), 255) if len(shape) == 3 else Columns(tuple(map(str, range(*shape))))
+    network = Network(layers, Signature(inputs, Numbers("y", "")))
+    signals(network)
+    return floating.run(network, x.astype(np.float64))
+
+
+def oracle(content: bytes, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+def test_every_operator_has_a_graph() -> None:
+    assert {name.split(",")[0].split(" ")[0] for name in GRAPHS} == OPERATORS.keys()
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_computes_what_onnx_runtime_does(name: str) -> None:
+    proto = GRAPHS[name]
+    layers, shape = layers_of(proto)
+    x = normal(5, *shape)
+    expected = oracle(proto.SerializeToString(), x)
+    got = outputs(layers, shape, x)
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, atol=2e-6 * np.max(np.abs(expected)))
+
+
+def test_what_only_changes_shapes_is_one_layer_at_most() -> None:
+    layers, _ = layers_of(GRAPHS["Transpose"])
+    assert [layer.kind for layer in layers] == ["global_average_pool"]
+    layers, _ = layers_of(GRAPHS["BatchNormalization, folded"])
+    assert [layer.kind for layer in layers] == ["conv2d", "relu"]
+
+
+class Residual(nn.Module):
+    """A block with a branch, as in ResNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(4, 8, 3, 2, 1)
+        self.body = nn.Sequential(nn.Conv2d(8, 8, 3, 1, 1), nn.BatchNorm2d(8), nn.ReLU6())
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        stem = torch.relu(self.first(x))
+        return torch.softmax(self.head(self.body(stem) + stem), 1)
+
+
+ARCHITECTURES: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
+    "perceptron": (lambda: nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 2)), ROW),
+    "normalized": (
+        lambda: nn.Sequential(nn.Linear(6, 9), nn.BatchNorm1d(9), nn.LeakyReLU(), nn.Linear(9, 1)),
+        ROW,
+    ),
+    "convolutional": (
+        lambda: nn.Sequential(
+            nn.Conv2d(4, 8, (3, 2), padding=(1, 0)),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+            nn.Dropout(),
+            nn.Flatten(),
+            nn.Linear(96, 4),
+            nn.Sigmoid(),
+        ),
+        IMAGE,
+    ),
+    "separable": (
+        lambda: nn.Sequential(
+            nn.ZeroPad2d((0, 1, 0, 1)),
+            nn.Conv2d(4, 8, 3, 2, groups=4),
+            nn.ReLU6(),
+            nn.Conv2d(8, 5, 1),
+            nn.AvgPool2d(2, 1),
+            nn.Flatten(),
+        ),
+        IMAGE,
+    ),
+    "residual": (Residual, IMAGE),
+}
+
+
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("opset", [13, 17, 20])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_what_torch_exports_comes_in(name: str, opset: int, folded: bool) -> None:
+    make, shape = ARCHITECTURES[name]
+    torch.manual_seed(0)
+    module = make().eval()
+    file, x = io.BytesIO(), normal(4, *shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own, about its older exporter
+        torch.onnx.export(
+            module,
+            (torch.from_numpy(x),),
+            file,
+            dynamo=False,
+            opset_version=opset,
+            do_constant_folding=folded,
+            dynamic_axes={"input": {0: "rows"}},
+            input_names=["input"],
+        )
+    proto = onnx.load_model_from_string(file.getvalue())
+    layers, entering = layers_of(proto)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x)).numpy()
+    got = outputs(layers, entering, x)
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.max(np.abs(expected)))
+
+
+@pytest.mark.parametrize(
+    ("proto", "problem"),
+    [
+        (one("Elu"), r"node 0 \(Elu\): no such layer; allowed are Add, "),
+        (one("Relu").__class__.FromString(b""), "got opset 0; allowed are 11 to 25"),
+        (one("Conv", KERNEL, dilations=[2, 2]), r"node 0 \(Conv\): dilations: got \[2, 2\]"),
+        (one("Conv", normal(6, 3, 3, 3)), r"node 0 \(Conv\): got shape \(4, 8, 6\)"),
+        (one("Conv", np.full_like(KERNEL, np.nan)), r"Conv\): input 1 \(c0\): got NaN"),
+        (one("Gemm", normal(6, 5), normal(5), shape=ROW, transA=1), "transA: got 1"),
+        (model(node("MatMul", "x x", "y"), shape=(6,)), "input 1: got a computed tensor"),
+        (one("Add", normal(8, 6)), "a constant that is no bias"),
+        (one("Transpose", perm=[0, 2, 3, 1]), "perm: allowed is what leaves"),
+        (one("Reshape", np.array([2, -1])), "shape: got .* keeps rows apart"),
+        (one("Pad", np.array([0, 1, 0, 0, 0, 0, 0, 0])), "allowed are zeros around images"),
+        (one("AveragePool", kernel_shape=[2, 2], pads=[1, 1, 0, 0]), "count_include_pad"),
+        (one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1), "ceil_mode"),
+        (one("Softmax", axis=2), "axis: got 2"),
+        (one("ReduceMean", axes=[1]), "axes: got"),
+        (model(node("Relu", "z", "y")), "tensor z: nothing before gives it"),
+        (one("Relu", shape=(4, 0, 6)), "input x: got a shape that is not known"),
+    ],
+)
+def test_what_octet_has_not_is_named(proto: onnx.ModelProto, problem: str) -> None:
+    with pytest.raises(OctetError, match=problem):
+        layers_of(proto)
+
+
+def test_a_file_that_is_no_whole_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    whole = GRAPHS["Conv"].SerializeToString()
+    for content in (b"", b"{}", whole[: len(whole) // 2], whole[:-1]):
+        path.write_bytes(content)
+        with pytest.raises(OctetError, match=r"net\.onnx: "):
+            load(path)
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    external = one("Conv", KERNEL)
+    onnx.save(external, path, save_as_external_data=True, size_threshold=0, convert_attribute=False)
+    with pytest.raises(OctetError, match="weight c0: stands in another file"):
+        load(path)
+
+
+NETWORKS = ("ad-autoencoder", "cifar-resnet8", "kws-dscnn", "vww-mobilenet")
+MLPERF = Path(os.environ.get("OCTET_DATA", ""), "mlperf-tiny")
+
+
+@pytest.mark.skipif(not MLPERF.is_dir(), reason="the networks of MLPerf Tiny are not in reach")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_networks_of_mlperf_tiny_come_in(name: str) -> None:
+    path = MLPERF / f"{name}.onnx"
+    layers, shape = load(path)
+    x = np.random.default_rng(0).uniform(-1, 1, (20, *shape)).astype(np.float32)
+    expected = oracle(path.read_bytes(), x)
+    got = outputs(layers, shape, x)
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.max(np.abs(expected)))
