@@ -7,6 +7,7 @@ becomes one Reshape at most.
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,8 @@ def _computed(
     """What a node of constants gives, by the definition of the standard."""
     known = {name: constants[name] for name in proto.input if name}
     try:
-        return np.asarray(ReferenceEvaluator(proto).run(None, known)[0])
+        results: list[Any] = [*ReferenceEvaluator(proto).run(None, known)]
+        return np.asarray(results[0])
     except Exception as error:  # whatever an operator that is not a layer's raises
         reason = " ".join(str(error).split())
         raise OctetError(f"{where}: of constants, and not to be computed ({reason})") from None
