@@ -29,7 +29,7 @@ def apart_path(system: str, bits: int) -> Path:
 
 
 def metrics_path(system: str) -> Path:
-    """What evaluate writes for `dvc metrics`."""
+    """What evaluate writes for `dvc metrics`: what is known of a whole system."""
     return METRICS / f"{system}.json"
 
 
@@ -40,3 +40,8 @@ def plot_path(system: str, file: str) -> Path:
     clone, `dvc exp run` fails.)
     """
     return PLOTS / system / file
+
+
+def layers_path(system: str) -> Path:
+    """What evaluate writes of single layers."""
+    return plot_path(system, "layers.json")

@@ -21,13 +21,13 @@ from octet.exporters import onnx as export
 from octet.network import Network
 from octet.quantizer import Calibration, calibration, quantize
 from octet.runtime import inference
+from stages import disturbance
 from stages.dataset import Dataset, load_dataset
-from stages.evaluate import disturbed
 from stages.params.file import Params, load_params
 from stages.params.models import NetworkModel
 from stages.params.quant import Quant
 from stages.quantconfig import config_of
-from stages.tasks import scores
+from stages.tasks import classification
 from stages.train import cnn, kernels
 from stages.train.architecture import plan
 
@@ -112,12 +112,11 @@ def quantized(
 def noisy(data: Dataset, network: Network) -> Dataset:
     """The test images under the noise that the evaluate stage puts on them."""
     scaler = network.layers[0]
-    return replace(data, x_test=disturbed.noisy(data.x_test, scaler, NOISE))
+    return replace(data, x_test=disturbance.noisy(data.x_test, scaler, NOISE))
 
 
 def accuracy(network: Network, data: Dataset) -> float:
-    right = scores.correct(data.y_test, inference.run(network, data.x_test))
-    return 100 * float(np.mean(right))
+    return 100 * classification.accuracy(data.y_test, inference.run(network, data.x_test))
 
 
 class Rows(CalibrationDataReader):
@@ -149,7 +148,7 @@ def by_onnxruntime(network: Network, data: Dataset, how: Calibration, per_channe
         )
         session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
         (outputs,) = session.run(None, {export.INPUT: data.x_test.astype(np.float64)})
-    return 100 * float(np.mean(scores.correct(data.y_test, outputs)))
+    return 100 * classification.accuracy(data.y_test, outputs)
 
 
 def summary(found: list[Found], key: tuple[str, str, int]) -> str:

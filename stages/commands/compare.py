@@ -3,10 +3,8 @@
 Without HEAD, the workspace as it is. Metrics are in git, so a plain clone is enough.
 """
 
-import json
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import PurePosixPath
 
@@ -16,91 +14,19 @@ from scmrepo.exceptions import SCMError
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import markdown, paths
+from stages import markdown
+from stages.metrics import Metrics, parse
+from stages.paths import METRICS, metrics_path
+from stages.tasks.measures import measures
+from stages.tasks.task import HIGHER, Measure
 
-Leaf = Decimal | str
-# A figure by its path in the file of a system: "quantized.r2".
-Figures = Mapping[str, Leaf]
+Value = Decimal | str
 
-_HIGHER, _LOWER = "↑", "↓"
-# What is of a size beyond that of every float is no figure: its digits could fill the memory.
-_LARGEST_EXPONENT = 308
 _WIDEST = 80  # characters in a cell: all of the others get as wide
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How a figure is to be read.
-
-    Attributes:
-        unit: in which it is shown.
-        better: an arrow to where it is better, or nothing where neither side is.
-        factor: from the number in the file to that unit.
-    """
-
-    unit: str = ""
-    better: str = ""
-    factor: int = 1
-
-
-_BYTES = Kind("bytes", _LOWER)
-# By a part of a figure's path: the last that is here.
-_KINDS = {
-    "r2": Kind("", _HIGHER),
-    "r2_train": Kind("", _HIGHER),
-    "mae": Kind("target", _LOWER),
-    "accuracy": Kind("%", _HIGHER, 100),
-    "accuracy_noisy": Kind("%", _HIGHER, 100),
-    "agreement": Kind("%", _HIGHER, 100),
-    "log_loss": Kind("nats", _LOWER),
-    "sqnr_db": Kind("dB", _HIGHER),
-    "output_error": Kind("", _LOWER),
-    "rows": Kind("rows"),
-    "rows_searched": Kind("rows"),
-    "rows_proven": Kind("rows", _HIGHER),
-    "gained": Kind("images", _HIGHER),
-    "lost": Kind("images", _LOWER),
-    "non_inferior": Kind("", _HIGHER),
-    "count": Kind("parameters"),
-    "weight_max_abs": Kind("", _LOWER),
-    "weight_mean_abs": Kind("", _LOWER),
-    "bias_max_abs": Kind("", _LOWER),
-    "noise": Kind("", _LOWER),
-    "scaling": Kind("", _LOWER),
-}
-_KINDS_OF_TABLES = _KINDS | {
-    "mse": Kind("target²", _LOWER),
-    "mean_abs": Kind("target", _LOWER),
-    "max_abs": Kind("target", _LOWER),
-    "moved": Kind("target²", _LOWER),
-    "only": Kind("R²", _HIGHER),
-    "all_but": Kind("R²", _HIGHER),
-    "low": Kind("% of MSE", _LOWER, 100),
-    "high": Kind("% of MSE", _LOWER, 100),
-    "margin": Kind("% of MSE", "", 100),
-    "smallest_effect": Kind("% of MSE", _LOWER, 100),
-}
-# Their outputs are logits.
-_KINDS_OF_IMAGES = _KINDS | {
-    "mse": Kind("logits²", _LOWER),
-    "mean_abs": Kind("logits", _LOWER),
-    "max_abs": Kind("logits", _LOWER),
-    "moved": Kind("logits²", _LOWER),
-    "only": Kind("%", _HIGHER, 100),
-    "all_but": Kind("%", _HIGHER, 100),
-    "low": Kind("points", _HIGHER, 100),
-    "high": Kind("points", _HIGHER, 100),
-    "margin": Kind("points", "", 100),
-    "smallest_effect": Kind("points", _LOWER, 100),
-}
-_SCORES = ("accuracy", "accuracy_noisy", "log_loss", "mae", "mse", "r2", "r2_train")
-# What has a float and a quantized side: its name, and where each side is.
-_PAIRS = sorted(
-    [
-        *((score, f"float.{score}", f"quantized.{score}") for score in _SCORES),
-        ("bytes of the file", "size.file_float", "size.file_quantized"),
-        ("bytes of the payload", "size.float_payload", "size.quantized_payload"),
-    ]
+# What has a float and a quantized side besides scores: its name, and where each side is.
+_SIZES = (
+    ("bytes of the file", "size.file_float", "size.file_quantized"),
+    ("bytes of the payload", "size.float_payload", "size.quantized_payload"),
 )
 
 
@@ -113,13 +39,13 @@ def main() -> None:
         arguments = parser.parse_args()
         base, head = read(arguments.base), read(arguments.head)
         if not base and not head:
-            raise OctetError(f"{paths.METRICS}: no metrics on either side; `dvc repro` makes them")
+            raise OctetError(f"{METRICS}: no metrics on either side; `dvc repro` makes them")
         names = arguments.base, arguments.head or "workspace"
         sys.stdout.write(f"{float_to_quantized(head)}\n{base_to_head(base, head, names)}")
 
 
-def read(revision: str | None) -> dict[str, Figures]:
-    """The figures of every system, as a revision or the workspace has them.
+def read(revision: str | None) -> dict[str, Metrics]:
+    """The metrics of every system, as a revision or the workspace has them.
 
     Raises:
         OctetError: there is no such revision, or a file that holds no metrics.
@@ -128,7 +54,7 @@ def read(revision: str | None) -> dict[str, Figures]:
         raise OctetError("revision '': got nothing; `git log` lists what there is")
     try:
         files = DVCFileSystem(rev=revision)
-        listed = sorted(files.glob(f"/{paths.METRICS}/*.json"))
+        listed = sorted(files.glob(f"/{METRICS}/*.json"))
         texts = {PurePosixPath(path).stem: files.read_text(path) for path in listed}
     except (DvcException, SCMError) as error:
         reason = " ".join(str(error).split())
@@ -137,86 +63,65 @@ def read(revision: str | None) -> dict[str, Figures]:
         raise OctetError(f"revision {revision}: no commit; `git log` lists what there is") from None
     except UnicodeDecodeError:
         side = "workspace" if revision is None else f"revision {revision}"
-        raise OctetError(f"{side}: a file in {paths.METRICS}/ is no text") from None
+        raise OctetError(f"{side}: a file in {METRICS}/ is no text") from None
     return {
-        name: figures(text, f"{revision or 'workspace'}: {paths.metrics_path(name)}")
+        name: parse(text, f"{revision or 'workspace'}: {metrics_path(name)}")
         for name, text in texts.items()
     }
 
 
-def figures(text: str, where: str) -> Figures:
-    """Every figure in the text of a metrics file, its digits as they stand there.
-
-    Raises:
-        OctetError: it is no JSON object.
-    """
-    try:
-        found = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=str)
-        if not isinstance(found, dict):
-            raise TypeError
-        return dict(_leaves(found, ""))
-    except (ValueError, TypeError, RecursionError, ArithmeticError):
-        raise OctetError(f"{where}: not a file of metrics; `dvc repro` makes it") from None
-
-
-def _leaves(group: Mapping[str, object], path: str) -> Iterator[tuple[str, Leaf]]:
-    for key, value in group.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", _leaf(value)
-
-
-def _leaf(value: object) -> Leaf:
-    """A number as it is; all else as text."""
-    if isinstance(value, Decimal):
-        return value if abs(value.adjusted()) <= _LARGEST_EXPONENT else str(value)
-    return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def float_to_quantized(systems: Mapping[str, Figures]) -> str:
+def float_to_quantized(systems: Mapping[str, Metrics]) -> str:
     """A section with the scores and bytes of both models of each system."""
     rows = []
     for name in sorted(systems):
-        found = systems[name]
-        kinds = _kinds(found)
-        for title, before, after in _PAIRS:
-            if before in found or after in found:
-                cells = _cells(_kind(before, kinds), found.get(before), found.get(after))
-                rows.append([name, title, *cells])
+        known, values = _measures(systems[name]), systems[name].leaves()
+        scores = [key.removeprefix("float.") for key in values if key.startswith("float.")]
+        pairs = [(key, f"float.{key}", f"quantized.{key}") for key in scores if "." not in key]
+        for title, before, after in sorted((*pairs, *_SIZES)):
+            if before in values or after in values:
+                measure = known.get(before, Measure())
+                rows.append([name, title, *_cells(measure, values.get(before), values.get(after))])
     shown = _table(("float", "quantized"), rows) if rows else "No system has metrics.\n"
     return f"### float → quantized\n\n{shown}"
 
 
 def base_to_head(
-    base: Mapping[str, Figures], head: Mapping[str, Figures], names: tuple[str, str]
+    base: Mapping[str, Metrics], head: Mapping[str, Metrics], names: tuple[str, str]
 ) -> str:
-    """A section with what differs, and folded away how much does not.
+    """A section with what differs, and how much does not.
 
     Args:
-        base, head: the figures of each system.
+        base, head: the metrics of each system.
         names: of the two revisions.
     """
     changed, same = [], 0
     for name in sorted(base.keys() & head.keys()):
-        before, after = base[name], head[name]
-        kinds = _kinds({**before, **after})
-        for path in sorted(before.keys() | after.keys()):
-            if before.get(path) == after.get(path):
+        known = _measures(base[name]) | _measures(head[name])
+        before, after = base[name].leaves(), head[name].leaves()
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) == after.get(key):
                 same += 1
             else:
-                cells = _cells(_kind(path, kinds), before.get(path), after.get(path))
-                changed.append([name, path, *cells])
+                measure = known.get(key, Measure())
+                changed.append([name, key, *_cells(measure, before.get(key), after.get(key))])
     first, second = (markdown.text(_short(name)) for name in names)
     lines = [f"### {first} → {second}\n"]
     for name in sorted(base.keys() ^ head.keys()):
         there, lacking = (first, second) if name in base else (second, first)
-        count = len(base.get(name) or head.get(name, {}))
-        said = f"{markdown.text(_short(name))}, of which {there} has {count} figures"
-        lines.append(f"Not in {lacking}: {said}.\n")
+        count = len((base if name in base else head)[name].leaves())
+        system = markdown.text(_short(name))
+        lines.append(f"Not in {lacking}: {system}, of which {there} has {count} figures.\n")
     lines.append(_table(names, changed) if changed else "No figure of both sides differs.\n")
     lines.append(f"{same} figures are the same on both sides.\n")
     return "\n".join(lines)
+
+
+def _measures(metrics: Metrics) -> dict[str, Measure]:
+    """How to read the numbers of a system; of a file without a kind nothing is known."""
+    try:
+        return measures(metrics.kind().task)
+    except OctetError:
+        return {}
 
 
 def _table(names: tuple[str, str], rows: list[list[str]]) -> str:
@@ -229,40 +134,24 @@ def _short(text: str) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
-def _cells(kind: Kind, before: Leaf | None, after: Leaf | None) -> list[str]:
+def _cells(measure: Measure, before: Value | None, after: Value | None) -> list[str]:
     """Unit with the better direction, both values, their difference, and which is better."""
-    unit = " ".join(filter(None, [kind.unit, kind.better]))
-    shown = [_shown(value, kind) for value in (before, after)]
+    unit = " ".join(filter(None, [measure.unit, measure.better]))
+    shown = [_shown(value, measure) for value in (before, after)]
     if not isinstance(before, Decimal) or not isinstance(after, Decimal):
         return [unit, *shown, "", ""]
-    change = (after - before) * kind.factor
+    change = (after - before) * measure.factor
     if not change:
         return [unit, *shown, "0", ""]
-    points = " points" if kind.factor == 100 else ""
-    judged = "better" if (change > 0) == (kind.better == _HIGHER) else "worse"
-    return [unit, *shown, f"{_digits(change, '+')}{points}", judged if kind.better else ""]
+    points = " points" if measure.factor == 100 else ""
+    judged = "better" if (change > 0) == (measure.better == HIGHER) else "worse"
+    return [unit, *shown, f"{_digits(change, '+')}{points}", judged if measure.better else ""]
 
 
-def _kinds(found: Figures) -> Mapping[str, Kind]:
-    """How to read the figures of a system: only images have an accuracy."""
-    images = any(path.endswith(".accuracy") for path in found)
-    return _KINDS_OF_IMAGES if images else _KINDS_OF_TABLES
-
-
-def _kind(path: str, kinds: Mapping[str, Kind]) -> Kind:
-    group, *rest = path.split(".")
-    if group == "size":
-        return _BYTES
-    kind = next((kinds[part] for part in reversed(rest) if part in kinds), Kind())
-    if group == "change":  # a change of a change is neither better nor worse
-        return Kind("points" if kind.unit == "%" else kind.unit, "", kind.factor)
-    return kind
-
-
-def _shown(value: Leaf | None, kind: Kind) -> str:
+def _shown(value: Value | None, measure: Measure) -> str:
     if value is None:
         return "missing"
-    return value if isinstance(value, str) else _digits(value * kind.factor)
+    return value if isinstance(value, str) else _digits(value * measure.factor)
 
 
 def _digits(value: Decimal, sign: str = "") -> str:

@@ -4,24 +4,20 @@ Reads metrics/ and the gates of params.yaml. What is missing or no number has fa
 never a pass.
 """
 
-import json
 import math
-import reprlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import markdown, paths
+from stages import markdown
+from stages.metrics import Metrics, read
 from stages.params.file import Params, load_params
-from stages.params.gates import Gates
 from stages.params.models import NetworkModel
 from stages.params.quant import FLOAT_BITS
-
-Metrics = Mapping[str, Any]
+from stages.paths import METRICS, metrics_path
+from stages.tasks.task import HIGHER, Task
 
 _HEAD = ("system", "what", "got", "allowed", "")
 _ROUNDING_ERROR = 1e-8  # relative: metrics have nine digits
@@ -36,6 +32,23 @@ class Check:
     got: str
     allowed: str
     passed: bool
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What one row asks.
+
+    Attributes:
+        what: its name.
+        allowed: what passes, for people.
+        keys: of the numbers that it looks at.
+        judge: what was got, and whether it passes, from these numbers.
+    """
+
+    what: str
+    allowed: str
+    keys: tuple[str, ...]
+    judge: Callable[..., tuple[str, bool]]
 
 
 def main() -> None:
@@ -54,33 +67,16 @@ def main() -> None:
 
 def every(checked: Params) -> Iterator[Check]:
     """Every gate of every system, and a failure for each file that cannot be held against one."""
-    known = {paths.metrics_path(name): name for name in checked.systems}
+    known = {metrics_path(name): name for name in checked.systems}
     for path, name in known.items():
         try:
             metrics = read(path)
         except OctetError as error:
-            yield Check(name, "metrics", str(error), "a file of metrics; dvc repro makes it", False)
+            yield Check(name, "metrics", str(error), "a file of metrics", False)
         else:
             yield from of_system(name, checked, metrics)
-    for path in sorted(set(paths.METRICS.glob("*.json")) - known.keys()):
+    for path in sorted(set(METRICS.glob("*.json")) - known.keys()):
         yield Check(path.stem, "metrics", f"{path}", "a system of params.yaml; delete it", False)
-
-
-def read(path: Path) -> Metrics:
-    """What a file of metrics holds.
-
-    Raises:
-        OctetError: there is no such file, or no JSON object in it.
-    """
-    try:
-        metrics = json.loads(path.read_bytes())
-    except OSError as error:
-        raise OctetError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise OctetError(f"{path}: no JSON") from None
-    if not isinstance(metrics, dict):
-        raise OctetError(f"{path}: got {reprlib.repr(metrics)}")
-    return metrics
 
 
 def of_system(name: str, checked: Params, metrics: Metrics) -> Iterator[Check]:
@@ -91,101 +87,84 @@ def of_system(name: str, checked: Params, metrics: Metrics) -> Iterator[Check]:
         checked: the parameters.
         metrics: what its file holds.
     """
-    gates, model = checked.gates_of(name), checked.system(name).model
-    yield _not_inferior(name, metrics, gates, images=isinstance(model, NetworkModel))
-    yield _smaller(name, metrics, gates.saved)
-    if isinstance(model, NetworkModel):
-        yield _score(name, "accuracy", metrics, "accuracy", gates.accuracy)
-        yield _score(name, "accuracy under noise", metrics, "accuracy_noisy", gates.accuracy_noisy)
-        yield _within_budget(name, metrics, model.budget)
-    else:
-        yield _score(name, "R²", metrics, "r2", gates.r2)
-    quant = checked.quant_of(name)
-    if quant.rounding == "exact" and quant.bits != FLOAT_BITS:
-        yield _proven(name, metrics)
-
-
-def _not_inferior(name: str, metrics: Metrics, gates: Gates, *, images: bool) -> Check:
-    """The interval meets the margin here once more: a stored 1, or a stored margin, may be old."""
-    score, bound = ("accuracy", gates.accuracy_decrease) if images else ("MSE", gates.mse_increase)
-    allowed = f"down to {-bound:+.3%}" if images else f"up to {bound:+.3%}"
-    found, lacking = _numbers(metrics, "verdict", "low", "high", "margin", "non_inferior")
-    if lacking:
-        return Check(name, "not inferior", lacking, allowed, False)
-    low, high, margin, said = found
-    inside = low <= high and (low >= -bound if images else high <= bound)
-    current = math.isclose(margin, bound, rel_tol=_ROUNDING_ERROR) and said == int(inside)
-    got = f"{score} {low:+.3%} … {high:+.3%}"
-    if not current:
-        got += ", of another gate or run: dvc repro"
-    return Check(name, "not inferior", got, allowed, inside and current)
-
-
-def _score(name: str, what: str, metrics: Metrics, key: str, bound: float) -> Check:
-    allowed = f"at least {bound:g}"
-    found, lacking = _numbers(metrics, "quantized", key)
-    if lacking:
-        return Check(name, what, lacking, allowed, False)
-    (got,) = found
-    # R² and accuracy are 1 at most: 99 is no accuracy.
-    return Check(name, what, f"{got:.9g}", allowed, bound <= got <= 1)
-
-
-def _within_budget(name: str, metrics: Metrics, budget: int) -> Check:
-    found, lacking = _numbers(metrics, "parameters", "count")
-    if lacking:
-        return Check(name, "parameters", lacking, f"at most {budget}", False)
-    (count,) = found
-    return Check(name, "parameters", f"{count:.9g}", f"at most {budget}", 0 < count <= budget)
-
-
-def _smaller(name: str, metrics: Metrics, saved: float) -> Check:
-    allowed = f"at least {saved:.1%} smaller"
-    found, lacking = _numbers(
-        metrics, "size", "float_payload", "codes", "scales", "quantized_payload"
+    bounds, model, quant = (
+        checked.gates_of(name),
+        checked.system(name).model,
+        checked.quant_of(name),
     )
-    if lacking:
-        return Check(name, "codes + scales", lacking, allowed, False)
-    whole, codes, scales, payload = found
-    if min(whole, codes, scales) <= 0:
-        got = f"{codes:.9g} + {scales:.9g} of {whole:.9g} bytes"
-        return Check(name, "codes + scales", got, allowed, False)
-    # The payload is more than codes and scales where a layer was left float.
-    share = 1 - max(codes + scales, payload) / whole
-    return Check(name, "codes + scales", f"{share:.3%} smaller", allowed, share >= saved)
-
-
-def _proven(name: str, metrics: Metrics) -> Check:
-    found, lacking = _numbers(metrics, "rounding", "rows_searched", "rows_proven")
-    if lacking:
-        return Check(name, "exact, proven", lacking, "every row that was searched", False)
-    searched, proven = found
-    if searched <= 0:
-        return Check(name, "exact, proven", "no row was searched", "at least 1 row", False)
-    allowed = f"{searched:.9g} rows, all that were searched"
-    return Check(name, "exact, proven", f"{proven:.9g} rows", allowed, proven == searched)
-
-
-def _numbers(metrics: Metrics, group: str, *keys: str) -> tuple[list[float], str]:
-    """The finite numbers at these keys of a group, and what is said of keys without one."""
-    inside = metrics.get(group)
-    values = inside if isinstance(inside, dict) else {}
-    found = [float(values[key]) for key in keys if _is_number(values.get(key))]
-    lacking = [
-        f"{group}.{key}: {reprlib.repr(values[key]) if key in values else 'missing'}"
-        for key in keys
-        if not _is_number(values.get(key))
-    ]
-    return found, ", ".join(lacking)
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
+    gates = [_smaller(bounds.saved)]
     try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer that no float can hold
-        return False
+        kind = metrics.kind()
+    except OctetError as error:
+        yield Check(name, "kind", str(error), "a task and what goes in", False)
+    else:
+        gates.append(_not_inferior(kind.task, kind.task.margin(bounds)))
+        least = kind.task.least(bounds, kind.noisy)
+        gates += [_score(kind.task, key, bound) for key, bound in least.items()]
+    if isinstance(model, NetworkModel):
+        gates.append(_within_budget(model.budget))
+    if quant.rounding == "exact" and quant.bits != FLOAT_BITS:
+        gates.append(_proven())
+    for gate in gates:
+        try:
+            got, passed = gate.judge(*metrics.numbers(*gate.keys))
+        except OctetError as error:
+            got, passed = str(error), False
+        yield Check(name, gate.what, got, gate.allowed, passed)
+
+
+def _not_inferior(task: Task, margin: float) -> Gate:
+    """The interval meets the margin here once more: a stored 1, or a stored margin, may be old."""
+    judged = task.judged
+
+    def judge(low: float, high: float, stored: float, verdict: float) -> tuple[str, bool]:
+        inside = low <= high and judged.within(low, high, margin)
+        current = math.isclose(stored, margin, rel_tol=_ROUNDING_ERROR) and verdict == int(inside)
+        got = f"{judged.name} {low:+.3%} … {high:+.3%}"
+        if not current:
+            got += ", of another gate or run: dvc repro"
+        return got, inside and current
+
+    direction = "down to" if judged.better == HIGHER else "up to"
+    allowed = f"{direction} {judged.allowed(margin):+.3%}"
+    keys = ("verdict.low", "verdict.high", "verdict.margin", "verdict.non_inferior")
+    return Gate("not inferior", allowed, keys, judge)
+
+
+def _score(task: Task, key: str, bound: float) -> Gate:
+    def judge(score: float) -> tuple[str, bool]:
+        # R² and accuracy are 1 at most: 99 is no accuracy.
+        return f"{score:.9g}", bound <= score <= 1
+
+    name = task.scores[key].name if key in task.scores else f"{task.headline_name} under noise"
+    return Gate(name, f"at least {bound:g}", (f"quantized.{key}",), judge)
+
+
+def _within_budget(budget: int) -> Gate:
+    def judge(count: float) -> tuple[str, bool]:
+        return f"{count:.9g}", 0 < count <= budget
+
+    return Gate("parameters", f"at most {budget}", ("parameters.count",), judge)
+
+
+def _smaller(saved: float) -> Gate:
+    def judge(whole: float, codes: float, scales: float, payload: float) -> tuple[str, bool]:
+        if min(whole, codes, scales) <= 0:
+            return f"{codes:.9g} + {scales:.9g} of {whole:.9g} bytes", False
+        # The payload is more than codes and scales where a layer was left float.
+        share = 1 - max(codes + scales, payload) / whole
+        return f"{share:.3%} smaller", share >= saved
+
+    keys = ("size.float_payload", "size.codes", "size.scales", "size.quantized_payload")
+    return Gate("codes + scales", f"at least {saved:.1%} smaller", keys, judge)
+
+
+def _proven() -> Gate:
+    def judge(searched: float, proven: float) -> tuple[str, bool]:
+        return f"{proven:.9g} of {searched:.9g} rows", searched > 0 and proven == searched
+
+    keys = ("rounding.rows_searched", "rounding.rows_proven")
+    return Gate("exact, proven", "every row that was searched, at least 1", keys, judge)
 
 
 if __name__ == "__main__":

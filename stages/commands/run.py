@@ -1,14 +1,15 @@
 """python -m stages.commands.run: reproduce the systems whose data is in reach; print a table."""
 
-import json
 import subprocess
 import sys
 
 from octet.cli.command import Parser, one_line
-from stages import markdown, paths
+from stages import markdown
 from stages.load.readers import DATA_SETS
 from stages.load.readers.sources import OutOfReachError, fetch
+from stages.metrics import Metrics, read
 from stages.params.file import Params, load_params
+from stages.paths import data_path, metrics_path
 
 _HEAD = (
     "system",
@@ -59,36 +60,39 @@ def out_of_reach(checked: Params) -> dict[str, str]:
                 continue
         except OutOfReachError as error:
             missing[system.data] = str(error)
-        _dvc("checkout", "--quiet", str(paths.data_path(name)))
+        _dvc("checkout", "--quiet", str(data_path(name)))
         if _dvc("status", "--quiet", f"load@{name}"):
             reasons[name] = missing[system.data]
     return reasons
 
 
 def table(names: list[str]) -> str:
-    """Float against quantized, a row for each system, as Markdown."""
-    rows = []
-    for name in names:
-        metrics = json.loads(paths.metrics_path(name).read_text(encoding="utf-8"))
-        size, verdict = metrics["size"], metrics["verdict"]
-        score = "r2" if "r2" in metrics["float"] else "accuracy"
-        # What the interval is of: the relative change in MSE, or the change in accuracy.
-        of = "MSE" if score == "r2" else "accuracy"
-        rows.append(
-            [
-                name,
-                {"r2": "R²"}.get(score, score),
-                f"{metrics['float'][score]:.6f}",
-                f"{metrics['quantized'][score]:.6f}",
-                f"{metrics['change'][score]:+.6f}",
-                f"{of} {verdict['low']:+.2%} … {verdict['high']:+.2%}",
-                f"{size['float_payload']}",
-                f"{size['codes']} + {size['scales']}",
-                f"{size['file_float']} → {size['file_quantized']}",
-                "not inferior" if verdict["non_inferior"] else "not shown to be as good",
-            ]
-        )
-    return markdown.table(_HEAD, rows)
+    """Float against quantized, a row for each system, as Markdown.
+
+    Raises:
+        OctetError: a file of metrics is missing or not whole.
+    """
+    return markdown.table(_HEAD, [[name, *_cells(read(metrics_path(name)))] for name in names])
+
+
+def _cells(metrics: Metrics) -> list[str]:
+    task, number = metrics.kind().task, metrics.number
+    key = task.headline_key
+    size = {
+        name: f"{number(f'size.{name}'):.0f}"
+        for name in ("float_payload", "codes", "scales", "file_float", "file_quantized")
+    }
+    return [
+        task.headline_name,
+        f"{number(f'float.{key}'):.6f}",
+        f"{number(f'quantized.{key}'):.6f}",
+        f"{number(f'change.{key}'):+.6f}",
+        f"{task.judged.name} {number('verdict.low'):+.2%} … {number('verdict.high'):+.2%}",
+        size["float_payload"],
+        f"{size['codes']} + {size['scales']}",
+        f"{size['file_float']} → {size['file_quantized']}",
+        "not inferior" if number("verdict.non_inferior") else "not shown to be as good",
+    ]
 
 
 def _dvc(*arguments: str) -> int:

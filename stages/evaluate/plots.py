@@ -7,11 +7,9 @@ import numpy as np
 
 from octet.affine import Array
 from octet.modelfile.arrays import dump_arrays
-from octet.signature import Numbers
 from stages.dataset import Dataset
 from stages.paths import plot_path
-
-_DIGITS = 9
+from stages.tasks import task_of
 
 
 def files(name: str, data: Dataset, outputs: tuple[Array, Array]) -> dict[Path, bytes]:
@@ -19,15 +17,14 @@ def files(name: str, data: Dataset, outputs: tuple[Array, Array]) -> dict[Path, 
 
     Args:
         name: the system's.
-        data: its data; of a table the CSV has targets, of images the numbers of classes.
+        data: its data; in the CSV, classes are numbers.
         outputs: of the float and of the quantized network, ``(rows, outputs)``.
     """
-    table = isinstance(data.signature.outputs, Numbers)
-    said = [y[:, 0] if table else np.argmax(y, axis=1) for y in outputs]
-    form = f"%.{_DIGITS}g" if table else "%d"
+    task = task_of(data.signature)
+    columns = np.column_stack([data.y_test, *map(task.answers, outputs)])
     file = io.BytesIO()
-    columns = np.column_stack([data.y_test, *said])
-    np.savetxt(file, columns, form, ",", header="actual,float,quantized", comments="")
+    header = "actual,float,quantized"
+    np.savetxt(file, columns, task.answer_form, ",", header=header, comments="")
     arrays = {"float": outputs[0], "quantized": outputs[1]}
     return {
         plot_path(name, "outputs.safetensors"): dump_arrays({}, arrays),

@@ -29,17 +29,17 @@ def judge(evidence: Evidence) -> Verdict:
     """The verdict on a system, from ``verdict`` in its metrics.
 
     Raises:
-        OctetError: a figure is missing; it is named.
+        OctetError: a number is missing; it is named.
     """
-    number = evidence.metrics.number
-    low, high, margin = (number(f"verdict.{key}") for key in ("low", "high", "margin"))
+    number, judged = evidence.metrics.number, evidence.kind.task.judged
+    low, high, margin = evidence.metrics.numbers("verdict.low", "verdict.high", "verdict.margin")
     changed = f"{_change(evidence)}, at {_share(evidence)} of the bytes."
     model = model_name(evidence.quantized)
     if number("verdict.non_inferior"):
         return Verdict("yes", "may replace", f"the {model} may replace the float one: {changed}")
-    if high < -margin if evidence.of_images else low > margin:
+    if judged.beyond(low, high, margin):
         return Verdict("no", "worse than allowed", f"the {model} is worse than allowed: {changed}")
-    smallest = f"{100 * number('verdict.smallest_effect'):.2f} {_unit(evidence)}"
+    smallest = f"{100 * number('verdict.smallest_effect'):.2f} {judged.unit}"
     return Verdict(
         "open",
         "not shown to be as good",
@@ -50,17 +50,16 @@ def judge(evidence: Evidence) -> Verdict:
 
 def allowed(evidence: Evidence) -> float:
     """The change that its gate allows, with its sign: accuracy may fall, MSE may rise."""
-    margin = evidence.metrics.number("verdict.margin")
-    return -margin if evidence.of_images else margin
+    return evidence.kind.task.judged.allowed(evidence.metrics.number("verdict.margin"))
 
 
 def change(evidence: Evidence) -> float:
-    """The change that is judged: of the accuracy, or of the test MSE as a fraction of it."""
-    number = evidence.metrics.number
-    if evidence.of_images:
-        return number("change.accuracy")
-    before = number("float.mse")
-    return number("change.mse") / before if before else 0.0
+    """The change that is judged."""
+    judged = evidence.kind.task.judged
+    before, difference = (
+        evidence.metrics.number(f"{group}.{judged.score}") for group in ("float", "change")
+    )
+    return judged.change(before, difference)
 
 
 def model_name(network: Network) -> str:
@@ -80,19 +79,14 @@ def model_name(network: Network) -> str:
 
 def _change(evidence: Evidence) -> str:
     """Fractions are written times 100: changes of the accuracy in points, of the MSE in percent."""
-    number = evidence.metrics.number
+    number, judged = evidence.metrics.number, evidence.kind.task.judged
     low, high = (f"{100 * number(f'verdict.{key}'):+.2f}" for key in ("low", "high"))
-    judged = "accuracy" if evidence.of_images else "test MSE"
     return (
-        f"{judged} changes by {100 * change(evidence):+.2f} {_unit(evidence)} "
+        f"{judged.name} changes by {100 * change(evidence):+.2f} {judged.unit} "
         f"(95 % interval {low} … {high}, allowed {100 * allowed(evidence):+.2f})"
     )
 
 
-def _unit(evidence: Evidence) -> str:
-    return "points" if evidence.of_images else "%"
-
-
 def _share(evidence: Evidence) -> str:
-    number = evidence.metrics.number
-    return f"{100 * number('size.quantized_payload') / number('size.float_payload'):.0f} %"
+    payload, whole = evidence.metrics.numbers("size.quantized_payload", "size.float_payload")
+    return f"{100 * payload / whole:.0f} %"

@@ -15,11 +15,13 @@ from tests.stages.documents import changed
 
 IMAGES = "digits"
 TABLE = "california"
+CLASSES = "diabetes"  # of a table, whatever params.yaml has under this name
 RATE = {"accuracy": 0.99, "accuracy_noisy": 0.98, "log_loss": 0.1}
 SIZE = {"float_payload": 1000, "codes": 250, "scales": 50, "quantized_payload": 300}
 ROUNDING = {"rows": 10, "rows_searched": 5, "rows_proven": 5}
 GOOD: dict[str, dict[str, Any]] = {
     IMAGES: {
+        "kind": "classification of images",
         "float": RATE,
         "quantized": RATE,
         "parameters": {"count": 1698},
@@ -28,12 +30,22 @@ GOOD: dict[str, dict[str, Any]] = {
         "verdict": {"low": -0.01, "high": 0.01, "margin": 0.02, "non_inferior": 1, "gained": 1},
     },
     TABLE: {
+        "kind": "regression of columns",
         "float": {"r2": 0.58},
         "quantized": {"r2": 0.57},
         "parameters": {"count": 9},
         "rounding": ROUNDING,
         "size": SIZE,
         "verdict": {"low": -0.001, "high": 0.009, "margin": 0.01, "non_inferior": 1},
+    },
+    CLASSES: {
+        "kind": "classification of columns",
+        "float": {"accuracy": 0.97},
+        "quantized": {"accuracy": 0.96},
+        "parameters": {"count": 42},
+        "rounding": ROUNDING,
+        "size": SIZE,
+        "verdict": {"low": -0.004, "high": 0.001, "margin": 0.005, "non_inferior": 1},
     },
 }
 NEEDED = [
@@ -44,6 +56,7 @@ NEEDED = [
             "parameters": ["count"],
         },
         TABLE: {"quantized": ["r2"]},
+        CLASSES: {"quantized": ["accuracy"]},
     }.items()
     for group, keys in {
         **groups,
@@ -123,7 +136,7 @@ def test_good_models_pass_every_gate_in_a_sorted_table(gate: Gate) -> None:
     assert not failures(done)
     rows = [line.split("|")[1:3] for line in done.stdout.splitlines()[2:]]
     assert rows == sorted(rows)
-    assert len(rows) == 6 + 4
+    assert len(rows) == 6 + 4 + 4
 
 
 @pytest.mark.parametrize(
@@ -131,6 +144,8 @@ def test_good_models_pass_every_gate_in_a_sorted_table(gate: Gate) -> None:
     [
         (IMAGES, "verdict", ("low", -0.0201), "not inferior"),
         (TABLE, "verdict", ("high", 0.0101), "not inferior"),
+        (CLASSES, "verdict", ("low", -0.0051), "not inferior"),
+        (CLASSES, "quantized", ("accuracy", 0.949), "accuracy"),
         (TABLE, "verdict", ("non_inferior", 0), "not inferior"),
         (TABLE, "verdict", ("margin", 0.5), "not inferior"),
         (TABLE, "verdict", ("low", 0.02), "not inferior"),
@@ -157,37 +172,20 @@ def test_what_is_worse_than_allowed_fails_and_only_that(
 
 
 @pytest.mark.parametrize(("system", "group", "key"), NEEDED)
-@pytest.mark.parametrize(
-    "value_and_shown",
-    [
-        (None, "None"),
-        (float("nan"), "nan"),
-        (float("inf"), "inf"),
-        ("0.99", "'0.99'"),
-        (True, "True"),
-        ([1], r"\[1\]"),
-        (10**400, "1000"),
-    ],
-    ids=lambda pair: pair[1],
-)
-def test_what_is_no_number_fails_and_is_shown(
-    gate: Gate, system: str, group: str, key: str, value_and_shown: tuple[object, str]
+@pytest.mark.parametrize("value", [None, float("nan"), "0.99"], ids=repr)
+def test_what_is_missing_or_no_number_fails_and_is_named(
+    gate: Gate, system: str, group: str, key: str, value: object
 ) -> None:
-    value, shown = value_and_shown
     done = gate(with_value(system, group, key, value))
     ((name, _),) = failures(done)
     assert name == system
-    assert f"| {group}.{key}: {shown}" in done.stdout
+    shown = "missing" if value is None else "got "
+    assert f"| metrics/{system}.json: {group}.{key}: {shown}" in done.stdout.replace("\\_", "_")
 
 
-@pytest.mark.parametrize(("system", "group", "key"), NEEDED)
-def test_what_is_missing_fails_and_is_named(gate: Gate, system: str, group: str, key: str) -> None:
-    metrics = good()
-    del metrics[system][group][key]
-    done = gate(metrics)
-    ((name, _),) = failures(done)
-    assert name == system
-    assert f"| {group}.{key}: missing" in done.stdout
+@pytest.mark.parametrize("kind", [None, "regression of columns!", 3])
+def test_metrics_that_do_not_say_of_what_they_are_fail(gate: Gate, kind: object) -> None:
+    assert failures(gate(GOOD | {TABLE: GOOD[TABLE] | {"kind": kind}})) == [(TABLE, "kind")]
 
 
 def test_what_a_system_lacks_does_not_change_what_it_is_judged_by(gate: Gate) -> None:
@@ -197,11 +195,7 @@ def test_what_a_system_lacks_does_not_change_what_it_is_judged_by(gate: Gate) ->
     assert (IMAGES, "not inferior") in failures(gate(metrics, same))
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", '{"verdict": {', "[]", "null", "3", '"x"', "[" * 100_000, "\x00", "9" * 5000],
-    ids=lambda text: repr(text[:9]),
-)
+@pytest.mark.parametrize("text", ["", "[]", "\x00"], ids=repr)
 def test_a_file_without_metrics_fails_and_is_named(gate: Gate, text: str) -> None:
     done = gate(GOOD | {TABLE: text})
     assert failures(done) == [(TABLE, "metrics")]
@@ -209,20 +203,20 @@ def test_a_file_without_metrics_fails_and_is_named(gate: Gate, text: str) -> Non
 
 
 def test_metrics_of_other_groups_fail_every_gate(gate: Gate) -> None:
-    failed = failures(gate(GOOD | {TABLE: '{"verdict": 1, "size": null, "quantized": []}'}))
-    assert failed == [
+    other = '{"kind": "regression of columns", "verdict": 1, "size": null, "quantized": []}'
+    assert failures(gate(GOOD | {TABLE: other})) == [
         (TABLE, what) for what in ("R²", "codes + scales", "exact, proven", "not inferior")
     ]
 
 
 def test_a_missing_file_fails_and_is_named(gate: Gate) -> None:
-    done = gate({IMAGES: GOOD[IMAGES]})
+    done = gate({name: metrics for name, metrics in GOOD.items() if name != TABLE})
     assert failures(done) == [(TABLE, "metrics")]
-    assert f"| metrics/{TABLE}.json: No such file or directory" in done.stdout
+    assert f"| metrics/{TABLE}.json: no such file" in done.stdout
 
 
 def test_no_metrics_at_all_fail_every_system(gate: Gate) -> None:
-    assert failures(gate({})) == [(TABLE, "metrics"), (IMAGES, "metrics")]
+    assert failures(gate({})) == [(name, "metrics") for name in sorted(GOOD)]
 
 
 def test_margins_are_compared_in_the_digits_of_metrics(gate: Gate) -> None:

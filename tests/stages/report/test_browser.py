@@ -16,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.conftest import ROOT
-from tests.stages.report import small
+from tests.stages import small
 
 pytestmark = pytest.mark.slow
 

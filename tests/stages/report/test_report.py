@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import pytest
 from octet.errors import OctetError
 from octet.modelfile import storage
 from stages import paths
-from stages.report import evidence, page, sheets, tables, vector, verdicts
+from stages.report import classification, evidence, page, tables, vector, verdicts
+from stages.report.chapter import Chapter, chapter
 from stages.report.evidence import Evidence
 from tests.conftest import ROOT
-from tests.stages.report import small
+from tests.stages import small
 
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "cite"}
@@ -67,6 +69,12 @@ def systems(tree: Path) -> list[Evidence]:
 
 
 @pytest.fixture(scope="module")
+def chapters(tree: Path, systems: list[Evidence]) -> dict[str, Chapter]:
+    with contextlib.chdir(tree):
+        return {each.name: chapter(each, "key") for each in systems}
+
+
+@pytest.fixture(scope="module")
 def html(tree: Path, systems: list[Evidence]) -> str:
     with contextlib.chdir(tree):
         return page.page(systems)
@@ -74,7 +82,7 @@ def html(tree: Path, systems: list[Evidence]) -> str:
 
 def read(tree: Path) -> list[Evidence]:
     with contextlib.chdir(tree):
-        return [evidence.read(name) for name in small.both()]
+        return [evidence.read(name) for name in small.reported()]
 
 
 def run(tree: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -226,6 +234,8 @@ def test_a_verdict_on_images_is_a_sentence_in_points(tree: Path, tmp_path: Path)
         (small.IMAGES, (-0.009, -0.006), "no"),
         (small.TABLE, (-0.001, 0.006), "open"),
         (small.TABLE, (0.006, 0.009), "no"),
+        (small.CLASSES_OF_TABLE, (-0.006, 0.001), "open"),
+        (small.MLP, (-0.009, -0.006), "no"),
     ],
 )
 def test_worse_than_allowed_is_told_from_not_shown(
@@ -235,7 +245,7 @@ def test_worse_than_allowed_is_told_from_not_shown(
     keys = ("low", "high", "margin", "non_inferior", "smallest_effect")
     for key, value in zip(keys, (*interval, 0.005, 0, 0.004), strict=True):
         edit(copy / paths.metrics_path(system), f"verdict.{key}", value)
-    found = verdicts.judge(dict(zip(small.both(), read(copy), strict=True))[system])
+    found = verdicts.judge(dict(zip(small.reported(), read(copy), strict=True))[system])
     assert found.kind == kind
     assert ("could have shown is 0.40" in found.sentence) == (kind == "open")
 
@@ -245,8 +255,10 @@ def test_worse_than_allowed_is_told_from_not_shown(
     [
         ("metrics/diabetes.json", None, "no such file"),
         ("metrics/diabetes.json", b"{", "not JSON"),
-        ("metrics/diabetes.json", b"[]", "not an object of groups"),
+        ("metrics/diabetes.json", b"[]", "allowed are groups"),
         ("metrics/diabetes.json", b"{}", "verdict.low: missing"),
+        ("plots/mlp/layers.json", None, "no such file"),
+        ("plots/mlp/layers.json", b"{}", "parameters.1_linear.count: missing"),
         ("plots/digits/outputs.safetensors", None, "no such file"),
         ("plots/digits/sweep.csv", b"bits,rounding\n8,exact\n", "not a sweep"),
         ("plots/digits/views.png", b"<html>", "not an image"),
@@ -261,13 +273,21 @@ def test_a_missing_or_damaged_file_is_one_line_that_says_what_to_run(
         (copy / path).unlink()
     else:
         (copy / path).write_bytes(change)
+    with pytest.raises(OctetError) as caught, contextlib.chdir(copy):
+        page.page([evidence.read(name) for name in small.reported()])
+    message = str(caught.value)
+    assert message.splitlines() == [message]
+    assert message.startswith(f"{path}: ")
+    assert says in message
+    assert "dvc repro" in message
+
+
+def test_without_one_of_its_files_the_stage_writes_nothing(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    (copy / paths.metrics_path(small.TABLE)).unlink()
     done = run(copy)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith(f"error: {path}: ")
-    assert done.stderr.count("\n") == 1
-    assert says in done.stderr
-    assert "dvc repro" in done.stderr
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"error: {paths.metrics_path(small.TABLE)}: no such file")
     assert not (copy / "report").exists()
 
 
@@ -294,7 +314,7 @@ def test_a_sweep_that_is_not_there_is_said_to_be_missing(tree: Path, tmp_path: P
 
 def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> None:
     copy = small.copy(tree, tmp_path / "tree")
-    for name in small.both():
+    for name in small.reported():
         network = storage.load_network(copy / paths.float_path(name))
         (copy / paths.quantized_path(name)).write_bytes(storage.dump_network(network))
     systems = read(copy)
@@ -304,16 +324,58 @@ def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> Non
     assert not [each for each in tables.overview(systems) if each.caption.startswith("Rounding")]
 
 
-def test_confusion_matrices_count_every_test_image(systems: list[Evidence]) -> None:
-    images = systems[1]
-    before, after, change = sheets.confusions(images, images.data)
-    truth, answers = images.data.y_test, np.argmax(images.outputs[1], axis=1)
-    assert before.counts.sum() == after.counts.sum() == len(truth)
-    assert after.counts[1, 2] == np.sum((truth == 1) & (answers == 2))
+@pytest.mark.parametrize("name", [small.IMAGES, small.CLASSES_OF_TABLE])
+def test_confusion_matrices_and_disagreements_count_every_test_row(
+    systems: list[Evidence], chapters: dict[str, Chapter], name: str
+) -> None:
+    (own,) = (each for each in systems if each.name == name)
+    before, after, change = classification.confusions(own)
+    labels, answers = own.data.y_test, np.argmax(own.outputs[1], axis=1)
+    assert before.counts.sum() == after.counts.sum() == len(labels)
+    assert after.counts[1, 0] == np.sum((labels == 1) & (answers == 0))
     assert np.array_equal(change.counts, after.counts - before.counts)
-    shown, number = sheets.disagreements(images, images.data)
-    assert number == np.sum(np.argmax(images.outputs[0], axis=1) != answers) > 0
-    assert len(shown) == min(number, 24)
+    shown = chapters[name].disagreements
+    assert shown.total == np.sum(np.argmax(own.outputs[0], axis=1) != answers) > 0
+    assert shown.shown == min(shown.total, 24)
+    assert bool(shown.sheets) == (name == small.IMAGES)
+    assert (shown.table is None) == (name == small.IMAGES)
+
+
+def test_a_system_has_the_parts_of_its_task_and_of_its_inputs(
+    chapters: dict[str, Chapter],
+) -> None:
+    for name, own in chapters.items():
+        assert bool(own.sheets) == (name == small.IMAGES)
+        assert bool(own.confusions) == (name != small.TABLE)
+        assert (own.disagreements is None) == (name == small.TABLE)
+        captions = " ".join(drawn.caption for drawn in own.pictures)
+        assert ("Predicted against actual" in captions) == (name == small.TABLE)
+        assert ("one for each class" in captions) == (name == small.CLASSES_OF_TABLE)
+        several_layers = name in (small.IMAGES, small.MLP)
+        assert ("Weights of all layers" in captions) == several_layers
+        assert ("Sensitivity" in captions) == several_layers
+        assert ("Calibration" in captions) == several_layers
+        assert "Bytes against loss" in captions
+
+
+def test_scores_under_noise_are_empty_for_a_table(systems: list[Evidence]) -> None:
+    (scores,) = (
+        table
+        for table in tables.overview(systems)
+        if table.caption.startswith("Scores of classification")
+    )
+    column = scores.columns.index("accuracy, noisy")
+    assert {row[0].text: row[column].text == "–" for row in scores.rows} == {
+        small.IMAGES: False,
+        small.CLASSES_OF_TABLE: True,
+        small.MLP: True,
+    }
+
+
+def test_too_many_classes_for_a_screen_have_no_matrix(systems: list[Evidence]) -> None:
+    few = replace(systems[2].data.signature.outputs, classes=tuple(map(str, range(41))))
+    data = replace(systems[2].data, signature=replace(systems[2].data.signature, outputs=few))
+    assert classification.confusions(replace(systems[2], data=data)) == []
 
 
 def test_a_dot_is_drawn_as_a_line_that_ends_where_it_starts() -> None:

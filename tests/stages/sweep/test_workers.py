@@ -8,23 +8,24 @@ from distributed import LocalCluster
 
 from octet.errors import OctetError
 from stages.params.sweep import Sweep
-from stages.sweep import points, workers
+from stages.point import Point
+from stages.sweep import measure, workers
 from tests.octet.quantizer.cases import config, digits
 
-WAYS = points.ways(
+WAYS = measure.ways(
     config(activations="uint8", granularity="per_channel"),
     Sweep(bits=(3, 8), roundings=("nearest", "gptq"), backend="loky"),
 )
 
 
 @pytest.fixture(scope="module")
-def reference() -> points.Reference:
-    return points.prepare(*digits(), WAYS[0])
+def reference() -> measure.Reference:
+    return measure.prepare(*digits(), WAYS[0])
 
 
 @pytest.fixture(scope="module")
-def expected(reference: points.Reference) -> list[points.Point]:
-    return [points.measure(reference, way) for way in WAYS]
+def expected(reference: measure.Reference) -> list[Point]:
+    return [measure.measure(reference, way) for way in WAYS]
 
 
 def process(_: None, __: int) -> int:
@@ -39,19 +40,19 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
 
 
 def test_processes_of_this_machine_give_every_point_in_order(
-    reference: points.Reference, expected: list[points.Point]
+    reference: measure.Reference, expected: list[Point]
 ) -> None:
     with workers.backend("loky"):
-        assert workers.each(points.measure, reference, WAYS, "digits") == expected
+        assert workers.each(measure.measure, reference, WAYS, "digits") == expected
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_dask_cluster_does_the_same_work(
-    reference: points.Reference, expected: list[points.Point], cluster: LocalCluster
+    reference: measure.Reference, expected: list[Point], cluster: LocalCluster
 ) -> None:
     with workers.backend("dask"):
-        assert workers.each(points.measure, reference, WAYS, "digits") == expected
+        assert workers.each(measure.measure, reference, WAYS, "digits") == expected
         processes = set(workers.each(process, None, [0] * 8, "processes"))
     assert processes <= {nanny.process.pid for nanny in cluster.workers.values()}
 

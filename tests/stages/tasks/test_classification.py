@@ -1,4 +1,4 @@
-"""The verdict on classes: McNemar's exact test, and an interval that means what it says."""
+"""Classification: scores are scikit-learn's; the verdict has McNemar's test and an interval."""
 
 import math
 
@@ -7,9 +7,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 from scipy.stats import binomtest, norm
+from sklearn.metrics import accuracy_score, log_loss
 
-from stages.tasks import verdict
+from octet.affine import Array
+from stages.tasks import classification
 
 fixed = settings(deadline=None, derandomize=True)
 
@@ -27,11 +30,19 @@ def models(both: int, gained: int, lost: int, neither: int) -> tuple[Bools, Bool
     )
 
 
-def judge(both: int, gained: int, lost: int, neither: int, margin: float = MARGIN) -> dict:
-    return verdict.classification(*models(both, gained, lost, neither), margin)
+def judge(
+    both: int, gained: int, lost: int, neither: int, margin: float = MARGIN
+) -> dict[str, float]:
+    return judge_right(*models(both, gained, lost, neither), margin)
 
 
-def wald_with_half_an_image_more(
+def judge_right(reference: Bools, quantized: Bools, margin: float = MARGIN) -> dict[str, float]:
+    """The verdict on models of two classes that have these rows right; every label is 0."""
+    outputs = (np.column_stack([right, ~right]) + 0.0 for right in (reference, quantized))
+    return classification.judge(np.zeros(len(reference), np.uint8), *outputs, margin)
+
+
+def wald_with_half_a_row_more(
     both: int, gained: int, lost: int, neither: int
 ) -> tuple[float, float]:
     """Agresti & Min, 2005: the Wald interval of the table with 0.5 added to each cell."""
@@ -51,7 +62,7 @@ def test_the_interval_is_the_adjusted_wald_interval_of_the_four_cells(
     table: tuple[int, int, int, int],
 ) -> None:
     found = judge(*table)
-    low, high = wald_with_half_an_image_more(*table)
+    low, high = wald_with_half_a_row_more(*table)
     assert found["low"] == pytest.approx(low, rel=1e-9, abs=1e-12)
     assert found["high"] == pytest.approx(high, rel=1e-9, abs=1e-12)
     assert (found["gained"], found["lost"]) == table[1:3]
@@ -83,12 +94,12 @@ def test_gains_and_losses_are_mirror_images(table: tuple[int, int, int, int]) ->
 
 @fixed
 @given(table=cells, seed=st.integers(0, 2**32 - 1))
-def test_the_order_of_the_images_makes_no_difference(
+def test_the_order_of_the_rows_makes_no_difference(
     table: tuple[int, int, int, int], seed: int
 ) -> None:
     reference, quantized = models(*table)
     order = np.random.default_rng(seed).permutation(len(reference))
-    shuffled = verdict.classification(reference[order], quantized[order], MARGIN)
+    shuffled = judge_right(reference[order], quantized[order])
     assert shuffled == judge(*table)
 
 
@@ -100,14 +111,14 @@ def test_identical_models_do_not_differ_but_a_doubt_is_left(wrong: int) -> None:
     assert found["non_inferior"] == 1
 
 
-def test_on_too_few_images_not_even_identical_models_are_approved() -> None:
+def test_on_too_few_rows_not_even_identical_models_are_approved() -> None:
     rows = math.ceil(Z / MARGIN)
     assert judge(rows - 3, 0, 0, 0)["non_inferior"] == 0
     assert judge(rows - 2, 0, 0, 0)["non_inferior"] == 1
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(1, 0), (0, 1)])
-def test_one_image_that_differs_is_no_evidence(gained: int, lost: int) -> None:
+def test_one_row_that_differs_is_no_evidence(gained: int, lost: int) -> None:
     found = judge(900, gained, lost, 99)
     assert found["mcnemar_p"] == 1
     assert found["low"] < 0 < found["high"]
@@ -190,6 +201,90 @@ def test_a_change_of_the_smallest_effect_shows_four_times_in_five() -> None:
     assert 0.75 < shown / 1000 < 0.85
 
 
-def test_more_images_show_a_smaller_effect() -> None:
+def test_more_rows_show_a_smaller_effect() -> None:
     few, many = judge(900, 5, 5, 90), judge(90_000, 500, 500, 9000)
     assert many["smallest_effect"] < few["smallest_effect"] / 9
+
+
+def classes(seed: int, rows: int = 50) -> tuple[Array, Array]:
+    """Labels of four classes, and outputs that are right more often than not."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 4, rows).astype(np.uint8)
+    return truth, 2 * np.eye(4)[truth] + 1.5 * rng.normal(size=(rows, 4))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_accuracy_and_log_loss_are_those_of_scikit_learn(seed: int) -> None:
+    truth, logits = classes(seed)
+    found = classification.score(truth, logits, False)
+    assert 0.3 < found["accuracy"] < 1
+    assert found == pytest.approx(
+        {
+            "accuracy": accuracy_score(truth, logits.argmax(axis=1)),
+            "log_loss": log_loss(truth, softmax(logits, axis=1), labels=range(4)),
+        },
+        rel=1e-12,
+    )
+    assert {type(value) for value in found.values()} == {float}
+
+
+def test_the_loss_of_two_rows_is_that_of_a_calculation_by_hand() -> None:
+    logits = np.log([[1.0, 3.0], [4.0, 1.0]])
+    found = classification.score(np.array([1, 1], np.uint8), logits, False)
+    expected = {"accuracy": 0.5, "log_loss": -(math.log(3 / 4) + math.log(1 / 5)) / 2}
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_loss_of_outputs_that_are_far_apart_is_finite_and_not_cut_off() -> None:
+    truth = np.array([0, 0], np.uint8)
+    found = classification.score(truth, np.array([[-2000.0, 3000.0], [3000.0, -2000.0]]), False)
+    assert found == {"accuracy": 0.5, "log_loss": 2500}
+
+
+@settings(deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1), shift=st.floats(-1e3, 1e3))
+def test_what_is_added_to_all_classes_makes_no_difference(seed: int, shift: float) -> None:
+    truth, logits = classes(seed)
+    found = classification.score(truth, logits + shift, False)
+    assert found == pytest.approx(classification.score(truth, logits, False), rel=1e-9)
+
+
+def test_of_equal_outputs_the_first_counts() -> None:
+    logits = np.array([[1.0, 1, 0], [1, 1, 0], [0, 2, 2], [0, 0, 0]])
+    right = classification.correct(np.array([0, 1, 1, 0], np.uint8), logits)
+    assert right.dtype == bool
+    assert right.tolist() == [True, False, True, True]
+
+
+def test_the_share_of_correct_rows_is_the_accuracy() -> None:
+    truth, logits = classes(7)
+    assert (
+        np.mean(classification.correct(truth, logits))
+        == classification.score(truth, logits, False)["accuracy"]
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agreement_is_the_share_of_rows_with_the_same_class_on_top(seed: int) -> None:
+    _, reference = classes(seed)
+    other = reference + np.random.default_rng(seed + 100).normal(size=reference.shape)
+    same = accuracy_score(reference.argmax(axis=1), other.argmax(axis=1))
+    assert 0 < same < 1
+    assert classification.distance(reference, other)["agreement"] == same
+    assert classification.distance(other, reference)["agreement"] == same
+    assert classification.distance(reference, reference)["agreement"] == 1
+    assert classification.distance(reference, -reference)["agreement"] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_outputs_that_are_probabilities_are_taken_as_they_are(seed: int) -> None:
+    labels, logits = classes(seed)
+    probabilities = softmax(logits, axis=1)
+    found = classification.score(labels, probabilities, True)
+    assert found == pytest.approx(classification.score(labels, logits, False), rel=1e-12)
+    assert found != classification.score(labels, probabilities, False)
+
+
+def test_a_probability_of_nothing_has_a_loss_that_is_finite() -> None:
+    found = classification.score(np.array([0], np.uint8), np.array([[0.0, 1.0]]), True)
+    assert 700 < found["log_loss"] < 750

@@ -1,7 +1,5 @@
 """The points of the sweep are those that the quantize and evaluate stages would find."""
 
-import csv
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,22 +13,24 @@ from octet.runtime import inference
 from stages.load import readers
 from stages.params.file import load_params
 from stages.params.sweep import Sweep
-from stages.sweep import points
-from stages.tasks import scores, verdict
+from stages.point import Point
+from stages.sweep import measure
+from stages.tasks import classification, task_of
 from stages.train import linear
 from tests.octet.quantizer.cases import config, digits
+from tests.stages.small import systems
 
 IMAGES = config(activations="uint8", granularity="per_channel")
 EVERYTHING = Sweep(bits=(2, 8), roundings=("nearest", "gptq", "exact"), backend="loky")
 
 
 @pytest.fixture(scope="module")
-def reference() -> points.Reference:
-    return points.prepare(*digits(), IMAGES)
+def reference() -> measure.Reference:
+    return measure.prepare(*digits(), IMAGES)
 
 
 def test_each_width_meets_each_rounding_and_the_rest_stays() -> None:
-    hows = points.ways(IMAGES, EVERYTHING)
+    hows = measure.ways(IMAGES, EVERYTHING)
     assert [(how.bits, how.rounding) for how in hows] == [
         (bits, rounding) for bits in (2, 8) for rounding in ("nearest", "gptq", "exact")
     ]
@@ -40,10 +40,10 @@ def test_each_width_meets_each_rounding_and_the_rest_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "way", points.ways(IMAGES, EVERYTHING), ids=lambda w: f"{w.bits}{w.rounding}"
+    "way", measure.ways(IMAGES, EVERYTHING), ids=lambda w: f"{w.bits}{w.rounding}"
 )
 def test_a_point_is_the_network_that_quantize_would_write(
-    reference: points.Reference, way: Config, tmp_path: Path
+    reference: measure.Reference, way: Config, tmp_path: Path
 ) -> None:
     network, data = digits()
     file = tmp_path / "quantized.safetensors"
@@ -51,18 +51,17 @@ def test_a_point_is_the_network_that_quantize_would_write(
     file.write_bytes(storage.dump_network(quantized))
     sizes = storage.sizes(file)
     outputs = inference.run(quantized, data.x_test)
-    point = points.measure(reference, way)
-    right = scores.correct(data.y_test, reference.outputs), scores.correct(data.y_test, outputs)
-    found = verdict.classification(*right, 0.01)
-    assert point == points.Point(
+    right = [classification.correct(data.y_test, each) for each in (reference.outputs, outputs)]
+    verdict = classification.judge(data.y_test, reference.outputs, outputs, 0.01)
+    assert measure.measure(reference, way) == Point(
         bits=way.bits,
         rounding=way.rounding,
         payload=sizes.codes + sizes.scales,
         score=float(np.mean(right[1])),
         loss=float(np.mean(right[0])) - float(np.mean(right[1])),
-        low=-found["high"],
-        high=-found["low"],
-        fidelity=scores.fidelity(reference.outputs, outputs)["sqnr_db"],
+        low=-verdict["high"],
+        high=-verdict["low"],
+        fidelity=classification.distance(reference.outputs, outputs)["sqnr_db"],
     )
 
 
@@ -71,8 +70,8 @@ def test_the_interval_of_a_table_is_of_r2() -> None:
     names = data.signature.inputs.features
     layers = linear.fit(data.x_train, data.y_train, names, standardize=True)
     network = Network(layers, data.signature)
-    found = points.prepare(network, data, config())
-    point = points.measure(found, config(bits=3))
+    found = measure.prepare(network, data, config())
+    point = measure.measure(found, config(bits=3))
     outputs = inference.run(quantize(network, data.x_train, config(bits=3)), data.x_test)
     mse_float = np.mean((found.outputs[:, 0] - data.y_test) ** 2)
     mse = np.mean((outputs[:, 0] - data.y_test) ** 2)
@@ -80,20 +79,16 @@ def test_the_interval_of_a_table_is_of_r2() -> None:
     assert point.low < point.loss < point.high
 
 
-def test_the_csv_has_the_float_network_first(reference: points.Reference) -> None:
-    ways = points.ways(IMAGES, Sweep(bits=(8,), roundings=("nearest",), backend="loky"))
-    found = [points.measure(reference, way) for way in ways]
-    text = points.dump("digits", points.in_float(reference), found).decode()
-    whole, eight = csv.DictReader(io.StringIO(text))
-    assert (whole["system"], whole["bits"], whole["rounding"], whole["loss"]) == (
-        "digits",
-        "32",
-        "float",
-        "0",
-    )
-    assert (eight["bits"], eight["rounding"], eight["payload"]) == (
-        "8",
-        "nearest",
-        str(found[0].payload),
-    )
-    assert float(eight["score"]) == pytest.approx(found[0].score, rel=1e-8)
+@pytest.mark.parametrize("name", systems())
+def test_a_system_of_any_kind_is_swept(name: str) -> None:
+    system = systems()[name]
+    task = task_of(system.data.signature)
+    reference = measure.prepare(system.network, system.data, system.how)
+    whole = measure.in_float(reference)
+    assert whole.score == task.headline(system.data.y_test, reference.outputs)
+    assert (whole.bits, whole.rounding) == (32, "float")
+    assert (whole.loss, whole.low, whole.high) == (0, 0, 0)
+    two, eight = (measure.measure(reference, replace(system.how, bits=bits)) for bits in (2, 8))
+    assert two.low <= two.loss <= two.high
+    assert two.fidelity < eight.fidelity < whole.fidelity
+    assert two.payload < eight.payload < whole.payload

@@ -1,11 +1,11 @@
-"""The verdict: the interval means what it says, and a doubt is no approval."""
+"""Regression: scores are those of their formulas; a verdict's interval means what it says."""
 
 import numpy as np
 import pytest
 
 from octet.affine import Array
 from octet.errors import OctetError
-from stages.tasks import verdict
+from stages.tasks import regression
 
 ROWS = 1000
 MARGIN = 0.01
@@ -17,7 +17,12 @@ def errors(seed: int = 0, rows: int = ROWS) -> Array:
 
 
 def judge(float_errors: Array, quantized_errors: Array, margin: float = MARGIN) -> dict[str, float]:
-    return verdict.regression(np.zeros(len(float_errors)), float_errors, quantized_errors, margin)
+    truth = np.zeros(len(float_errors))
+    return regression.judge(truth, float_errors[:, None], quantized_errors[:, None], margin)
+
+
+def scores(truth: Array, predicted: Array) -> dict[str, float]:
+    return regression.score(truth, predicted[:, None])
 
 
 def test_identical_models_do_not_differ_at_all() -> None:
@@ -34,7 +39,8 @@ def test_identical_models_do_not_differ_at_all() -> None:
 def test_predictions_are_compared_with_the_truth() -> None:
     truth = np.random.default_rng(1).normal(size=ROWS) * 100
     noise = errors(2) / 20
-    found = verdict.regression(truth, truth + errors(), truth + errors() + noise, MARGIN)
+    predicted = [(truth + each)[:, None] for each in (errors(), errors() + noise)]
+    found = regression.judge(truth, *predicted, MARGIN)
     expected = judge(errors(), errors() + noise)
     assert found == pytest.approx(expected, rel=1e-9)
 
@@ -161,3 +167,37 @@ def test_a_change_of_the_smallest_effect_shows_four_times_in_five() -> None:
     effect = float(np.mean([draw(0.0)["smallest_effect"] for _ in range(20)]))
     shown = sum(draw(effect)["low"] > 0 for _ in range(60))
     assert 0.6 < shown / 60 < 0.95
+
+
+def test_scores_of_four_rows_are_those_of_a_calculation_by_hand() -> None:
+    found = scores(np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 6]))
+    assert found == pytest.approx({"r2": 1 - 4 / 5, "mse": 1, "mae": 0.5}, rel=1e-12)
+
+
+def test_a_perfect_prediction_has_no_error_and_an_r2_of_one() -> None:
+    truth = np.array([1.0, 2, 4])
+    assert scores(truth, truth) == {"r2": 1, "mse": 0, "mae": 0}
+
+
+def test_the_mean_has_an_r2_of_zero_and_worse_a_negative_one() -> None:
+    truth = np.array([1.0, 2, 3])
+    assert scores(truth, np.full(3, 2.0))["r2"] == 0
+    assert scores(truth, truth[::-1])["r2"] == pytest.approx(-3, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_those_of_their_formulas(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, predicted = rng.normal(size=30), rng.normal(size=30)
+    residual = truth - predicted
+    expected = {
+        "r2": 1 - sum(residual**2) / sum((truth - truth.mean()) ** 2),
+        "mse": sum(residual**2) / 30,
+        "mae": sum(abs(residual)) / 30,
+    }
+    assert scores(truth, predicted) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_order_of_the_arguments_is_truth_then_prediction() -> None:
+    truth, predicted = np.array([0.0, 10]), np.array([4.0, 6])
+    assert scores(truth, predicted)["r2"] == pytest.approx(1 - 32 / 50, rel=1e-12)

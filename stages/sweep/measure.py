@@ -1,0 +1,105 @@
+"""Quantize a network at a width and with a rounding, and score what comes of it."""
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from onnxruntime import InferenceSession, SessionOptions
+
+from octet.affine import Array
+from octet.exporters import onnx as export
+from octet.modelfile import storage
+from octet.network import Network
+from octet.quantizer import Calibrated, Config, calibrate, quantize, quantize_calibrated
+from octet.runtime import inference, integer
+from octet.signature import Input
+from stages import outputs
+from stages.dataset import Dataset
+from stages.params.quant import FLOAT_BITS
+from stages.params.sweep import Sweep
+from stages.point import Point
+from stages.tasks import task_of
+
+_TOGETHER = 500
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What all points of a system share.
+
+    Attributes:
+        network: in float.
+        calibrated: the same with its activations on grids, if they are to be.
+        data: of which the test rows are scored.
+        outputs: of the float network for the test rows, ``(rows, outputs)``.
+    """
+
+    network: Network
+    calibrated: Calibrated | None
+    data: Dataset
+    outputs: Array
+
+
+def prepare(network: Network, data: Dataset, config: Config) -> Reference:
+    """Take the ranges of the activations and the float outputs, once for all points."""
+    calibrated = None
+    if config.activations == "uint8":
+        calibrated = calibrate(network, data.x_train, config.calibration)
+    return Reference(network, calibrated, data, outputs.run(network, data.x_test))
+
+
+def ways(config: Config, sweep: Sweep) -> list[Config]:
+    """Every width with every rounding; for the rest as the system is quantized."""
+    return [
+        replace(config, bits=bits, rounding=rounding)
+        for bits, rounding in product(sweep.bits, sweep.roundings)
+    ]
+
+
+def measure(reference: Reference, config: Config) -> Point:
+    """Quantize in one way, and compare the outputs with those of the float network.
+
+    Raises:
+        OctetError: see `octet.quantizer.layer`.
+    """
+    if reference.calibrated is None:
+        network = quantize(reference.network, reference.data.x_train, config)
+    else:
+        network = quantize_calibrated(reference.calibrated, config)
+    after = _outputs(network, reference.data.x_test)
+    interval = task_of(network.signature).loss(reference.data.y_test, reference.outputs, after)
+    return _point(reference, network, (config.bits, config.rounding), after, interval)
+
+
+def in_float(reference: Reference) -> Point:
+    """The float network itself, which loses nothing."""
+    way = FLOAT_BITS, "float"
+    return _point(reference, reference.network, way, reference.outputs, (0.0, 0.0))
+
+
+def _point(
+    reference: Reference,
+    network: Network,
+    way: tuple[int, str],
+    after: Array,
+    interval: tuple[float, float],
+) -> Point:
+    task, truth = task_of(network.signature), reference.data.y_test
+    before, score = task.headline(truth, reference.outputs), task.headline(truth, after)
+    fidelity = task.distance(reference.outputs, after)["sqnr_db"]
+    return Point(*way, storage.payload(network), score, before - score, *interval, fidelity)
+
+
+def _outputs(network: Network, x: Input) -> Array:
+    """As `octet.runtime.inference.run`; integers by ONNX Runtime: the same codes, sooner."""
+    if not integer.is_integer(network):
+        return inference.run(network, x)
+    options = SessionOptions()
+    options.intra_op_num_threads = 1  # the workers share the cores out among themselves
+    model = export.to_onnx(network).SerializeToString()
+    session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    parts = [
+        session.run(None, {export.INPUT: x[i : i + _TOGETHER].astype(np.float64)})[0]
+        for i in range(0, len(x), _TOGETHER)
+    ]
+    return np.concatenate(parts)

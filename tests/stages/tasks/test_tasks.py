@@ -1,0 +1,142 @@
+"""What every task must be true to, whatever it measures: one contract for all that there are."""
+
+import math
+
+import numpy as np
+import pytest
+
+from octet.affine import Array
+from octet.modelfile.arrays import AnyArray
+from octet.signature import Classes, Columns, Images, Numbers, Signature
+from stages.params.gates import Gates
+from stages.tasks import KINDS, TASKS, kind_of, task_of
+from stages.tasks.measures import measures
+from stages.tasks.task import HIGHER, LOWER, Task
+
+INPUTS = {"columns": Columns(("a", "b")), "images": Images((1, 2, 2), 255)}
+OUTPUTS = {"regression": Numbers("target", "unit"), "classification": Classes(tuple("xyz"))}
+GATES = Gates(
+    mse_increase=0.01,
+    accuracy_decrease=0.02,
+    r2=0.3,
+    accuracy=0.4,
+    accuracy_noisy=0.5,
+    saved=0.6,
+)
+OF_EVERY_VERDICT = {"low", "high", "margin", "smallest_effect", "non_inferior"}
+
+every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+
+
+def rows(task: Task, noise: float = 0.0, count: int = 200) -> tuple[AnyArray, Array, Array]:
+    """Truth, outputs that are near it, and the same with noise on them."""
+    rng = np.random.default_rng(0)
+    if task.name == "regression":
+        truth = rng.normal(size=count)
+        outputs = (truth + 0.3 * rng.normal(size=count))[:, None]
+    else:
+        truth = rng.integers(0, 3, count).astype(np.uint8)
+        outputs = 2 * np.eye(3)[truth] + rng.normal(size=(count, 3))
+    return truth, outputs, outputs + noise * rng.normal(size=outputs.shape)
+
+
+def test_a_signature_has_a_kind_whose_name_leads_back_to_it() -> None:
+    for task_name, outputs in OUTPUTS.items():
+        for inputs_name, inputs in INPUTS.items():
+            kind = kind_of(Signature(inputs, outputs))
+            assert str(kind) == f"{task_name} of {inputs_name}"
+            assert KINDS[str(kind)] == kind
+            assert kind.task is task_of(Signature(inputs, outputs))
+            assert kind.noisy == (inputs_name == "images")
+    assert len(KINDS) == 4
+
+
+@every_task
+def test_scores_are_the_ones_it_names_and_the_first_is_the_headline(task: Task) -> None:
+    truth, outputs, _ = rows(task)
+    scores = task.score(truth, outputs, False)
+    assert [*scores] == [*task.scores]
+    assert {type(score) for score in scores.values()} == {float}
+    assert task.headline(truth, outputs) == scores[task.headline_key]
+    assert task.scores[task.headline_key].better == HIGHER
+    assert task.judged.score in scores
+    assert task.judged.better == task.scores[task.judged.score].better
+
+
+@every_task
+def test_more_noise_means_a_lower_headline_and_a_larger_distance(task: Task) -> None:
+    found = []
+    for noise in (0.0, 0.5, 5.0):
+        truth, outputs, noisy = rows(task, noise)
+        found.append((-task.headline(truth, noisy), -task.distance(outputs, noisy)["sqnr_db"]))
+    assert found == sorted(found)
+    assert len(set(found)) == 3
+
+
+@every_task
+def test_a_verdict_is_within_its_margin_or_not(task: Task) -> None:
+    for noise, margin in ((0.0, 0.05), (0.3, 1e-6), (5.0, 0.01)):
+        truth, outputs, noisy = rows(task, noise)
+        verdict = task.judge(truth, outputs, noisy, margin)
+        low, high = verdict["low"], verdict["high"]
+        assert set(verdict) == OF_EVERY_VERDICT | set(task.verdict)
+        assert verdict["margin"] == margin
+        assert bool(verdict["non_inferior"]) == task.judged.within(low, high, margin) == (not noise)
+        assert not (verdict["non_inferior"] and task.judged.beyond(low, high, margin))
+    assert task.judged.beyond(low, high, margin)
+
+
+@every_task
+def test_what_is_allowed_lies_on_the_worse_side_of_no_change(task: Task) -> None:
+    judged = task.judged
+    assert (judged.allowed(0.1) < 0) == (judged.better == HIGHER)
+    at_the_edge = judged.allowed(0.1)
+    assert judged.within(at_the_edge, at_the_edge, 0.1)
+    assert not judged.beyond(at_the_edge, at_the_edge, 0.1)
+    past_it = 1.01 * at_the_edge
+    assert not judged.within(past_it, past_it, 0.1)
+    assert judged.beyond(past_it, past_it, 0.1)
+
+
+@every_task
+def test_the_interval_of_the_loss_holds_the_loss(task: Task) -> None:
+    truth, outputs, noisy = rows(task, 1.0)
+    low, high = task.loss(truth, outputs, noisy)
+    assert low < task.headline(truth, outputs) - task.headline(truth, noisy) < high
+    assert low > 0
+
+
+@every_task
+def test_gates_ask_for_scores_that_there_are(task: Task) -> None:
+    plain, noisy = task.least(GATES, False), task.least(GATES, True)
+    assert set(plain) <= set(task.scores)
+    assert plain.items() <= noisy.items()
+    assert set(noisy) - set(plain) <= {f"{task.headline_key}_noisy"}
+    assert task.margin(GATES) in (GATES.mse_increase, GATES.accuracy_decrease)
+
+
+@every_task
+def test_answers_are_one_for_each_row_and_print_as_one_number(task: Task) -> None:
+    truth, outputs, _ = rows(task)
+    answers = task.answers(outputs)
+    assert answers.shape == truth.shape
+    assert math.isfinite(float(task.answer_form % answers[0]))
+    # The outputs are near the truth, so the answers are.
+    assert np.mean(np.abs(answers - truth)) < 0.5
+
+
+@every_task
+def test_every_number_of_the_metrics_can_be_read(task: Task) -> None:
+    truth, outputs, noisy = rows(task, 1.0)
+    known = measures(task)
+    for group, numbers in {
+        "float": task.score(truth, outputs, False),
+        "quantized": task.score(truth, noisy, False),
+        "change": task.score(truth, noisy, False),
+        "fidelity": task.distance(outputs, noisy),
+        "verdict": task.judge(truth, outputs, noisy, 0.01),
+    }.items():
+        for key in numbers:
+            assert f"{group}.{key}" in known
+    assert {each.better for each in known.values()} == {HIGHER, LOWER, ""}
+    assert not any(known[key].better for key in known if key.startswith("change."))
