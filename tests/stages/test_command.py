@@ -27,13 +27,14 @@ DATA = paths.data_path(SYSTEM)
 FLOAT = paths.float_path(SYSTEM)
 QUANTIZED = paths.quantized_path(SYSTEM)
 METRICS = paths.metrics_path(SYSTEM)
+LAYERS = paths.layers_path(SYSTEM)
 DRAWN = {paths.plot_path(SYSTEM, name) for name in ("training.csv", "views.png")}
 PREDICTED = {paths.plot_path(SYSTEM, name) for name in ("predictions.csv", "outputs.safetensors")}
 OUTPUTS = {
     "load": {DATA},
     "train": {FLOAT, *DRAWN},
     "quantize": {QUANTIZED, *(paths.apart_path(SYSTEM, bits) for bits in paths.APART_BITS)},
-    "evaluate": {METRICS, *PREDICTED},
+    "evaluate": {METRICS, LAYERS, *PREDICTED},
 }
 
 # Holds a stage until the test lets it go on.
