@@ -192,8 +192,8 @@ def _solve(row: _Row, guess: Integers, budget: int) -> tuple[Integers, float, in
         unseen = max(unseen, search.unseen)
         if unseen == np.inf and uncertain <= TOLERANCE:
             break
-    if unseen == np.inf and uncertain > TOLERANCE:
-        unseen = row.excess(guess) * (1 - uncertain)
+    if uncertain > TOLERANCE:
+        unseen = min(unseen, row.excess(guess)) * max(0.0, 1 - uncertain)
     return guess, row.floor - row.slack + unseen, nodes
 
 
