@@ -28,8 +28,7 @@ from stages.params.models import NetworkModel
 from stages.params.quant import Quant
 from stages.quantconfig import config_of
 from stages.tasks import classification
-from stages.train import cnn, kernels
-from stages.train.architecture import plan
+from stages.train import network as training
 
 SEEDS = range(5)
 BITS = (8, 6, 5, 4, 3, 2)
@@ -76,10 +75,8 @@ def measure(checked: Params, name: str, seed: int) -> Found:
     data, quant = load_dataset(name), checked.quant_of(name)
     model = checked.systems[name].model
     assert isinstance(model, NetworkModel)
-    kernels.pin()
     recipe = checked.train_of(name).model_copy(update={"seed": seed})
-    steps = plan(model, data.signature.shape, len(data.signature.outputs.classes), name)
-    network, _ = cnn.fit(data, steps, recipe, torch.device("cpu"))
+    network = Network(training.fit(data, model, recipe, name)[0], data.signature)
     how = config_of(quant).calibration
     found = {
         (name, "float", 0): accuracy(network, data),

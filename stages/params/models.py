@@ -1,9 +1,10 @@
 """``model`` of a system: a class a kind, with the keys that it takes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from octet.network import INPUT
 from stages.params.layers import Layer
 from stages.params.section import Section
 
@@ -27,6 +28,24 @@ class NetworkModel(Section):
     kind: Literal["network"] = Field(description="network")
     budget: int = Field(ge=1, description="an integer: how many parameters it may have at most")
     layers: tuple[Layer, ...] = Field(min_length=1, description="a list of layers")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names: list[str] = []
+        for i, layer in enumerate(self.layers):
+            if unknown := [name for name in layer.inputs if name not in names]:
+                raise ValueError(
+                    f"layers[{i}].inputs: got {unknown[0]!r}; allowed are the names of layers "
+                    f"before it: {', '.join(names) or 'none has one'}"
+                )
+            if layer.name in names or layer.name == INPUT:
+                raise ValueError(
+                    f"layers[{i}].name: got {layer.name!r}, which is taken; choose another"
+                )
+            names += [layer.name] if layer.name else []
+            if layer.kind == "softmax" and i < len(self.layers) - 1:
+                raise ValueError(f"layers[{i}].kind: got softmax; only the last layer can be one")
+        return self
 
 
 Model = Annotated[LinearModel | LogisticModel | NetworkModel, Field(discriminator="kind")]

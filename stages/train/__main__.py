@@ -7,6 +7,7 @@ import numpy as np
 
 from octet import elementary, provenance
 from octet.errors import OctetError
+from octet.layers import Layer
 from octet.modelfile import storage
 from octet.network import Network
 from octet.runtime import floating
@@ -22,46 +23,50 @@ from stages.train.plots import History
 
 def train(name: str, params: Params) -> dict[Path, bytes]:
     """The float model of a system, and what there is to draw of its training."""
-    dataset, model = load_dataset(name), params.system(name).model
+    dataset, model, where = load_dataset(name), params.system(name).model, f"systems.{name}.model"
     # But for the layers, which stand in the file anyway.
     used: dict[str, Any] = {"model": model.model_dump(exclude={"layers"})}
     if isinstance(model, NetworkModel):
-        from stages.train import images
+        from stages.train import network
 
-        recipe = params.train_of(name)
-        network, drawn = images.train(dataset, model, recipe, f"systems.{name}.model")
-        used["train"] = recipe.model_dump()
+        how = params.train_of(name)
+        used["train"] = how.model_dump()
+        layers, course = network.fit(dataset, model, how, where)
+        sheet = network.sheet(dataset, how.augment, how.seed)
     else:
-        network, drawn = _regression(dataset, model, f"systems.{name}.model")
+        layers = _regression(dataset, model, where)
+        course = _of_one_step(Network(layers, dataset.signature), dataset)
+        sheet = plots.row_sheet(dataset.x_train)
     origin = {"data": provenance.md5(paths.data_path(name)), "params": used}
-    network = Network(network.layers, network.signature, provenance=origin)
+    trained = Network(layers, dataset.signature, provenance=origin)
     return {
-        paths.float_path(name): storage.dump_network(network),
-        **{paths.plot_path(name, file): content for file, content in drawn.items()},
+        paths.float_path(name): storage.dump_network(trained),
+        paths.plot_path(name, "training.csv"): plots.history(course),
+        paths.plot_path(name, "views.png"): sheet,
     }
 
 
 def _regression(
     dataset: Dataset, model: LinearModel | LogisticModel, where: str
-) -> tuple[Network, dict[str, bytes]]:
-    """Linear or logistic regression, at ``where`` in params.yaml."""
+) -> tuple[Layer, ...]:
     x, y = dataset.x_train, dataset.y_train
     match model, dataset.signature:
         case LinearModel(standardize=standardize), Signature(Columns(names), Numbers()):
-            layers = linear.fit(x, y, names, standardize)
+            return linear.fit(x, y, names, standardize)
         case LogisticModel(), Signature(Columns(names), Classes(classes)):
-            layers = logistic.fit(x, y, names, classes)
+            return logistic.fit(x, y, names, classes)
         case _:
             raise OctetError(f"params.yaml: {where}.kind: {_misfit(model, dataset.signature)}")
-    network = Network(layers, dataset.signature)
-    outputs = floating.run(network, x)
+
+
+def _of_one_step(trained: Network, dataset: Dataset) -> History:
+    """Loss and accuracy of a regression on the training rows: mean squared error or log loss."""
+    outputs, y = floating.run(trained, dataset.x_train), dataset.y_train
     if isinstance(dataset.signature.outputs, Numbers):
-        course = History((1,), (float(np.mean((outputs[:, 0] - y) ** 2)),))
-    else:
-        share = elementary.softmax(outputs)[np.arange(len(y)), y]
-        accuracy = float(np.mean(np.argmax(outputs, axis=1) == y))
-        course = History((1,), (-float(np.mean(np.log(share))),), (accuracy,))
-    return network, {"training.csv": plots.history(course), "views.png": plots.row_sheet(x)}
+        return History((1,), (float(np.mean((outputs[:, 0] - y) ** 2)),))
+    share = elementary.softmax(outputs)[np.arange(len(y)), y]
+    accuracy = float(np.mean(np.argmax(outputs, axis=1) == y))
+    return History((1,), (-float(np.mean(np.log(share))),), (accuracy,))
 
 
 def _misfit(model: Model, signature: Signature) -> str:

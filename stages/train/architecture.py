@@ -1,55 +1,67 @@
-"""What a list of layers amounts to: the shape after each, and how many numbers are trained."""
+"""What a list of layers amounts to: the shape after each, and how many numbers are trained.
+
+The rules for shapes are those of the library's layers; none stands here.
+"""
 
 from dataclasses import dataclass
 
+import torch
+
 from octet.errors import OctetError
-from octet.signature import Shape
-from stages.params.layers import Conv, Flatten, GlobalAveragePool, Linear, MaxPool
+from octet.signature import Classes, Shape, Signature
+from stages.params.layers import Layer
 from stages.params.models import NetworkModel
+from stages.train.layers import KINDS, Trainable
 
 
 @dataclass(frozen=True)
 class Step:
-    """One entry of ``model.layers``, with what it gets and what it gives.
+    """One entry of ``model.layers``, with what it takes and what it gives.
 
     Attributes:
-        layer: the entry.
-        got: shape of one row that enters, ``(channels, height, width)`` or ``(features,)``.
-        given: shape of one row that leaves.
+        spec: the entry.
+        taken: the places of the entries whose outputs it takes; -1 is what goes into the first.
+        entering: the shapes of one row of those.
+        leaving: the shape of one row that leaves.
         parameters: how many numbers training finds for it.
     """
 
-    layer: Conv | MaxPool | GlobalAveragePool | Flatten | Linear
-    got: Shape
-    given: Shape
+    spec: Layer
+    taken: tuple[int, ...]
+    entering: tuple[Shape, ...]
+    leaving: Shape
     parameters: int
 
+    def build(self) -> Trainable:
+        """The entry as a torch module, initialised by torch's defaults."""
+        return KINDS[self.spec.kind](self.spec, *self.entering)
 
-def plan(model: NetworkModel, image: Shape, classes: int, where: str) -> tuple[Step, ...]:
+
+def plan(model: NetworkModel, signature: Signature, where: str) -> tuple[Step, ...]:
     """Follow the shapes through the layers, and hold the number of parameters to the budget.
 
     Args:
         model: layers and budget.
-        image: ``(channels, height, width)``.
-        classes: how many outputs the last layer must have.
+        signature: what goes in and what comes out.
         where: the key of the model in params.yaml, for errors.
 
     Raises:
-        OctetError: a layer cannot take the shape that it gets, the last one does not give one
-            output for each class, or there are more parameters than the budget.
+        OctetError: a layer cannot take the shape that it gets, the last one does not give what the
+            outputs take, or there are more parameters than the budget.
     """
     steps: list[Step] = []
-    shape = image
-    for i, layer in enumerate(model.layers):
-        name = f"{where}.layers[{i}] ({layer.kind})"
-        given, parameters = _through(layer, shape, name)
-        steps.append(Step(layer, shape, given, parameters))
-        shape = given
-    if shape != (classes,):
-        raise OctetError(
-            f"params.yaml: {name}: gives shape {shape}; the last layer must give ({classes},), "
-            "a number for each class"
-        )
+    places: dict[str, int] = {}
+    for i, spec in enumerate(model.layers):
+        taken = tuple(places[name] for name in spec.inputs) or (i - 1,)
+        entering = tuple(steps[j].leaving if j >= 0 else signature.shape for j in taken)
+        try:
+            leaving, parameters = _through(spec, entering)
+        except OctetError as error:
+            raise OctetError(f"params.yaml: {where}.layers[{i}] ({spec.kind}): {error}") from None
+        steps.append(Step(spec, taken, entering, leaving, parameters))
+        if spec.name:
+            places[spec.name] = i
+    _refuse_other_outputs(steps, signature, where)
     total = sum(step.parameters for step in steps)
     if total > model.budget:
         raise OctetError(
@@ -59,36 +71,26 @@ def plan(model: NetworkModel, image: Shape, classes: int, where: str) -> tuple[S
     return tuple(steps)
 
 
-def _through(
-    layer: Conv | MaxPool | GlobalAveragePool | Flatten | Linear, got: Shape, name: str
-) -> tuple[Shape, int]:
-    """The shape that leaves a layer, and its number of parameters."""
-    needed = 1 if isinstance(layer, Linear) else 3
-    if len(got) != needed:
-        allowed = "(features,): flatten first" if needed == 1 else "(channels, height, width)"
-        raise OctetError(f"params.yaml: {name}: got shape {got}; allowed is {allowed}")
-    match layer:
-        case Conv():
-            sides = [side + 2 * layer.padding - layer.kernel + 1 for side in got[1:]]
-            if min(sides) < 1:
-                least = layer.kernel - 2 * layer.padding
-                raise OctetError(
-                    f"params.yaml: {name}: got shape {got}; a kernel of {layer.kernel} with "
-                    f"padding {layer.padding} takes images from {least} by {least}"
-                )
-            weights = layer.channels * got[0] * layer.kernel**2
-            # Batch normalisation has a factor and an offset for each channel.
-            return (layer.channels, *sides), weights + 2 * layer.channels
-        case MaxPool():
-            if got[1] % layer.window or got[2] % layer.window:
-                raise OctetError(
-                    f"params.yaml: {name}: got shape {got}; height and width must be multiples of "
-                    f"{layer.window}"
-                )
-            return (got[0], got[1] // layer.window, got[2] // layer.window), 0
-        case GlobalAveragePool():
-            return got[:1], 0
-        case Flatten():
-            return (got[0] * got[1] * got[2],), 0
-        case Linear():
-            return (layer.outputs,), layer.outputs * (got[0] + 1)
+def _through(spec: Layer, entering: tuple[Shape, ...]) -> tuple[Shape, int]:
+    """The shape that leaves an entry, and its number of parameters."""
+    with torch.device("meta"):  # which holds no numbers: there may be far more than the budget
+        module = KINDS[spec.kind](spec, *entering)
+    shapes = entering
+    for layer in module.layers():
+        shapes = (layer.shape(*shapes),)
+    return shapes[0], sum(parameter.numel() for parameter in module.parameters())
+
+
+def _refuse_other_outputs(steps: list[Step], signature: Signature, where: str) -> None:
+    last = f"params.yaml: {where}.layers[{len(steps) - 1}] ({steps[-1].spec.kind})"
+    if isinstance(signature.outputs, Classes):
+        outputs, meaning = len(signature.outputs.classes), "a number for each class"
+    else:
+        outputs, meaning = 1, "the number that is predicted"
+        if steps[-1].spec.kind != "linear":
+            raise OctetError(f"{last}: for data whose outputs are numbers, the last is a linear")
+    if steps[-1].leaving != (outputs,):
+        raise OctetError(
+            f"{last}: gives shape {steps[-1].leaving}; the last layer must give ({outputs},), "
+            f"{meaning}"
+        )

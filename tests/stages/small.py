@@ -23,7 +23,7 @@ from stages.evaluate import comparison, plots
 from stages.evaluate.comparison import Comparison, Models
 from stages.params.file import Params
 from stages.sweep import measure
-from stages.train import images
+from stages.train import network as training
 from tests.octet.quantizer.cases import (
     config,
     random_cnn,
@@ -185,7 +185,7 @@ def _write_system(name: str, system: System, params: Params) -> None:
         _put(file, content)
     inputs = system.data.signature.inputs
     if isinstance(inputs, Images):
-        sheet = images.contact_sheet(system.data.x_train, inputs.white, params.train.augment, 0)
+        sheet = training.contact_sheet(system.data.x_train, inputs.white, params.train.augment, 0)
         _put(paths.plot_path(name, "views.png"), sheet)
 
 

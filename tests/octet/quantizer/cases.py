@@ -19,8 +19,7 @@ from stages.dataset import Dataset
 from stages.load import readers
 from stages.params.file import load_params
 from stages.params.models import NetworkModel
-from stages.train import cnn, kernels
-from stages.train.architecture import plan
+from stages.train import network as training
 
 GRANULARITIES = ["per_tensor", "per_channel", "per_parameter", "unified"]
 # A scale per channel is symmetric, all others are either.
@@ -117,7 +116,7 @@ def digits() -> tuple[Network, Dataset]:
     dataset = readers.read("digits", known.split)
     layers: list[dict[str, Any]] = [
         {"kind": "conv", "channels": 6, "kernel": 3, "padding": 1},
-        {"kind": "max_pool", "window": 2},
+        {"kind": "max_pool", "side": 2},
         {"kind": "conv", "channels": 8, "kernel": 3, "padding": 0},
         {"kind": "global_average_pool"},
         {"kind": "linear", "outputs": 10},
@@ -126,7 +125,5 @@ def digits() -> tuple[Network, Dataset]:
         {"kind": "network", "budget": 2000, "layers": tuple(layers)}
     )
     recipe = known.train.model_copy(update={"epochs": 5, "device": "cpu"})
-    kernels.pin()
-    steps = plan(model, (1, 8, 8), 10, "model")
-    network, _ = cnn.fit(dataset, steps, recipe, kernels.device(recipe))
-    return network, dataset
+    layers, _ = training.fit(dataset, model, recipe, "model")
+    return Network(layers, dataset.signature), dataset

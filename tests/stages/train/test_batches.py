@@ -5,23 +5,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
-from torch import nn
 
 from stages.dataset import Dataset
-from stages.train import cnn, kernels
+from stages.train import network
 from stages.train.architecture import Step
-from stages.train.cnn import fit, standardize
-from tests.stages.train.small import COMMITTED, dense, flat, pictures, planned, recipe
+from stages.train.module import Module
+from stages.train.network import standardize
+from tests.stages.train.small import COMMITTED, dense, fit, flat, pictures, recipe
 
-CPU = torch.device("cpu")
-FLAT = planned(flat(), dense())
+FLAT = flat(), dense()
 VIEWS = {**COMMITTED.train.augment.model_dump(), "share": 0.5}
-
-
-@pytest.fixture(autouse=True)
-def _pinned() -> None:
-    kernels.pin()
 
 
 Seen = list[npt.NDArray[np.float32]]
@@ -31,16 +24,15 @@ Seen = list[npt.NDArray[np.float32]]
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """The batches that enter the module in the trainings of a test."""
     batches: Seen = []
-    real = cnn.build
 
-    def build(steps: tuple[Step, ...]) -> nn.Sequential:
-        module = real(steps)
-        module.register_forward_pre_hook(
-            lambda _, entering: batches.append(entering[0].detach().numpy().copy())
-        )
-        return module
+    class Watched(Module):
+        def __init__(self, steps: tuple[Step, ...]) -> None:
+            super().__init__(steps)
+            self.register_forward_pre_hook(
+                lambda _, entering: batches.append(entering[0].detach().numpy().copy())
+            )
 
-    monkeypatch.setattr(cnn, "build", build)
+    monkeypatch.setattr(network, "Module", Watched)
     return batches
 
 
@@ -63,7 +55,7 @@ def rows_of(batch: npt.NDArray[np.float32], data: Dataset) -> list[int | None]:
 
 def test_an_epoch_is_every_image_once_and_another_one_has_another_order(seen: Seen) -> None:
     data = numbered(40)
-    fit(data, FLAT, recipe(epochs=2, batch=20, noise={"share": 0, "std": 9}), CPU)
+    fit(data, FLAT, recipe(epochs=2, batch=20, noise={"share": 0, "std": 9}))
     found = [rows_of(batch, data) for batch in seen]
     first, second = found[0] + found[1], found[2] + found[3]
     assert sorted(first) == sorted(second) == list(range(40))
@@ -74,7 +66,7 @@ def test_an_epoch_is_every_image_once_and_another_one_has_another_order(seen: Se
 def test_another_seed_gives_another_order(seen: Seen) -> None:
     data = numbered(40)
     for seed in (0, 1, 0):
-        fit(data, FLAT, recipe(epochs=1, batch=40, seed=seed, noise={"share": 0, "std": 9}), CPU)
+        fit(data, FLAT, recipe(epochs=1, batch=40, seed=seed, noise={"share": 0, "std": 9}))
     first, other, again = (rows_of(batch, data) for batch in seen)
     assert sorted(first) == sorted(other)
     assert first != other
@@ -89,7 +81,7 @@ def test_noise_is_put_on_its_share_of_a_batch_and_on_no_other_image(
 ) -> None:
     data = numbered(40)
     how = recipe(epochs=2, batch=20, noise={"share": share, "std": 0.3})
-    fit(data, FLAT, how, CPU)
+    fit(data, FLAT, how)
     assert len(seen) == 4
     for batch in seen:
         assert [row is None for row in rows_of(batch, data)] == [True] * noisy + [False] * (
@@ -99,8 +91,8 @@ def test_noise_is_put_on_its_share_of_a_batch_and_on_no_other_image(
 
 def test_noise_has_its_deviation_and_no_mean(seen: Seen) -> None:
     data = numbered(40)
-    fit(data, FLAT, recipe(epochs=1, batch=20, noise={"share": 0, "std": 0.3}), CPU)
-    fit(data, FLAT, recipe(epochs=1, batch=20, noise={"share": 1, "std": 0.3}), CPU)
+    fit(data, FLAT, recipe(epochs=1, batch=20, noise={"share": 0, "std": 0.3}))
+    fit(data, FLAT, recipe(epochs=1, batch=20, noise={"share": 1, "std": 0.3}))
     noise = np.concatenate(seen[2:]) - np.concatenate(seen[:2])
     # The first batches have the same order, so their difference is noise alone.
     first = noise[:20]
@@ -111,14 +103,14 @@ def test_noise_has_its_deviation_and_no_mean(seen: Seen) -> None:
 
 def test_noise_of_no_deviation_is_none(seen: Seen) -> None:
     data = numbered(40)
-    fit(data, FLAT, recipe(epochs=1, batch=20, noise={"share": 1, "std": 0}), CPU)
+    fit(data, FLAT, recipe(epochs=1, batch=20, noise={"share": 1, "std": 0}))
     assert None not in [row for batch in seen for row in rows_of(batch, data)]
 
 
 def test_views_are_of_the_last_images_of_a_batch_and_noise_is_on_the_first(seen: Seen) -> None:
     data = numbered(40)
     how = recipe(epochs=1, batch=20, noise={"share": 0.3, "std": 0.3}, augment=VIEWS)
-    fit(data, FLAT, how, CPU)
+    fit(data, FLAT, how)
     for batch in seen:
         changed = [row is None for row in rows_of(batch, data)]
         assert changed == [True] * 6 + [False] * 4 + [True] * 10
@@ -129,5 +121,5 @@ def test_shares_that_overlap_give_noisy_views(seen: Seen) -> None:
     how = recipe(
         epochs=1, batch=20, noise={"share": 0.8, "std": 0.3}, augment={**VIEWS, "share": 0.8}
     )
-    fit(data, FLAT, how, CPU)
+    fit(data, FLAT, how)
     assert all(row is None for batch in seen for row in rows_of(batch, data))

@@ -13,7 +13,7 @@ from PIL import Image
 from octet.affine import Array
 from octet.signature import Pixels
 from stages.params.train import Augment
-from stages.train import images as training
+from stages.train import network as training
 from stages.train import plots
 from stages.train.plots import History
 from tests.stages.train.small import COMMITTED, strengths

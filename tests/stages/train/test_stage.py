@@ -85,6 +85,27 @@ def test_images_make_a_network_its_history_and_a_sheet_of_views() -> None:
         assert opened.size == (12 * 8 * 3, 2 * 8 * 3)
 
 
+@pytest.mark.parametrize("system", ["wine", "wine-mlp"])
+def test_a_table_of_classes_makes_a_network_its_loss_and_accuracy_and_a_sheet_of_rows(
+    system: str,
+) -> None:
+    data = readers.read("wine", COMMITTED.split)
+    with_data(system, data)
+    made = train(system, COMMITTED)
+    history, sheet = (paths.plot_path(system, name) for name in ("training.csv", "views.png"))
+    assert set(made) == {paths.float_path(system), history, sheet}
+    Path("float").write_bytes(made[paths.float_path(system)])
+    network = storage.load_network(Path("float"))
+    assert network.signature == data.signature
+    hits = floating.run(network, data.x_test).argmax(axis=1) == data.y_test
+    assert np.mean(hits) > 0.9
+    header, *rows = made[history].decode().splitlines()
+    assert header == "step,loss,accuracy"
+    assert float(rows[-1].split(",")[2]) > 0.95
+    with Image.open(io.BytesIO(made[sheet])) as opened:
+        assert opened.size == (13 * 8 * 3, 12 * 8 * 3)
+
+
 def test_the_stage_makes_the_same_bytes_every_time() -> None:
     with_data("digits", digits())
     assert train("digits", params()) == train("digits", params())
@@ -119,7 +140,7 @@ def test_data_that_the_model_does_not_take_is_refused() -> None:
 
 def test_an_architecture_that_does_not_fit_the_data_is_named_by_its_key() -> None:
     with_data("digits", pictures(shape=(1, 5, 5)))
-    start = "params.yaml: systems.digits.model.layers[2] (max_pool): got shape (8, 5, 5); "
+    start = "params.yaml: systems.digits.model.layers[3] (conv): got shape (8, 2, 2); "
     assert refusal("digits", COMMITTED).startswith(start)
 
 

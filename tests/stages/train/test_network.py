@@ -1,4 +1,4 @@
-"""A training is the same every time; what comes out computes what torch would."""
+"""A training of images is the same every time; what comes out computes what torch would."""
 
 import io
 import sys
@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional
 
 from octet.errors import OctetError
@@ -19,21 +18,23 @@ from octet.network import Network
 from octet.parameters import values
 from octet.runtime import inference
 from stages.dataset import Dataset
-from stages.params.layers import Layer
+from stages.params.layers import Add, Layer, Sigmoid, Softmax
 from stages.params.train import Train
-from stages.train import cnn, kernels
-from stages.train.architecture import Step, plan
-from stages.train.cnn import centre, fit, fold, learning_rate, standardize
+from stages.train import network as training
+from stages.train.architecture import Step
+from stages.train.module import Module
+from stages.train.network import standardize
+from stages.train.objective import CrossEntropy
 from stages.train.plots import History
+from stages.train.recipe import learning_rate
 from tests.stages.train.small import (
-    CLASSES,
     COMMITTED,
-    WHERE,
     average,
     committed,
     conv,
     dense,
     digits,
+    fit,
     flat,
     pictures,
     planned,
@@ -41,20 +42,14 @@ from tests.stages.train.small import (
     recipe,
 )
 
-CPU = torch.device("cpu")
-FLAT = planned(flat(), dense())
-SMALL = planned(conv(4), pool(), conv(6, 3, 0), average(), dense())
+FLAT = flat(), dense()
+SMALL = conv(4), pool(), conv(6, 3, 0), average(), dense()
 NOISE = {"share": 0.25, "std": 0.5}
 VIEWS = {**COMMITTED.train.augment.model_dump(), "share": 0.5}
 
 
-@pytest.fixture(autouse=True)
-def _pinned() -> None:
-    kernels.pin()
-
-
-def trained(data: Dataset, how: Train, steps: tuple[Step, ...] = SMALL) -> bytes:
-    return dump_network(fit(data, steps, how, CPU)[0])
+def trained(data: Dataset, how: Train) -> bytes:
+    return dump_network(fit(data, SMALL, how)[0])
 
 
 def accuracy(network: Network, x: npt.NDArray[np.uint8], y: npt.NDArray[np.uint8]) -> float:
@@ -64,10 +59,8 @@ def accuracy(network: Network, x: npt.NDArray[np.uint8], y: npt.NDArray[np.uint8
 @pytest.fixture(scope="module")
 def learnt() -> tuple[Dataset, Network, History]:
     """The digits as params.yaml trains them."""
-    kernels.pin()
     data = digits()
-    steps = plan(committed("digits"), (1, 8, 8), CLASSES, WHERE)
-    return data, *fit(data, steps, COMMITTED.train_of("digits"), CPU)
+    return data, *fit(data, committed("digits").layers, COMMITTED.train_of("digits"))
 
 
 def test_the_committed_recipe_learns_the_digits(
@@ -131,7 +124,7 @@ def test_test_images_have_no_say() -> None:
 
 def test_the_data_are_not_changed() -> None:
     data, before = pictures(), pictures()
-    fit(data, SMALL, recipe(epochs=1, noise={"share": 1, "std": 1}, augment=VIEWS), CPU)
+    fit(data, SMALL, recipe(epochs=1, noise={"share": 1, "std": 1}, augment=VIEWS))
     np.testing.assert_array_equal(data.x_train, before.x_train)
     np.testing.assert_array_equal(data.y_train, before.y_train)
 
@@ -163,52 +156,24 @@ def test_the_learning_rate_is_never_above_its_peak_nor_below_0(warm_up: float) -
 def test_the_last_step_of_a_training_moves_no_weight() -> None:
     """Its learning rate is 0: a training of one step gives the weights that it began with."""
     how = recipe(epochs=1, batch=16)
-    network, _ = fit(pictures(16), FLAT, how, CPU)
+    network, _ = fit(pictures(16), FLAT, how)
     torch.manual_seed(how.seed)
-    expected = centre(head_of(cnn.build(FLAT)))
+    expected = centred(Module(planned(*FLAT)))
     head = network.layers[-1]
     assert isinstance(head, Linear)
     np.testing.assert_array_equal(head.weight, expected.weight)
     np.testing.assert_array_equal(head.bias, expected.bias)
 
 
-def head_of(module: nn.Sequential) -> Linear:
+def head_of(module: Module) -> Linear:
     """The last layer of a module as it is."""
-    state = [tensor.numpy() for tensor in module[-1].state_dict().values()]
-    return Linear(*state)
+    head = module.layers()[-1]
+    assert isinstance(head, Linear)
+    return head
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("padding", [0, 2])
-def test_a_folded_convolution_gives_what_torch_gives_with_its_normalisation(
-    seed: int, padding: int
-) -> None:
-    rng = torch.Generator().manual_seed(seed)
-    convolution = nn.Conv2d(3, 5, 3, padding=padding, bias=False)
-    normalisation = nn.BatchNorm2d(5)
-    with torch.no_grad():
-        for tensor in (convolution.weight, normalisation.weight, normalisation.bias):
-            tensor.copy_(torch.randn(tensor.shape, generator=rng))
-        normalisation.running_mean.copy_(torch.randn(5, generator=rng))
-        normalisation.running_var.copy_(torch.rand(5, generator=rng) * 4)
-    weight, bias = fold(convolution, normalisation)
-    assert (weight.dtype, bias.dtype) == (np.float32, np.float32)
-    x = torch.randn(4, 3, 7, 6, generator=rng, dtype=torch.float64)
-    both = nn.Sequential(convolution, normalisation).eval().double()
-    with torch.no_grad():
-        expected = both(x)
-        found = functional.conv2d(
-            x, torch.from_numpy(weight).double(), torch.from_numpy(bias).double(), padding=padding
-        )
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_folding_changes_neither_module() -> None:
-    convolution, normalisation = nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2)
-    before = [t.clone() for m in (convolution, normalisation) for t in m.state_dict().values()]
-    fold(convolution, normalisation)
-    after = [t for m in (convolution, normalisation) for t in m.state_dict().values()]
-    assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
+def centred(module: Module) -> Linear:
+    return CrossEntropy(torch.zeros(1), 0.0).finish(head_of(module))
 
 
 @pytest.mark.parametrize("drift", [0.0, 12.0, -300.0])
@@ -216,11 +181,11 @@ def test_centring_leaves_softmax_as_it_is(drift: float) -> None:
     rng = np.random.default_rng(0)
     weight, bias = rng.normal(size=(10, 6)), rng.normal(size=10)
     head = Linear((weight + drift).astype(np.float32), (bias + drift).astype(np.float32))
-    centred, x = centre(head), rng.normal(size=(50, 6))
-    before, after = (x @ values(each.weight).T + values(each.bias) for each in (head, centred))
+    finished, x = CrossEntropy(torch.zeros(1), 0.0).finish(head), rng.normal(size=(50, 6))
+    before, after = (x @ values(each.weight).T + values(each.bias) for each in (head, finished))
     np.testing.assert_allclose(softmax(after), softmax(before), atol=1e-5)
     np.testing.assert_allclose(after.sum(axis=1), 0, atol=1e-4)
-    assert centred.weight.dtype == centred.bias.dtype == np.float32
+    assert finished.weight.dtype == finished.bias.dtype == np.float32
 
 
 def softmax(outputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -228,15 +193,15 @@ def softmax(outputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def test_only_the_last_layer_is_centred() -> None:
-    network, _ = fit(pictures(), planned(flat(), dense(5), dense()), recipe(epochs=1), CPU)
+    network, _ = fit(pictures(), (flat(), dense(5), dense()), recipe(epochs=1))
     first, last = (layer for layer in network.layers if isinstance(layer, Linear))
     assert np.all(np.abs(values(first.weight).mean(axis=0)) > 1e-6)
     np.testing.assert_allclose(values(last.weight).mean(axis=0), 0, atol=1e-8)
     np.testing.assert_allclose(values(last.bias).mean(), 0, atol=1e-8)
 
 
-def test_the_head_is_that_of_the_module_less_its_mean(built: list[nn.Sequential]) -> None:
-    network, _ = fit(pictures(), FLAT, recipe(epochs=1), CPU)
+def test_the_head_is_that_of_the_module_less_its_mean(built: list[Module]) -> None:
+    network, _ = fit(pictures(), FLAT, recipe(epochs=1))
     expected, head = head_of(built[-1]), network.layers[-1]
     assert isinstance(head, Linear)
     weight, bias = values(expected.weight), values(expected.bias)
@@ -245,16 +210,16 @@ def test_the_head_is_that_of_the_module_less_its_mean(built: list[nn.Sequential]
 
 
 @pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Sequential]:
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Module]:
     """The torch modules that the trainings of a test build, to look at when they are done."""
-    modules: list[nn.Sequential] = []
-    real = cnn.build
+    modules: list[Module] = []
 
-    def build(steps: tuple[Step, ...]) -> nn.Sequential:
-        modules.append(real(steps))
-        return modules[-1]
+    class Kept(Module):
+        def __init__(self, steps: tuple[Step, ...]) -> None:
+            super().__init__(steps)
+            modules.append(self)
 
-    monkeypatch.setattr(cnn, "build", build)
+    monkeypatch.setattr(training, "Module", Kept)
     return modules
 
 
@@ -267,14 +232,21 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Sequential]:
         (conv(10, 3, 0), average()),
         (conv(10, 8, 0), flat()),
         (average(), dense()),
+        (
+            conv(4).model_copy(update={"name": "a"}),
+            conv(4, relu=False).model_copy(update={"name": "b"}),
+            Add(kind="add", inputs=("a", "b")),
+            flat(),
+            dense(),
+        ),
     ],
     ids=lambda layers: "-".join(layer.kind for layer in layers),
 )
 def test_the_network_gives_what_the_trained_module_gives(
-    layers: tuple[Layer, ...], built: list[nn.Sequential]
+    layers: tuple[Layer, ...], built: list[Module]
 ) -> None:
     data = pictures(64)
-    network, _ = fit(data, planned(*layers), recipe(epochs=3), CPU)
+    network, _ = fit(data, layers, recipe(epochs=3))
     (module,) = built
     scaler = network.layers[0]
     assert isinstance(scaler, Standardize)
@@ -287,11 +259,10 @@ def test_the_network_gives_what_the_trained_module_gives(
     np.testing.assert_allclose(inference.run(network, x), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_digits_network_classifies_as_its_module_does(built: list[nn.Sequential]) -> None:
+def test_the_digits_network_classifies_as_its_module_does(built: list[Module]) -> None:
     data = digits()
-    steps = plan(committed("digits"), (1, 8, 8), CLASSES, WHERE)
     how = COMMITTED.train_of("digits").model_copy(update={"epochs": 3})
-    network, _ = fit(data, steps, how, CPU)
+    network, _ = fit(data, committed("digits").layers, how)
     scaler = network.layers[0]
     assert isinstance(scaler, Standardize)
     x = torch.from_numpy((data.x_test - scaler.mean[0]) / scaler.std[0])
@@ -327,7 +298,7 @@ def test_pictures_of_one_grey_are_refused(value: int) -> None:
 
 def test_a_loss_that_is_no_number_names_the_step_and_says_what_to_lower() -> None:
     with pytest.raises(OctetError) as caught:
-        fit(pictures(), SMALL, recipe(epochs=4, learning_rate=1e30), CPU)
+        fit(pictures(), SMALL, recipe(epochs=4, learning_rate=1e30))
     message = str(caught.value)
     assert message.splitlines() == [message]
     assert message.startswith("train: the loss is ")
@@ -341,9 +312,9 @@ def test_a_loss_that_is_no_number_names_the_step_and_says_what_to_lower() -> Non
 def test_a_network_that_comes_out_is_finite_whatever_the_learning_rate(
     rate: float, rows: int
 ) -> None:
-    steps = planned(conv(4), conv(4), flat(), dense(7), dense())
+    steps = conv(4), conv(4), flat(), dense(7), dense()
     try:
-        network, _ = fit(pictures(rows), steps, recipe(epochs=1, learning_rate=rate), CPU)
+        network, _ = fit(pictures(rows), steps, recipe(epochs=1, learning_rate=rate))
     except OctetError:
         return
     for layer in network.layers:
@@ -354,17 +325,17 @@ def test_a_network_that_comes_out_is_finite_whatever_the_learning_rate(
 
 def test_a_batch_of_all_images_is_allowed_and_one_more_is_refused() -> None:
     data = pictures(20)
-    assert fit(data, SMALL, recipe(epochs=2, batch=20), CPU)[1].step == (2,)
+    assert fit(data, SMALL, recipe(epochs=2, batch=20))[1].step == (2,)
     with pytest.raises(OctetError) as caught:
-        fit(data, SMALL, recipe(epochs=2, batch=21), CPU)
+        fit(data, SMALL, recipe(epochs=2, batch=21))
     assert str(caught.value) == (
-        "params.yaml: train.batch: got 21; allowed are up to the 20 training images"
+        "params.yaml: train.batch: got 21; allowed are up to the 20 training rows"
     )
 
 
 @pytest.mark.parametrize(("rows", "steps"), [(48, 6), (63, 6), (64, 8), (17, 2)])
 def test_what_is_left_of_the_last_batch_is_left_out(rows: int, steps: int) -> None:
-    _, history = fit(pictures(rows), SMALL, recipe(epochs=2, batch=16), CPU)
+    _, history = fit(pictures(rows), SMALL, recipe(epochs=2, batch=16))
     assert history.step[-1] == steps
 
 
@@ -375,7 +346,7 @@ def test_a_row_of_the_history_is_100_steps_and_the_last_the_rest(
     epochs: int, rows: tuple[int, ...]
 ) -> None:
     how = recipe(epochs=epochs, batch=4)
-    _, history = fit(pictures(8), FLAT, how, CPU)
+    _, history = fit(pictures(8), FLAT, how)
     assert history.step == rows
     assert len(history.loss) == len(history.accuracy) == len(rows)
     assert all(0 <= share <= 1 for share in history.accuracy)
@@ -383,7 +354,7 @@ def test_a_row_of_the_history_is_100_steps_and_the_last_the_rest(
 
 def test_a_row_of_the_history_sums_up_its_own_steps_alone() -> None:
     """Eight pictures are soon known by heart, so only the first steps go wrong."""
-    _, history = fit(pictures(8), FLAT, recipe(epochs=102, batch=4), CPU)
+    _, history = fit(pictures(8), FLAT, recipe(epochs=102, batch=4))
     assert history.step == (100, 200, 204)
     assert history.accuracy[0] < 1
     assert history.accuracy[1:] == (1, 1)
@@ -402,16 +373,38 @@ def test_the_progress_bar_is_for_terminals_only(
 ) -> None:
     printed = stream()
     monkeypatch.setattr(sys, "stderr", printed)
-    fit(pictures(), SMALL, recipe(epochs=2), CPU)
+    fit(pictures(), SMALL, recipe(epochs=2))
     assert (printed.getvalue() == "") == silent
     assert ("6/6" in printed.getvalue()) == ("loss=" in printed.getvalue()) == (not silent)
 
 
 def test_a_training_prints_nothing_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    fit(pictures(), SMALL, recipe(epochs=1), CPU)
+    fit(pictures(), SMALL, recipe(epochs=1))
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_flattened_network_keeps_its_flatten_layer() -> None:
-    network, _ = fit(pictures(), planned(conv(2), flat(), dense()), recipe(epochs=1), CPU)
+    network, _ = fit(pictures(), (conv(2), flat(), dense()), recipe(epochs=1))
     assert [type(layer) for layer in network.layers[1:]] == [Conv2d, Relu, Flatten, Linear]
+
+
+def test_a_softmax_at_the_end_is_trained_without_and_added() -> None:
+    how = recipe(epochs=2)
+    logits, history = fit(pictures(), SMALL, how)
+    shares, same_history = fit(pictures(), (*SMALL, Softmax(kind="softmax")), how)
+    assert history == same_history
+    x = pictures(20, seed=1).x_train
+    np.testing.assert_allclose(
+        inference.run(shares, x), softmax(inference.run(logits, x)), atol=1e-12
+    )
+
+
+def test_a_sigmoid_at_the_end_learns_each_class_for_itself() -> None:
+    data = digits()
+    how = COMMITTED.train_of("digits").model_copy(update={"epochs": 3})
+    network, _ = fit(data, (*committed("digits").layers, Sigmoid(kind="sigmoid")), how)
+    outputs = inference.run(network, data.x_test)
+    assert np.all((outputs > 0) & (outputs < 1))
+    assert accuracy(network, data.x_test, data.y_test) > 0.8
+    # No sum of shares: most rows are sure of no class or of one.
+    assert np.std(outputs.sum(axis=1)) > 0.01

@@ -1,0 +1,13 @@
+"""max(x, 0)."""
+
+import torch
+
+from stages.train.layers.trainable import Fixed
+
+
+class TrainableRelu(Fixed):
+    """As torch does it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The function."""
+        return torch.relu(x)
