@@ -150,20 +150,16 @@ def test_the_last_code_may_be_farther_away_by_the_rounding_of_the_scale() -> Non
     assert 0.502 < away <= allowed_steps(16, np.float64)
 
 
-@pytest.mark.parametrize("bits", range(2, 17))
-def test_a_range_without_extent_has_scale_one_and_zero_point_zero(bits: int) -> None:
-    top = 2**bits - 1
+def test_a_range_without_extent_has_scale_one_and_zero_point_zero() -> None:
     subnormal = SMALLEST_NORMAL * (1 - 2.0**-20)
-    for lo, hi in ((0.0, 0.0), (0.0, subnormal * top), (-subnormal * top, 0.0), (0.0, 5e-324)):
-        grid = asymmetric(lo, hi, bits)
-        assert (grid.scale, grid.zero_point) == (1, 0)
-        assert quantize(np.array([lo, hi]), grid).tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("bits", range(2, 17))
-def test_the_smallest_normal_scale_is_a_scale(bits: int) -> None:
-    grid = asymmetric(-SMALLEST_NORMAL * (2**bits - 1), 0, bits)
-    assert (grid.scale, grid.zero_point) == (SMALLEST_NORMAL, 2**bits - 1)
+    for bits in range(2, 17):
+        end = subnormal * (2**bits - 1)
+        for lo, hi in ((0.0, 0.0), (0.0, end), (-end, 0.0), (0.0, 5e-324)):
+            grid = asymmetric(lo, hi, bits)
+            assert (grid.scale, grid.zero_point) == (1, 0)
+            assert quantize(np.array([lo, hi]), grid).tolist() == [0, 0]
+        smallest = asymmetric(-SMALLEST_NORMAL * (2**bits - 1), 0, bits)
+        assert (smallest.scale, smallest.zero_point) == (SMALLEST_NORMAL, 2**bits - 1)
 
 
 @fixed

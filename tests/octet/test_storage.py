@@ -20,20 +20,26 @@ from octet.network import Network
 from octet.parameters import Quantized, values
 from octet.signature import Columns, Numbers, Signature
 from tests.octet.modelfiles import GRANULARITIES, assert_same, put, weights_only
-from tests.octet.networks import KINDS, in_float
+from tests.octet.networks import KINDS, anything, in_float
 
 ROOT = Path(__file__).parents[2]
 
 fixed = settings(deadline=None, derandomize=True)
 
 
-@pytest.mark.parametrize("granularity", GRANULARITIES)
 @fixed
-@given(bits=st.integers(2, 16), widths=st.lists(st.integers(1, 5), min_size=2, max_size=4))
-def test_what_was_written_is_read(
-    file: Path, granularity: str, bits: int, widths: list[int]
-) -> None:
-    written = weights_only(granularity, bits, tuple(widths))
+@given(
+    written=st.one_of(
+        st.builds(
+            lambda granularity, bits, widths: weights_only(granularity, bits, tuple(widths)),
+            st.sampled_from(GRANULARITIES),
+            st.integers(2, 16),
+            st.lists(st.integers(1, 5), min_size=2, max_size=4),
+        ),
+        st.builds(anything, st.integers(0, 2**32 - 1), st.integers(2, 8), st.booleans()),
+    )
+)
+def test_what_was_written_is_read(file: Path, written: Network) -> None:
     put(file, dump_network(written))
     read = load_network(file)
     assert_same(read, written)
@@ -94,7 +100,7 @@ def test_the_same_network_makes_the_same_bytes(granularity: str) -> None:
     assert {dump_network(again) for _ in range(20)} == {dump_network(model)}
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4294967295"])
+@pytest.mark.parametrize("seed", ["0", "4294967295"])
 def test_another_process_makes_the_same_bytes(tmp_path: Path, seed: str) -> None:
     code = (
         "import sys; from pathlib import Path; from octet.modelfile import storage\n"
@@ -136,19 +142,6 @@ def test_sizes_are_what_the_definitions_count(file: Path, granularity: str) -> N
 def test_a_zero_point_of_more_than_8_bits_takes_two_bytes(file: Path) -> None:
     put(file, dump_network(weights_only("unified", bits=9)))
     assert sizes(file).scales == 4 + 2
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@fixed
-@given(seed=st.integers(0, 2**32 - 1), bits=st.integers(2, 8), per_channel=st.booleans())
-def test_an_integer_network_is_read_as_it_was_written(
-    file: Path, kind: str, seed: int, bits: int, per_channel: bool
-) -> None:
-    written = KINDS[kind](seed, bits, per_channel)
-    put(file, dump_network(written))
-    read = load_network(file)
-    assert_same(read, written)
-    assert dump_network(read) == file.read_bytes()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
