@@ -12,17 +12,44 @@ pytestmark = pytest.mark.slow
 PAGE = (ROOT / "docs/systems.md").read_text()
 
 
-def test_six_lines_are_a_system_with_models_gates_and_a_chapter_of_the_report(
-    new_clone: Callable[..., Clone],
-) -> None:
+@pytest.fixture
+def clone(new_clone: Callable[..., Clone]) -> Clone:
+    """Of one small system, with its report."""
     clone = new_clone("diabetes", whole=True)
     for metrics in clone.path.glob("metrics/*.json"):
         if metrics.stem != "diabetes":
             metrics.unlink()  # of systems that this clone leaves out
-    lines = re.search(r"```yaml\n((?:  .+\n)+)```", PAGE)
-    assert lines
-    clone.edit("params.yaml", "systems:\n", f"systems:\n{lines[1]}")
+    return clone
+
+
+def fences(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def refuse_incomplete(clone: Clone, system: str) -> None:
+    assert clone.run("python", "-m", "stages.commands.gate").stdout.count(system) >= 4
+    assert system in (clone.path / "report/summary.md").read_text()
+    assert clone.path.joinpath(f"models/{system}/quantized.safetensors").exists()
+
+
+def test_six_lines_are_a_system_with_models_gates_and_a_chapter_of_the_report(
+    clone: Clone,
+) -> None:
+    (lines,) = fences("yaml")
+    clone.edit("params.yaml", "systems:\n", f"systems:\n{lines}")
     clone.dvc("repro")
-    assert clone.run("python", "-m", "stages.commands.gate").stdout.count("diabetes-raw") >= 4
-    assert "diabetes-raw" in (clone.path / "report/summary.md").read_text()
-    assert clone.path.joinpath("models/diabetes-raw/quantized.safetensors").exists()
+    refuse_incomplete(clone, "diabetes-raw")
+
+
+def test_a_data_set_is_a_file_a_line_and_a_name(clone: Clone) -> None:
+    file, line = fences("python")
+    readers = "stages/load/readers"
+    (clone.path / readers / "iris.py").write_text(file)
+    clone.edit(f"{readers}/__init__.py", "import bundled, ", "import bundled, iris, ")
+    clone.edit(f"{readers}/__init__.py", '    "wine":', f'{line}    "wine":')
+    clone.edit("stages/params/systems.py", '"wine"', '"wine", "iris"')
+    gates = "gates: {accuracy_decrease: 0.2, saved: 0.5}"  # of 30 test rows, and 15 parameters
+    keys = f"  iris: {{data: iris, model: {{kind: logistic}}, train: {{}}, quant: {{}}, {gates}}}\n"
+    clone.edit("params.yaml", "systems:\n", f"systems:\n{keys}")
+    clone.dvc("repro")
+    refuse_incomplete(clone, "iris")
