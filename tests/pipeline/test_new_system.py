@@ -35,7 +35,7 @@ def refuse_incomplete(clone: Clone, system: str) -> None:
 def test_six_lines_are_a_system_with_models_gates_and_a_chapter_of_the_report(
     clone: Clone,
 ) -> None:
-    (lines,) = fences("yaml")
+    lines = fences("yaml")[0]
     clone.edit("params.yaml", "systems:\n", f"systems:\n{lines}")
     clone.dvc("repro")
     refuse_incomplete(clone, "diabetes-raw")
