@@ -1,18 +1,19 @@
 """What tests of quantization and of evaluation share: layers, networks and ways to quantize."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from octet.affine import Array
-from octet.layers import Conv2d, GlobalAveragePool, Linear, MaxPool, Relu, Standardize
+from octet import affine
+from octet.affine import Array, Grid
+from octet.layers import Conv2d, GlobalAveragePool, Linear, MaxPool, Relu, Standardize, Weighted
 from octet.network import Network
-from octet.parameters import Quantized
+from octet.parameters import Int32, Quantized, values
 from octet.quantizer import Calibration, Config
-from octet.quantizer.hessian import second_moments
-from octet.quantizer.layer import weights_only
+from octet.quantizer.hessian import Moments, second_moments
+from octet.quantizer.layer import RoundingReport, for_integers, weights_only
 from octet.runtime import floating
 from octet.signature import Classes, Images, Pixels, Signature
 from stages.dataset import Dataset
@@ -78,6 +79,71 @@ def random_inputs(rng: np.random.Generator, columns: int = 4, own: float = 0.5) 
     """Samples of inputs that share all but ``own``, each in its own unit."""
     x = rng.normal(size=(80, 1)) + own * rng.normal(size=(80, columns))
     return (x + rng.normal(size=columns)) * rng.uniform(0.5, 2, columns)
+
+
+@dataclass
+class Case:
+    """A layer, the codes that it sees less their zero point, and what it should give for them."""
+
+    layer: Weighted
+    steps: Array
+    wanted: Array
+    entering: Grid
+
+    def moments(self) -> Moments:
+        sums = Moments(len(self.steps), len(self.wanted))
+        sums.add(self.steps, self.wanted)
+        return sums
+
+    def quantized(self, how: Config) -> tuple[Weighted, RoundingReport]:
+        """The layer in codes, which are checked to be what integers can run."""
+        layer, report = for_integers(self.layer, [self.moments()], self.entering, how, NAME)
+        assert isinstance(layer.weight, Quantized)
+        assert layer.weight.codes.shape == self.layer.weight.shape
+        assert layer.weight.codes.dtype == np.uint8
+        assert np.all(layer.weight.codes <= layer.weight.grid.top)
+        assert isinstance(layer.bias, Int32)
+        assert (layer.bias.codes.dtype, layer.bias.codes.shape) == (np.int32, (len(self.wanted),))
+        step = float(self.entering.scale) * layer.weight.grid.scale.astype(np.float64).reshape(-1)
+        assert np.array_equal(layer.bias.scale, np.broadcast_to(step, layer.bias.codes.shape))
+        return layer, report
+
+    def outputs(self, layer: Weighted) -> Array:
+        """What a layer gives for what it sees; ``(outputs, number)``."""
+        weight = values(layer.weight)
+        x = self.steps * float(self.entering.scale)
+        return weight.reshape(len(weight), -1) @ x + values(layer.bias)[:, None]
+
+    def lost(self, layer: Weighted) -> float:
+        return float(np.sum(np.mean((self.outputs(layer) - self.wanted) ** 2, axis=1)))
+
+    def known(self) -> float:
+        """To how much what it should give is known: 20 bits."""
+        return 2.0**-20 * float(np.max(np.abs(self.wanted)))
+
+
+def case(
+    seed: int,
+    layer: Weighted | None = None,
+    *,
+    count: int = 120,
+    own: float = 0.5,
+    noise: float = 0.0,
+) -> Case:
+    """Inputs that share all but ``own``, ``noise`` apart from those of the float network."""
+    rng = np.random.default_rng(seed)
+    layer = layer or random_layer(rng, 3, 6)
+    weight = values(layer.weight).reshape(len(layer.bias), -1)
+    inputs = weight.shape[1]
+    x = rng.normal(size=(1, count)) + own * rng.normal(size=(inputs, count))
+    x += rng.normal(size=(inputs, 1))
+    wanted = weight @ x + layer.bias[:, None]
+    x += noise * rng.normal(size=(inputs, 1)) * rng.normal(size=(1, count))
+    entering = affine.asymmetric(x.min(), x.max(), 8)
+    steps = affine.quantize(x, entering).astype(float) - float(entering.zero_point)
+    if not noise:
+        wanted = weight @ (steps * float(entering.scale)) + layer.bias[:, None]
+    return Case(layer, steps, wanted, entering)
 
 
 def random_images(rng: np.random.Generator, rows: int, side: int = SIDE) -> Pixels:
