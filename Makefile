@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Of which system `make container` makes an image.
 SYSTEM ?= california
 
-.PHONY: run gate verify container test check docs bench fuzz seeds lock
+.PHONY: run gate verify container test test-all check docs bench fuzz seeds lock
 run: $(READY)
 	@python -m stages.commands.run
 
@@ -21,8 +21,16 @@ verify: $(READY)
 container: $(READY)
 	@python -m container.build $(SYSTEM)
 
+PYTEST_ON_TWO_CORES = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# What a change needs while it is made: everything but what runs the real pipeline in clones.
 test: $(READY)
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(PYTEST_ON_TWO_CORES) -m "not slow" $(PYTEST)
+
+# What a change needs before it is merged.
+test-all: $(READY)
+	$(PYTEST_ON_TWO_CORES) $(PYTEST)
 
 check: $(READY)
 	ruff check .
