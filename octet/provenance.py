@@ -7,6 +7,7 @@ DVC keeps that in dvc.lock, git knows which commit put it there, and an image ha
 
 import functools
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,16 +37,22 @@ def revision(digest: str) -> str | None:
     """
     if _REVISION.is_file():
         return _REVISION.read_text().strip()
-    if _git("rev-parse", "--is-shallow-repository") != ["false"]:
+    if _git("rev-parse", "--is-shallow-repository").strip() != "false":
         return None
-    commits = _git("log", "--format=%H", "--no-textconv", f"-S{digest}", "--", ":/dvc.lock")
+    # DVC's project may be a folder of a larger repository.
+    locks = _git("ls-files", "-z", "--full-name", ":(top,glob)**/dvc.lock").split("\0")
+    paths = [f":(top,literal){lock}" for lock in locks if lock]
+    if not paths:
+        return None
+    hashes = ("log", "--format=%H", "--no-show-signature", "--no-textconv", f"-S{digest}")
+    commits = _git(*hashes, "--", *paths).split()
     return commits[-1] if commits else None
 
 
-def _git(*words: str) -> list[str]:
-    """The words that git writes; none if it fails or is not there."""
+def _git(*words: str) -> str:
+    """What git writes; nothing if it fails or is not there."""
     try:
-        done = subprocess.run([_GIT, *words], capture_output=True, text=True, check=False)
+        done = subprocess.run([_GIT, *words], capture_output=True, check=False)
     except OSError:
-        return []
-    return done.stdout.split() if done.returncode == 0 else []
+        return ""
+    return os.fsdecode(done.stdout) if done.returncode == 0 else ""

@@ -14,7 +14,7 @@ from stages.params.file import load_params
 PATH = Path("dvc.lock")
 FOLDER = ".dir"
 
-_PIPELINE = Path("dvc.yaml")
+PIPELINE = Path("dvc.yaml")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def load() -> tuple[Output, ...]:
         OctetError: a file is missing, or not one of DVC's.
     """
     systems = load_params().systems
-    pipeline = _stages(_PIPELINE)
-    locked = _stages(PATH)
+    pipeline = parse(read(PIPELINE), PIPELINE)
+    locked = parse(read(PATH), PATH)
     try:
         outputs = tuple(
             output
@@ -52,7 +52,7 @@ def load() -> tuple[Output, ...]:
             for output in _outputs(stage, entry)
         )
     except (KeyError, TypeError, AttributeError):
-        raise OctetError(_not_dvcs(PATH)) from None
+        raise not_dvcs(PATH) from None
     if not outputs:
         raise OctetError(f"{PATH}: no stage of dvc.yaml has run; `git checkout HEAD -- {PATH}`")
     return outputs
@@ -80,14 +80,30 @@ def _outputs(stage: str, entry: dict[str, Any]) -> Iterator[Output]:
         yield Output(stage, Path(out["path"]), str(out["md5"]))
 
 
-def _stages(path: Path) -> dict[str, Any]:
+def parse(content: bytes, path: Path) -> dict[str, Any]:
+    """The stages in the content of dvc.lock or dvc.yaml, by name.
+
+    Raises:
+        OctetError: it is not of DVC.
+    """
     try:
-        return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["stages"])
+        return dict(YAML(typ="safe", pure=True).load(content.decode())["stages"])
+    except (YAMLError, LookupError, TypeError, ValueError, RecursionError):
+        raise not_dvcs(path) from None
+
+
+def not_dvcs(path: Path) -> OctetError:
+    """What to raise about a file that is not as DVC writes it."""
+    return OctetError(f"{path}: not a file of DVC; `git checkout HEAD -- {path}`")
+
+
+def read(path: Path) -> bytes:
+    """The content of a file of DVC's.
+
+    Raises:
+        OctetError: there is none.
+    """
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
         raise OctetError(f"{path}: no such file; `git checkout HEAD -- {path}`") from None
-    except (YAMLError, LookupError, TypeError, ValueError, RecursionError):
-        raise OctetError(_not_dvcs(path)) from None
-
-
-def _not_dvcs(path: Path) -> str:
-    return f"{path}: not a file of DVC; `git checkout HEAD -- {path}`"

@@ -5,18 +5,17 @@ Without HEAD, the workspace as it is. Metrics are in git, so a plain clone is en
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import PurePosixPath
-
-from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
-from scmrepo.exceptions import SCMError
+from pathlib import Path
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import markdown
+from stages import git, lock, markdown
 from stages.metrics import Metrics, parse
+from stages.params import file as params_file
 from stages.paths import METRICS, metrics_path
+from stages.stale import Project
 from stages.tasks.measures import measures
 from stages.tasks.task import HIGHER, Measure
 
@@ -30,44 +29,57 @@ _SIZES = (
 )
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared.
+
+    Attributes:
+        name: of the revision, or workspace.
+        metrics: of each system.
+        stale: by system, what makes its metrics others than those of the parameters beside them.
+    """
+
+    name: str
+    metrics: Mapping[str, Metrics]
+    stale: Mapping[str, str]
+
+
 def main() -> None:
     """Exit 0 with two tables, or 1 with one line."""
     with one_line():
         parser = Parser(description="Compare the metrics of two revisions.")
-        parser.add_argument("base", help="a git revision")
-        parser.add_argument("head", nargs="?", help="a git revision; the workspace if left out")
+        parser.add_argument("base", help="a git revision, or the name of an experiment")
+        parser.add_argument("head", nargs="?", help="the same; the workspace if left out")
         arguments = parser.parse_args()
         base, head = read(arguments.base), read(arguments.head)
-        if not base and not head:
+        if not base.metrics and not head.metrics:
             raise OctetError(f"{METRICS}: no metrics on either side; `dvc repro` makes them")
-        names = arguments.base, arguments.head or "workspace"
-        sys.stdout.write(f"{float_to_quantized(head)}\n{base_to_head(base, head, names)}")
+        sys.stdout.write(f"{float_to_quantized(head.metrics)}\n{base_to_head(base, head)}")
 
 
-def read(revision: str | None) -> dict[str, Metrics]:
+def read(revision: str | None) -> Side:
     """The metrics of every system, as a revision or the workspace has them.
 
     Raises:
         OctetError: there is no such revision, or a file that holds no metrics.
     """
-    if revision == "":  # to DVC the workspace: compared with itself, nothing would ever differ
-        raise OctetError("revision '': got nothing; `git log` lists what there is")
+    if revision is None:
+        name, files, content = "workspace", sorted(METRICS.glob("*.json")), lock.read
+    else:
+        commit = git.commit(revision)
+        name, files = revision, git.files(commit, METRICS)
+
+        def content(path: Path) -> bytes:
+            return git.content(commit, path)
+
+    contents = {path.stem: content(path) for path in files if path.suffix == ".json"}
+    metrics = {key: parse(contents[key], f"{name}: {metrics_path(key)}") for key in contents}
     try:
-        files = DVCFileSystem(rev=revision)
-        listed = sorted(files.glob(f"/{METRICS}/*.json"))
-        texts = {PurePosixPath(path).stem: files.read_text(path) for path in listed}
-    except (DvcException, SCMError) as error:
-        reason = " ".join(str(error).split())
-        raise OctetError(f"revision {revision}: {reason}; `git log` lists what there is") from None
-    except AttributeError:  # of scmrepo's, which takes a tree or a blob for a commit
-        raise OctetError(f"revision {revision}: no commit; `git log` lists what there is") from None
-    except UnicodeDecodeError:
-        side = "workspace" if revision is None else f"revision {revision}"
-        raise OctetError(f"{side}: a file in {METRICS}/ is no text") from None
-    return {
-        name: parse(text, f"{revision or 'workspace'}: {metrics_path(name)}")
-        for name, text in texts.items()
-    }
+        project = Project.parse(*map(content, (lock.PIPELINE, lock.PATH, params_file.PATH)))
+        reasons = {key: project.stale(key, contents[key]) for key in contents}
+    except OctetError as error:
+        reasons = dict.fromkeys(contents, str(error))
+    return Side(name, metrics, {key: reason for key, reason in reasons.items() if reason})
 
 
 def float_to_quantized(systems: Mapping[str, Metrics]) -> str:
@@ -85,32 +97,31 @@ def float_to_quantized(systems: Mapping[str, Metrics]) -> str:
     return f"### float → quantized\n\n{shown}"
 
 
-def base_to_head(
-    base: Mapping[str, Metrics], head: Mapping[str, Metrics], names: tuple[str, str]
-) -> str:
-    """A section with what differs, and how much does not.
-
-    Args:
-        base, head: the metrics of each system.
-        names: of the two revisions.
-    """
+def base_to_head(base: Side, head: Side) -> str:
+    """A section with what differs, how much does not, and what is not of its own parameters."""
     changed, same = [], 0
-    for name in sorted(base.keys() & head.keys()):
-        known = _measures(base[name]) | _measures(head[name])
-        before, after = base[name].leaves(), head[name].leaves()
+    for name in sorted(base.metrics.keys() & head.metrics.keys()):
+        known = _measures(base.metrics[name]) | _measures(head.metrics[name])
+        before, after = base.metrics[name].leaves(), head.metrics[name].leaves()
         for key in sorted(before.keys() | after.keys()):
             if before.get(key) == after.get(key):
                 same += 1
             else:
                 measure = known.get(key, Measure())
                 changed.append([name, key, *_cells(measure, before.get(key), after.get(key))])
-    first, second = (markdown.text(_short(name)) for name in names)
+    first, second = (markdown.text(_short(side.name)) for side in (base, head))
     lines = [f"### {first} → {second}\n"]
-    for name in sorted(base.keys() ^ head.keys()):
-        there, lacking = (first, second) if name in base else (second, first)
-        count = len((base if name in base else head)[name].leaves())
+    for name in sorted(base.metrics.keys() ^ head.metrics.keys()):
+        there, lacking = (first, second) if name in base.metrics else (second, first)
+        count = len((base if name in base.metrics else head).metrics[name].leaves())
         system = markdown.text(_short(name))
         lines.append(f"Not in {lacking}: {system}, of which {there} has {count} figures.\n")
+    for side, label in ((base, first), (head, second)):
+        for name, reason in sorted(side.stale.items()):
+            lines.append(
+                f"Stale in {label}: {markdown.text(_short(name))}: {markdown.text(reason)}.\n"
+            )
+    names = base.name, head.name
     lines.append(_table(names, changed) if changed else "No figure of both sides differs.\n")
     lines.append(f"{same} figures are the same on both sides.\n")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """python -m stages.commands.gate: may the quantized models replace the float ones? 1 if not.
 
-Reads metrics/ and the gates of params.yaml. What is missing or no number has failed: absence is
-never a pass.
+Reads metrics/ and the gates of params.yaml. What is missing, no number, or of other parameters than
+those of params.yaml has failed: absence is never a pass.
 """
 
 import math
@@ -17,6 +17,7 @@ from stages.params.file import Params, load_params
 from stages.params.models import NetworkModel
 from stages.params.quant import FLOAT_BITS
 from stages.paths import METRICS, metrics_path
+from stages.stale import Project
 from stages.tasks.task import HIGHER, Task
 
 _HEAD = ("system", "what", "got", "allowed", "")
@@ -67,6 +68,7 @@ def main() -> None:
 
 def every(checked: Params) -> Iterator[Check]:
     """Every gate of every system, and a failure for each file that cannot be held against one."""
+    project = Project.read()
     known = {metrics_path(name): name for name in checked.systems}
     for path, name in known.items():
         try:
@@ -74,6 +76,8 @@ def every(checked: Params) -> Iterator[Check]:
         except OctetError as error:
             yield Check(name, "metrics", str(error), "a file of metrics", False)
         else:
+            if stale := project.stale(name, path.read_bytes()):
+                yield Check(name, "metrics", stale, "those of these parameters: dvc repro", False)
             yield from of_system(name, checked, metrics)
     for path in sorted(set(METRICS.glob("*.json")) - known.keys()):
         yield Check(path.stem, "metrics", f"{path}", "a system of params.yaml; delete it", False)

@@ -100,27 +100,37 @@ class Params(Section):
 def load_params() -> Params:
     """Read and check params.yaml, every system's own ``train``, ``quant`` and ``gates`` included.
 
-    It is read as DVC reads it: YAML 1.2, in which 1e-05 is a number and 010 is ten.
-
     Raises:
         OctetError: one line with the key, what was got and what is allowed.
     """
     try:
-        raw = YAML(typ="safe", pure=True).load(PATH.read_text(encoding="utf-8"))
+        raw = parse(PATH.read_bytes())
     except FileNotFoundError:
         raise OctetError(f"{PATH}: no such file; run from the top of the repository") from None
-    except MarkedYAMLError as error:
-        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise OctetError(f"{PATH}: not YAML: {error.problem}{where}") from None
-    # Tags such as !!int on what is none make the loader itself stumble.
-    except (YAMLError, ValueError, LookupError, RecursionError) as error:
-        raise OctetError(f"{PATH}: not YAML: {' '.join(str(error).split())}") from None
     params = _parse(Params, raw, "")
     for name, system in params.systems.items():
         _parse(Quant, merge(params.quant.model_dump(), system.quant), f"systems.{name}.quant")
         params.train_of(name)
         params.gates_of(name)
     return params
+
+
+def parse(content: bytes) -> Any:
+    """What params.yaml holds, unchecked, as DVC reads it.
+
+    That is YAML 1.2, in which 1e-05 is a number and 010 is ten.
+
+    Raises:
+        OctetError: it is not YAML.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(content.decode())
+    except MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise OctetError(f"{PATH}: not YAML: {error.problem}{where}") from None
+    # Tags such as !!int on what is none make the loader itself stumble.
+    except (YAMLError, ValueError, LookupError, RecursionError) as error:
+        raise OctetError(f"{PATH}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def _parse(section: type[_S], raw: Any, where: str) -> _S:

@@ -23,8 +23,9 @@ class History:
         done = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    def commit(self, lock: str) -> str:
-        (self.path / "dvc.lock").write_text(lock)
+    def commit(self, lock: str, folder: str = "") -> str:
+        (self.path / folder).mkdir(parents=True, exist_ok=True)
+        (self.path / folder / "dvc.lock").write_text(lock)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "one")
         return self.git("rev-parse", "HEAD")
@@ -49,6 +50,27 @@ def test_it_is_the_first_commit_whose_lock_has_the_digest(
     history.commit("outs: another\n")
     assert provenance.revision(DIGEST) == first
     monkeypatch.chdir(history.path / "models")
+    assert provenance.revision(DIGEST) == first
+
+
+@pytest.mark.parametrize("folder", ["ml", "a/b c", "ä#%20", "*[x]"])
+def test_the_project_may_be_a_folder_of_a_larger_repository(
+    history: History, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    history.commit("outs: none\n")
+    history.commit("outs: none\n", folder)
+    first = history.commit(f"outs: {DIGEST}\n", folder)
+    history.commit(f"outs: {DIGEST}\nmore: 1\n", folder)
+    for place in (history.path, history.path / folder, history.path / "models"):
+        monkeypatch.chdir(place)
+        assert provenance.revision(DIGEST) == first
+
+
+def test_what_git_is_told_to_show_besides_is_no_revision(history: History) -> None:
+    first = history.commit(f"outs: {DIGEST}\n")
+    for key in ("log.showSignature", "log.showRoot", "log.follow", "core.quotePath"):
+        history.git("config", key, "true")
+    history.git("config", "color.ui", "always")
     assert provenance.revision(DIGEST) == first
 
 

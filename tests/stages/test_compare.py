@@ -22,8 +22,12 @@ def rows(section: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
 
 
+def side(name: str, systems: dict[str, Metrics], **stale: str) -> compare.Side:
+    return compare.Side(name, systems, stale)
+
+
 def changes(before: Metrics, after: Metrics) -> list[list[str]]:
-    return rows(compare.base_to_head({"a": before}, {"a": after}, ("base", "head")))
+    return rows(compare.base_to_head(side("base", {"a": before}), side("head", {"a": after})))
 
 
 @pytest.mark.parametrize(
@@ -91,10 +95,10 @@ def test_negative_zero_is_zero() -> None:
 def test_what_is_the_same_is_counted_and_not_shown() -> None:
     before = metrics(quantized={"r2": 0.5, "mse": 1.0, "mae": 2})
     after = metrics(quantized={"r2": 0.5, "mse": 1.5, "mae": 2.0})
-    section = compare.base_to_head({"a": before}, {"a": after}, ("base", "head"))
+    section = compare.base_to_head(side("base", {"a": before}), side("head", {"a": after}))
     assert [row[1] for row in rows(section)] == ["quantized.mse"]
     assert "3 figures are the same on both sides." in section
-    section = compare.base_to_head({"a": before}, {"a": before}, ("base", "head"))
+    section = compare.base_to_head(side("base", {"a": before}), side("head", {"a": before}))
     assert not rows(section)
     assert "No figure of both sides differs." in section
     assert "4 figures are the same on both sides." in section
@@ -103,7 +107,7 @@ def test_what_is_the_same_is_counted_and_not_shown() -> None:
 def test_rows_are_sorted_whatever_the_order_of_the_files() -> None:
     before = {name: metrics(quantized={"r2": 0.1, "mse": 1}) for name in ("b", "c", "a")}
     after = {name: metrics(quantized={"mse": 2, "r2": 0.2}) for name in ("c", "a", "b")}
-    found = [row[:2] for row in rows(compare.base_to_head(before, after, ("x", "y")))]
+    found = [row[:2] for row in rows(compare.base_to_head(side("x", before), side("y", after)))]
     assert found == sorted(found)
     assert len(found) == 6
     found = [row[:2] for row in rows(compare.float_to_quantized(before))]
@@ -113,7 +117,7 @@ def test_rows_are_sorted_whatever_the_order_of_the_files() -> None:
 def test_what_one_side_lacks_is_said() -> None:
     before = {"a": metrics(quantized={"r2": 0.1, "mae": 1}), "gone": metrics(size={"codes": 1})}
     after = {"a": metrics(quantized={"r2": 0.1, "mse": 1}), "new": metrics(size={"codes": 1})}
-    section = compare.base_to_head(before, after, ("base", "head"))
+    section = compare.base_to_head(side("base", before), side("head", after))
     assert "Not in head: gone, of which base has 2 figures." in section
     assert "Not in base: new, of which head has 2 figures." in section
     assert rows(section) == [
@@ -135,7 +139,7 @@ def test_nothing_in_a_file_becomes_markdown_or_html() -> None:
     bad = "</td><script>x</script> [a](http://b) `c` | @someone\n\n# head ![i](j) <img src=x>"
     before = parse(json.dumps({"g": {bad: 1}, bad: {"x": 1}}), "here")
     after = parse(json.dumps({"g": {bad: bad}}), "here")
-    section = compare.base_to_head({bad: before}, {bad: after}, (bad, "head"))
+    section = compare.base_to_head(side(bad, {bad: before}), side("head", {bad: after}))
     section += compare.float_to_quantized({bad: metrics(float={"r2": bad})})
     assert "<" not in section
     assert "\n#" not in section.replace("\n### ", "")
@@ -144,6 +148,14 @@ def test_nothing_in_a_file_becomes_markdown_or_html() -> None:
             inside = line.strip("| ") if line.startswith("|") else line
             plain = inside.replace(f"\\{mark}", "").replace(" | ", "")
             assert mark not in plain, line
+
+
+def test_figures_that_are_not_of_their_parameters_are_called_stale() -> None:
+    systems = {"a": metrics(quantized={"r2": 0.1})}
+    head = side("head", systems, a="quant.bits: 2 in params.yaml, 8 in dvc.lock")
+    section = compare.base_to_head(side("base", systems), head)
+    assert "Stale in head: a: quant.bits: 2 in params.yaml, 8 in dvc.lock." in section
+    assert "Stale in base" not in section
 
 
 def words(markdown: str) -> list[str]:
@@ -172,7 +184,7 @@ def test_revisions_of_a_plain_clone_are_compared(new_clone: Callable[..., Clone]
     for arguments, message in [
         ([base], "error: workspace: metrics/diabetes.json: not JSON"),
         (["no-such-revision"], "error: revision no-such-revision: "),
-        ([""], "error: revision '': got nothing"),
+        ([""], "error: revision '': no commit"),
         (["HEAD:stages"], "error: revision HEAD:stages: no commit"),
         (["HEAD", "HEAD"], neither),
     ]:

@@ -1,8 +1,9 @@
 """The gate: what is bad fails, what is missing fails, and nothing else does."""
 
+import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def gate(
         for name, content in metrics.items():
             text = content if isinstance(content, str) else json.dumps(content)
             Path(f"metrics/{name}.json").write_text(text)
+        write_lock(metrics)
         status, message = 0, ""
         try:
             stages.commands.gate.main()
@@ -110,6 +112,25 @@ def gate(
         return Done(status, capsys.readouterr().out, message)
 
     return run
+
+
+def write_lock(systems: Iterable[str]) -> None:
+    """What DVC would know of these metrics: which parameters they are of, and their digests."""
+    of = yaml.safe_load(Path("params.yaml").read_text())
+    stages = {}
+    for name in systems:
+        content = Path(f"metrics/{name}.json").read_bytes()
+        own = f"systems.{name}.quant"
+        read = {"quant": of["quant"], own: of["systems"].get(name, {}).get("quant")}
+        model = {"path": f"models/{name}", "md5": "0" * 32}
+        metrics = {"path": f"metrics/{name}.json", "md5": hashlib.md5(content).hexdigest()}
+        gates = {"params.yaml": {"gates.mse_increase": "not these", f"systems.{name}.gates": {}}}
+        stages |= {
+            f"quantize@{name}": {"deps": [], "params": {"params.yaml": read}, "outs": [model]},
+            f"evaluate@{name}": {"deps": [model], "params": gates, "outs": [metrics]},
+        }
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"quantize": {}, "evaluate": {}}}))
 
 
 def failures(done: Done) -> list[tuple[str, str]]:

@@ -1,0 +1,69 @@
+"""What git knows of this project, which may be a folder of a larger repository."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from octet.errors import OctetError
+
+_GIT = shutil.which("git") or "git"
+
+
+def commit(revision: str) -> str:
+    """The hash of a revision, or of an experiment of DVC's by its name.
+
+    Raises:
+        OctetError: there is none, or git does not work here.
+    """
+    _git("rev-parse", "--git-dir")  # what is wrong with the repository itself is said as it is
+    peeled = f"{revision}^{{commit}}" if revision else ""
+    done = _run("rev-parse", "--verify", "--quiet", "--end-of-options", peeled)
+    experiments = _git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").split("\n")
+    named = [line for line in experiments if line.endswith(f"/{revision}")]
+    hashes = [*done.stdout.decode().split(), *(line.split()[0] for line in named)]
+    if not hashes:
+        raise OctetError(
+            f"revision {revision or repr('')}: no commit, and no experiment; `git log` and "
+            "`dvc exp list` say what there is"
+        )
+    return hashes[0]
+
+
+def files(commit_hash: str, folder: Path) -> list[Path]:
+    """The files directly in a folder of the project, at a commit.
+
+    Raises:
+        OctetError: git does not work here.
+    """
+    names = _git("ls-tree", "--name-only", "-z", commit_hash, f"./{folder.as_posix()}/").split("\0")
+    return [Path(name) for name in names if name]
+
+
+def content(commit_hash: str, path: Path) -> bytes:
+    """A file of the project, at a commit.
+
+    Raises:
+        OctetError: it is not there, or git does not work here.
+    """
+    done = _run("cat-file", "blob", f"{commit_hash}:./{path.as_posix()}")
+    if done.returncode:
+        raise OctetError(_reason(done))
+    return done.stdout
+
+
+def _git(*words: str) -> str:
+    done = _run(*words)
+    if done.returncode:
+        raise OctetError(_reason(done))
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run([_GIT, *words], capture_output=True, check=False)
+    except OSError as error:
+        raise OctetError(f"git: {error.strerror}; it must be installed and on the PATH") from None
+
+
+def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+    return f"git: {' '.join(done.stderr.decode(errors='replace').split())}"
