@@ -16,6 +16,8 @@ import numpy as np
 from octet import provenance
 from octet.cli.command import one_line
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.signature import Classes, Numbers
 
 ROOT = Path(__file__).parent.parent
 FLOAT, QUANTIZED = ROOT / "models" / "float.safetensors", ROOT / "models" / "quantized.safetensors"
@@ -43,10 +45,10 @@ def check_models() -> None:
     """
     digests = (line.split() for line in (ROOT / "MD5SUMS").read_text().splitlines())
     for expected, name in digests:
-        found = provenance.md5(ROOT / name)
-        if found != expected:
+        digest = provenance.md5(ROOT / name)
+        if digest != expected:
             raise OctetError(
-                f"{name}: got MD5 {found}; the image was made with {expected}: pull it again"
+                f"{name}: got MD5 {digest}; the image was made with {expected}: pull it again"
             )
 
 
@@ -63,8 +65,8 @@ def sample() -> None:
         sys.stdout.write(f"{model.stem}\n{done.stderr}\n")
         predictions.append(first_column(done.stdout))
     before, after = predictions
-    apart = difference(before, after, rows.suffix == ".safetensors")
-    sys.stdout.write(f"quantized - float\n{apart}\n")
+    outputs = storage.load_network(FLOAT).signature.outputs
+    sys.stdout.write(f"quantized - float\n{difference(before, after, outputs)}\n")
 
 
 def first_column(text: str) -> list[str]:
@@ -72,11 +74,11 @@ def first_column(text: str) -> list[str]:
     return [row[0] for row in csv.reader(text.splitlines()[1:])]
 
 
-def difference(before: Sequence[str], after: Sequence[str], classes: bool) -> str:
-    """How far two models' predictions are apart: classes, or else numbers."""
-    if classes:
+def difference(before: Sequence[str], after: Sequence[str], outputs: Numbers | Classes) -> str:
+    """How far two models' predictions for these outputs are apart."""
+    if isinstance(outputs, Classes):
         same = sum(a == b for a, b in zip(before, after, strict=True))
-        return f"same answer: {same} of {len(before)}"
+        return f"same class: {same} of {len(before)}"
     apart = np.abs(np.asarray(after, np.float64) - np.asarray(before, np.float64))
     return f"largest: {np.max(apart):.6f}, mean: {np.mean(apart):.6f} (absolute)"
 

@@ -69,8 +69,8 @@ class _Docker:
         _call("docker", "build", "--tag", tag, *_each("--build-arg", arguments), ".")
 
     def labels(self, tag: str) -> dict[str, str]:
-        found = _output("docker", "image", "inspect", "--format", "{{json .Config.Labels}}", tag)
-        return dict(json.loads(found))
+        labels = _output("docker", "image", "inspect", "--format", "{{json .Config.Labels}}", tag)
+        return dict(json.loads(labels))
 
     def run(
         self, tag: str, *command: str, entrypoint: str = "", user: str = "", rows: bytes = b""
@@ -91,8 +91,8 @@ class _Buildah:
         if not _succeeds("buildah", "inspect", "--type", "image", _BASE):
             _make_base()
         how = ["--isolation", "chroot", "--network", "host", "--pull-never", "--layers"]
-        given = _each("--build-arg", [*arguments, f"BASE={_BASE}"])
-        _call("buildah", "build", *how, "--tag", tag, *given, ".")
+        options = _each("--build-arg", [*arguments, f"BASE={_BASE}"])
+        _call("buildah", "build", *how, "--tag", tag, *options, ".")
 
     def labels(self, tag: str) -> dict[str, str]:
         return dict(self._config(tag)["Labels"])
@@ -148,8 +148,8 @@ def refuse_other_bytes(system: str) -> None:
     """Raise an OctetError unless models and data are those of dvc.lock."""
     models = paths.float_path(system), paths.quantized_path(system)
     for path in (paths.data_path(system), *models):
-        if (found := verify.state(path, lock.digest_of(path))) != "good":
-            raise OctetError(f"{path}: {found}; `python -m stages.commands.verify` says what to do")
+        if (state := verify.state(path, lock.digest_of(path))) != "good":
+            raise OctetError(f"{path}: {state}; `python -m stages.commands.verify` says what to do")
 
 
 def labels_of(system: str) -> dict[str, str]:
@@ -185,8 +185,8 @@ def try_out(engine: Engine, tag: str, system: str, labels: Mapping[str, str]) ->
     Raises:
         OctetError: it does not do what it should.
     """
-    found = engine.labels(tag)
-    _require(labels.items() <= found.items(), f"labels: got {found}; allowed is {labels}")
+    own = engine.labels(tag)
+    _require(labels.items() <= own.items(), f"labels: got {own}; allowed is {labels}")
     shown = engine.run(tag)
     sys.stdout.write(f"{shown.decode()}\n")
     _require(engine.run(tag, user=STRANGER) == shown, f"as user {STRANGER} it predicts otherwise")

@@ -4,8 +4,6 @@ import csv
 import io
 from pathlib import Path
 
-import numpy as np
-
 from octet import files
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
@@ -31,8 +29,9 @@ def main() -> None:
 def sample(data: Path) -> tuple[str, bytes]:
     """Name and bytes of a file with the first test rows.
 
-    Of a table it is CSV, with the target as its last column and every digit of float64; of images
-    it is .safetensors, with x ``(rows, channels, height, width)`` in uint8 and y, their classes.
+    Of a table it is CSV, with the target or the name of the class as its last column and every
+    digit of float64; of images it is .safetensors, with x ``(rows, channels, height, width)`` in
+    uint8 and y, the indices of their classes or their targets.
 
     Raises:
         OctetError: the file is missing, damaged or foreign.
@@ -43,13 +42,15 @@ def sample(data: Path) -> tuple[str, bytes]:
         x, y = arrays["x_test"][:ROWS], arrays["y_test"][:ROWS]
         if (x.shape[1:], y.shape) != (signature.shape, x.shape[:1]):
             raise ValueError(f"x_test of shape {x.shape}, y_test of {y.shape}")
+        outputs = signature.outputs
+        truth = y.tolist() if isinstance(outputs, Numbers) else [outputs.classes[i] for i in y]
     except (LookupError, TypeError, ValueError) as error:
         raise OctetError(f"{data}: not a data file of this project ({error!r})") from None
-    if isinstance(signature.inputs, Columns) and isinstance(signature.outputs, Numbers):
+    if isinstance(signature.inputs, Columns):
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*signature.inputs.features, signature.outputs.target])
-        writer.writerows(np.column_stack([x, y]).tolist())
+        writer.writerow([*signature.inputs.features, outputs.column])
+        writer.writerows([*row, true] for row, true in zip(x.tolist(), truth, strict=True))
         return "sample.csv", text.getvalue().encode()
     return "sample.safetensors", dump_arrays({}, {"x": x, "y": y})
 

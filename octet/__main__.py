@@ -8,13 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from octet import files
-from octet.cli import answers, info
+from octet.cli import info
+from octet.cli.answers import answers_of, write_header
 from octet.cli.command import Parser, one_line
 from octet.cli.progress import Progress
-from octet.cli.summary import summary_of
 from octet.errors import OctetError, printable
 from octet.modelfile import storage
 from octet.runtime.predict import STANDARD_INPUT, opened, predict
+
+_SUMMARY = (
+    "say on standard error what the predictions come to; and how good they are, where the rows "
+    "have the truth: CSV in a column with the name of the target, or a column `class` with names "
+    "of classes; .safetensors in an array y or y_test"
+)
 
 
 def main() -> None:
@@ -48,9 +54,7 @@ def _for_predict(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--on-error", choices=["stop", "skip"], default="stop", help="what to do about a bad row"
     )
-    parser.add_argument(
-        "--summary", action="store_true", help="say on standard error what the predictions come to"
-    )
+    parser.add_argument("--summary", action="store_true", help=_SUMMARY)
     return parser
 
 
@@ -70,12 +74,14 @@ def _for_export(prog: str) -> argparse.ArgumentParser:
 
 def _predict(arguments: argparse.Namespace) -> None:
     network = storage.load_network(arguments.model)
-    signature = network.signature
-    summary = summary_of(signature) if arguments.summary else None
-    with opened(arguments.rows, signature, arguments.summary) as rows, Progress() as progress:
-        answers.write_header(network, sys.stdout)
+    answers = answers_of(network.signature)
+    summary = answers.summary() if arguments.summary else None
+    source = opened(arguments.rows, network.signature, with_truth=arguments.summary)
+    with source as rows, Progress() as progress:
+        write_header(network, sys.stdout)
         for predicted in predict(network, rows, arguments.on_error == "skip"):
-            answers.write(predicted.outputs, signature, sys.stdout)
+            answers.write(predicted.outputs, sys.stdout)
+            sys.stdout.flush()
             progress.add(predicted)
             if summary:
                 summary.add(predicted)

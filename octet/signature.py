@@ -1,5 +1,6 @@
 """What goes into a network and what comes out: two questions, answered independently."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,11 @@ class Columns:
         """Of one row."""
         return (len(self.features),)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the numbers of a row."""
+        return self.features
+
 
 @dataclass(frozen=True)
 class Images:
@@ -33,6 +39,11 @@ class Images:
 
     shape: tuple[int, int, int]
     white: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the numbers of a row, in C order."""
+        return tuple(f"pixel {i}" for i in range(math.prod(self.shape)))
 
 
 @dataclass(frozen=True)
@@ -42,12 +53,22 @@ class Numbers:
     target: str
     unit: str
 
+    @property
+    def column(self) -> str:
+        """Of CSV, in which predictions and the truth stand."""
+        return self.target
+
 
 @dataclass(frozen=True)
 class Classes:
     """One of several classes: a logit for each, in the order of their names."""
 
     classes: tuple[str, ...]
+
+    @property
+    def column(self) -> str:
+        """Of CSV, in which predictions and the truth stand, by name."""
+        return "class"
 
 
 @dataclass(frozen=True)

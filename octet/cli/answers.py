@@ -1,43 +1,31 @@
-"""Predictions as CSV: of a table the target, of images the class and the output of every class."""
+"""What is said of predictions, by what comes out: a file for each kind, `numbers` and `classes`."""
 
 import csv
 from typing import TextIO
 
-import numpy as np
-
-from octet.affine import Array
+from octet.cli.classes import ClassAnswers
+from octet.cli.numbers import NumberAnswers
 from octet.errors import OctetError
-from octet.network import Network
-from octet.runtime import inference
+from octet.network import Network, signals
 from octet.signature import Numbers, Signature
+
+Answers = NumberAnswers | ClassAnswers
+
+
+def answers_of(signature: Signature) -> Answers:
+    """For the outputs of this signature."""
+    outputs = signature.outputs
+    return NumberAnswers(outputs) if isinstance(outputs, Numbers) else ClassAnswers(outputs)
 
 
 def write_header(network: Network, file: TextIO) -> None:
-    """The first line: the target's name, or ``class`` and the name of each.
+    """The first line of CSV.
 
     Raises:
-        OctetError: the network is for a table and has not one output.
+        OctetError: the network has another number of outputs than this line names.
     """
-    signature = network.signature
-    if isinstance(signature.outputs, Numbers):
-        outputs = inference.run(network, np.zeros((0, *signature.shape))).shape[1]
-        if outputs != 1:
-            raise OctetError(f"the model has {outputs} outputs; a table with one target takes 1")
-        names = [signature.outputs.target]
-    else:
-        names = ["class", *signature.outputs.classes]
+    names = answers_of(network.signature).header()
+    shape = signals(network)[-1].shape
+    if isinstance(network.signature.outputs, Numbers) and shape != (1,):
+        raise OctetError(f"the model gives shape {shape}; a number takes one output, (1,)")
     csv.writer(file, lineterminator="\n").writerow(names)
-
-
-def write(outputs: Array, signature: Signature, file: TextIO) -> None:
-    """A line for each row of ``(rows, outputs)``, with every digit that a float64 has."""
-    if isinstance(signature.outputs, Numbers):
-        # A number needs no quotes, and csv would write line by line.
-        file.write("".join([f"{value!r}\n" for value in outputs[:, 0].tolist()]))
-    else:
-        top = np.argmax(outputs, axis=1).tolist()
-        lines = zip(top, outputs.tolist(), strict=True)
-        classes = signature.outputs.classes
-        answers = ([classes[i], *each] for i, each in lines)
-        csv.writer(file, lineterminator="\n").writerows(answers)
-    file.flush()

@@ -10,6 +10,7 @@ import numpy as np
 
 from octet import provenance
 from octet.affine import Grid
+from octet.cli.answers import answers_of
 from octet.errors import printable
 from octet.layers import Gridded, Quantize, Weighted
 from octet.modelfile import storage
@@ -17,6 +18,7 @@ from octet.modelfile.arrays import AnyArray, load_arrays
 from octet.network import Network, label, signals
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.runtime import integer
+from octet.signature import Columns, Images
 
 Facts = dict[str, Any]
 
@@ -37,10 +39,19 @@ def describe(path: Path) -> Facts:
         "md5": digest,
         "computes": "integers" if integer.is_integer(network) else "float",
         "signature": storage.dump_signature(network.signature),
+        "takes": _takes(network.signature.inputs),
+        "gives": answers_of(network.signature).described(),
         "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
         "bytes": asdict(storage.sizes(path)),
         "provenance": {**network.provenance, "git_revision": provenance.revision(digest)},
     }
+
+
+def _takes(inputs: Columns | Images) -> str:
+    """What goes in, for people."""
+    if isinstance(inputs, Columns):
+        return ", ".join(inputs.features)
+    return f"images of {' × '.join(map(str, inputs.shape))}, pixels 0 … {inputs.white}"
 
 
 def _layer(network: Network, i: int, arrays: Mapping[str, AnyArray]) -> Facts:
@@ -83,22 +94,12 @@ def _span(grid: Grid) -> list[float]:
 
 def table(facts: Facts) -> str:
     """The facts for people: what is true of the whole file, then a line for each layer."""
-    signature, size, origin = facts["signature"], facts["bytes"], facts["provenance"]
-    if "features" in signature:
-        takes = ", ".join(signature["features"])
-    else:
-        sides = " × ".join(map(str, signature["shape"]))
-        takes = f"images of {sides}, pixels 0 … {signature['white']}"
-    if "target" in signature:
-        unit = f" ({signature['unit']})" if signature["unit"] else ""
-        gives = signature["target"] + unit
-    else:
-        gives = f"one of {len(signature['classes'])}: {', '.join(signature['classes'])}"
+    size, origin = facts["bytes"], facts["provenance"]
     about = {
         "file": facts["file"],
         "md5": facts["md5"],
-        "takes": takes,
-        "gives": gives,
+        "takes": facts["takes"],
+        "gives": facts["gives"],
         "computes in": facts["computes"],
         "bytes": f"{size['file']}: {size['codes']} codes, {size['scales']} scales and zero points, "
         f"{size['floats']} float weights, {size['scaler']} scaler, and the header",

@@ -51,7 +51,7 @@ def read_npy(path: Path, signature: Signature) -> Rows:
 def read_safetensors(path: Path, signature: Signature, with_truth: bool) -> Rows:
     """The rows of a .safetensors file, part by part: its array x or, in a data file, x_test.
 
-    What is true of them, if asked for and there: y or y_test, targets or indices of classes.
+    Their targets or labels (indices of classes), if asked for and there: y or y_test.
 
     Raises:
         OctetError: the file is damaged, has no such array, or has one of another shape.

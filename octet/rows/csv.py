@@ -7,7 +7,7 @@ import math
 import operator
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 
@@ -18,7 +18,7 @@ from octet.affine import Array
 from octet.errors import OctetError
 from octet.rows.batches import Batch, Rows
 from octet.rows.binary import refuse_binary
-from octet.signature import Columns, Numbers, Signature
+from octet.signature import Classes, Columns, Numbers, Signature
 
 Places = npt.NDArray[np.int64]
 
@@ -33,11 +33,22 @@ _NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which of the ``width`` columns are read, in which order and under which names."""
+    """Which of the ``width`` columns are read, in which order and under which names.
+
+    Behind those that go in may be the one of the truth. Of classes that has names, of which
+    ``labels`` has the indices; where nothing but numbers is read, it is empty.
+    """
 
     width: int
     columns: tuple[int, ...]
     names: tuple[str, ...]
+    labels: Mapping[str, int]
+
+    def number(self, place: int, field: str) -> float | None:
+        """What a field of the column at this place of a line stands for; None if it is nothing."""
+        if self.labels and place == self.columns[-1]:
+            return self.labels.get(field)
+        return _number(field)
 
 
 def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bool) -> Rows:
@@ -51,7 +62,8 @@ def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bo
         stream: UTF-8; a byte that is not becomes a sign that no number has.
         name: what to call it in an error.
         signature: of the network that the rows are for.
-        with_truth: read the column of the target too, where there is one.
+        with_truth: read the column of the truth too, where there is one: it has the name of the
+            target, or is called ``class`` and has names of classes.
 
     Raises:
         OctetError: (here, or from the batches) column names of which a feature is missing or twice
@@ -65,8 +77,8 @@ def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bo
         fields = _fields(block[0]) if block else []
     inputs = signature.inputs
     if isinstance(inputs, Columns) and fields and _are_names(fields, inputs.features):
-        target = signature.outputs.target if isinstance(signature.outputs, Numbers) else None
-        layout, start = _by_name(fields, inputs, target if with_truth else None, name), 2
+        outputs = signature.outputs if with_truth else None
+        layout, start = _by_name(fields, inputs, outputs, name), 2
         block = block[1:]
     if block:
         blocks = itertools.chain([block], blocks)
@@ -118,16 +130,19 @@ def _are_names(fields: Sequence[str], features: Sequence[str]) -> bool:
 
 
 def _by_position(signature: Signature) -> _Layout:
-    width = math.prod(signature.shape)
-    if isinstance(signature.inputs, Columns):
-        return _Layout(width, tuple(range(width)), signature.inputs.features)
-    return _Layout(width, tuple(range(width)), tuple(f"pixel {i}" for i in range(width)))
+    names = signature.inputs.names
+    return _Layout(len(names), tuple(range(len(names))), names, {})
 
 
-def _by_name(fields: Sequence[str], inputs: Columns, target: str | None, name: str) -> _Layout:
-    wanted = inputs.features
-    if target is not None and target in fields:
-        wanted = (*wanted, target)
+def _by_name(
+    fields: Sequence[str], inputs: Columns, outputs: Numbers | Classes | None, name: str
+) -> _Layout:
+    """The layout of a line of names; without the truth where ``outputs`` is None."""
+    wanted, labels = inputs.features, dict[str, int]()
+    if outputs is not None and outputs.column in {*fields} - {*inputs.features}:
+        wanted = (*wanted, outputs.column)
+        if isinstance(outputs, Classes):
+            labels = {each: i for i, each in enumerate(outputs.classes)}
     if missing := [one for one in wanted if one not in fields]:
         raise OctetError(
             f"{name}: line 1: no column {_listed(missing)}; got {_listed(fields)}; allowed are, in "
@@ -135,7 +150,7 @@ def _by_name(fields: Sequence[str], inputs: Columns, target: str | None, name: s
         )
     if twice := [one for one in wanted if fields.count(one) > 1]:
         raise OctetError(f"{name}: line 1: more than one column {_listed(twice)}")
-    return _Layout(len(fields), tuple(fields.index(one) for one in wanted), wanted)
+    return _Layout(len(fields), tuple(fields.index(one) for one in wanted), wanted, labels)
 
 
 def _batches(
@@ -166,12 +181,29 @@ def _parse(block: list[str], start: int, layout: _Layout) -> tuple[Array, Places
     ):
         with contextlib.suppress(ValueError):
             values = np.loadtxt(
-                block, delimiter=",", comments=None, usecols=layout.columns, ndmin=2
+                block,
+                delimiter=",",
+                comments=None,
+                usecols=layout.columns,
+                ndmin=2,
+                encoding="utf-8",
+                converters=_converters(layout),
             )
             # It skips empty lines, and takes nan and inf.
             if len(values) == len(block) and np.all(np.isfinite(values)):
                 return values, np.arange(start, start + len(block)), {}
     return _parse_each(block, start, layout)
+
+
+def _converters(layout: _Layout) -> dict[int | str, Callable[[str], int]] | None:
+    """Of the column of labels, if there is one."""
+
+    def index(field: str) -> int:
+        if (label := layout.labels.get(field.strip())) is None:
+            raise ValueError
+        return label
+
+    return {layout.columns[-1]: index} if layout.labels else None
 
 
 def _parse_each(
@@ -202,10 +234,12 @@ def _row(line: str, layout: _Layout) -> list[float] | str:
         return f"not a line of CSV: {_broken(line)}"
     if len(fields) != layout.width:
         return f"got {len(fields)} columns; allowed are {layout.width}"
-    row = [_number(fields[column]) for column in layout.columns]
+    row = [layout.number(column, fields[column]) for column in layout.columns]
     for name, column, number in zip(layout.names, layout.columns, row, strict=True):
         if number is None:
-            return f"{name}: got {_shown(fields[column])}; allowed is a finite number"
+            labelled = layout.labels and column == layout.columns[-1]
+            allowed = _listed([*layout.labels]) if labelled else "a finite number"
+            return f"{name}: got {_shown(fields[column])}; allowed is {allowed}"
     return [number for number in row if number is not None]
 
 

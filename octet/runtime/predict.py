@@ -16,7 +16,7 @@ from octet.rows import arrays as rows_arrays
 from octet.rows import csv as rows_csv
 from octet.rows.batches import Batch, Rows, Truth
 from octet.runtime import inference
-from octet.signature import Classes, Images, Input, Signature
+from octet.signature import Classes, Images, Input, Numbers, Signature
 
 STANDARD_INPUT = Path("-")
 
@@ -42,7 +42,7 @@ class Predicted:
 def opened(path: Path, signature: Signature, with_truth: bool) -> Iterator[Rows]:
     """The rows of a file, or for `STANDARD_INPUT` those that come from there as CSV.
 
-    ``with_truth`` asks for what is true of them too, where the file has it.
+    ``with_truth`` asks for their targets or labels too, where the file has them.
 
     Raises:
         OctetError, OSError: as `rows_csv.read`, `rows_arrays.read_npy` and
@@ -102,14 +102,21 @@ def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
         white = signature.inputs.white
         problems[f"got a pixel outside 0 … {white}"] = ((flat < 0) | (flat > white)).any(axis=1)
     if batch.truth is not None:
-        known = np.isfinite(batch.truth)
-        if isinstance(signature.outputs, Classes):
-            known &= np.isin(batch.truth, np.arange(len(signature.outputs.classes)))
-        problems["its label is no number, or that of no class"] = ~known
+        problems |= _untrue(batch.truth, signature.outputs)
     return {
         place: problem
         for problem, rows in problems.items()
         for place in batch.places[rows].tolist()
+    }
+
+
+def _untrue(truth: Truth, outputs: Numbers | Classes) -> dict[str, npt.NDArray[np.bool_]]:
+    """By problem, where the target or label of a row is none."""
+    if isinstance(outputs, Numbers):
+        return {"the target is not a finite number": ~np.isfinite(truth)}
+    most = len(outputs.classes) - 1
+    return {
+        f"the label is not the index of a class, 0 to {most}": ~np.isin(truth, np.arange(most + 1))
     }
 
 

@@ -28,7 +28,7 @@ def test_what_may_enter_is_what_the_dockerfile_copies() -> None:
     copied = set()
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
         *sources, _ = line.replace("${SYSTEM}", "*").split()
-        copied |= {f"{one}*.py" if one.endswith("/") else one for one in sources}
+        copied |= {f"{one}**/*.py" if one.endswith("/") else one for one in sources}
     everything, *allowed = [
         line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] != "#"
     ]

@@ -36,6 +36,18 @@ def test_of_a_table_it_is_csv_with_every_digit_and_the_target(tmp_path: Path, ro
     np.testing.assert_array_equal(np.array(lines, np.float64), both)
 
 
+def test_of_a_table_with_classes_it_is_csv_with_their_names(tmp_path: Path) -> None:
+    x, y = RNG.normal(size=(4, 2)), np.array([1, 0, 1, 1], np.uint8)
+    signature = Signature(Columns(("age", "bmi")), Classes(("no", "yes, surely")))
+    (tmp_path / "data").write_bytes(dump_dataset(Dataset(x, y, x, y, signature)))
+    name, content = sample(tmp_path / "data")
+    assert name == "sample.csv"
+    head, *lines = csv.reader(io.StringIO(content.decode()))
+    assert head == ["age", "bmi", "class"]
+    assert [line[-1] for line in lines] == ["yes, surely", "no", "yes, surely", "yes, surely"]
+    np.testing.assert_array_equal(np.array([line[:-1] for line in lines], np.float64), x)
+
+
 @pytest.mark.parametrize("rows", [1, ROWS + 1])
 def test_of_images_it_is_pixels_and_classes(tmp_path: Path, rows: int) -> None:
     x = RNG.integers(0, 17, (rows, 1, 3, 2), np.uint8)

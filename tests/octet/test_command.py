@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from csv import reader as read_csv
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from octet.layers import Linear, Standardize
 from octet.modelfile import storage
 from octet.network import Network
 from octet.runtime import inference
-from octet.signature import Columns, Images, Numbers, Signature
+from octet.signature import Classes, Columns, Images, Numbers, Signature
 from tests.conftest import ROOT
 from tests.octet import networks
 
@@ -215,6 +216,29 @@ def test_images_give_a_class_and_the_output_of_each(tmp_path: Path, bits: int) -
     for rows in ([tmp_path / "x.npy"], []):
         text = csv("", x.reshape(50, -1).astype(float))
         assert octet("predict", path, *rows, rows=text).stdout == done.stdout
+
+
+def test_a_table_gives_a_class_and_the_output_of_each(tmp_path: Path) -> None:
+    layer = Linear(np.array([[0.5, -1.5, 2.0], [1.0, 0.0, -1.0]]), np.array([0.125, 0.0]))
+    classes = Classes(("harmless", "malignant, surely"))
+    network = Network((layer,), Signature(Columns(FEATURES), classes))
+    path = model(tmp_path, network)
+    x = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, -3.0], [0.0, 1.0, 2.0]])
+    outputs = inference.run(network, x)
+    predicted = [classes.classes[i] for i in outputs.argmax(axis=1)]
+    assert len({*predicted}) == 2
+    lines = [f"{','.join(map(repr, row))},harmless" for row in x.tolist()]
+    done = octet("predict", path, "--summary", rows="\n".join(["a,b,c,class", *lines]))
+    assert done.returncode == 0
+    head, *rows = list(read_csv(done.stdout.splitlines()))
+    assert head == ["class", *classes.classes]
+    assert [row[0] for row in rows] == predicted
+    assert [[float(each) for each in row[1:]] for row in rows] == outputs.tolist()
+    right = predicted.count("harmless")
+    assert f"accuracy  {right / 3:.4f} ({3 - right} wrong)" in done.stderr
+    counts = {name: predicted.count(name) for name in classes.classes}
+    for name, count in counts.items():
+        assert re.search(rf"^ +{name}  {count}$", done.stderr, re.MULTILINE)
 
 
 def test_it_ends_as_other_tools_do_when_its_reader_has_seen_enough(table: Path) -> None:

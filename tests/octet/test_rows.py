@@ -21,7 +21,7 @@ from octet.layers import Linear, Standardize
 from octet.network import Network
 from octet.runtime import inference
 from octet.runtime.predict import opened, predict
-from octet.signature import Columns, Numbers, Signature
+from octet.signature import Classes, Columns, Numbers, Signature
 from tests.octet.networks import images
 
 TABLE = Network(
@@ -127,6 +127,84 @@ def test_a_bad_row_is_named_after_all_before_it_were_predicted(
         outputs, said = of_text(tmp_path, head + b"1,2,3\n" + bad + b"\n4,5,6\n")
         assert said.startswith(f"line {place}: {message}")
         assert outputs == expected(X[:1])
+
+
+FLOWERS = Network(
+    (Linear(np.array([[0.5, -1.5, 2.0], [1.0, 0.0, -1.0]]), np.array([0.125, 0.0])),),
+    Signature(Columns(("a", "b", "c")), Classes(("iris, blue", "rose"))),
+)
+
+
+def truths(folder: Path, text: str, network: Network) -> tuple[list[float] | None, str]:
+    """The targets or labels in a file of CSV, and what is said of the first row that is bad."""
+    file = folder / "rows.csv"
+    file.write_text(text)
+    found: list[float] | None = None
+    try:
+        with opened(file, network.signature, with_truth=True) as rows:
+            for some in predict(network, rows, skip=False):
+                if some.truth is not None:
+                    found = [*(found or []), *some.truth.tolist()]
+    except OctetError as error:
+        return found, str(error).removeprefix(f"{file}: ")
+    return found, ""
+
+
+@pytest.mark.parametrize(
+    ("network", "text", "expected"),
+    [
+        (TABLE, "a,b,c,price\n1,2,3,7.5\n4,5,6,-1\n", [7.5, -1]),
+        (TABLE, "price,c,b,a\n7.5,3,2,1\n", [7.5]),
+        (TABLE, "a,b,c\n1,2,3\n", None),
+        (TABLE, "1,2,3\n", None),
+        (FLOWERS, "a,b,c,class\n1,2,3,rose\n4,5,6, rose\n", [1, 1]),
+        (FLOWERS, 'class,a,b,c\n"iris, blue",1,2,3\nrose,4,5,6\n', [0, 1]),
+        (FLOWERS, "a,b,c,label\n1,2,3,rose\n", None),
+        (FLOWERS, "a,b,c\n1,2,3\n", None),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
+)
+def test_the_truth_is_a_column_of_the_target_or_of_names_of_classes(
+    tmp_path: Path, network: Network, text: str, expected: list[float] | None
+) -> None:
+    assert truths(tmp_path, text, network) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    ("network", "line", "message"),
+    [
+        (TABLE, "1,2,3,dear", "price: got 'dear'; allowed is a finite number"),
+        (FLOWERS, "1,2,3,tulip", "class: got 'tulip'; allowed is iris, blue, rose"),
+        (FLOWERS, "1,2,3,", "class: got ''; allowed is iris, blue, rose"),
+        (FLOWERS, "1,2,3,1", "class: got '1'; allowed is iris, blue, rose"),
+        (FLOWERS, "1,x,3,rose", "b: got 'x'; allowed is a finite number"),
+    ],
+)
+def test_a_truth_that_is_none_is_named(
+    tmp_path: Path, network: Network, line: str, message: str
+) -> None:
+    column = network.signature.outputs.column
+    _, said = truths(
+        tmp_path, f"a,b,c,{column}\n1,2,3,{'rose' if column == 'class' else 1}\n{line}\n", network
+    )
+    assert said == f"line 3: {message}"
+
+
+def test_a_feature_that_is_called_as_the_truth_is_a_feature(tmp_path: Path) -> None:
+    signature = Signature(Columns(("a", "b", "class")), FLOWERS.signature.outputs)
+    network = Network(FLOWERS.layers, signature)
+    assert truths(tmp_path, "a,b,class\n1,2,3\n", network) == (None, "")
+
+
+@pytest.mark.parametrize("label", [2, 255])
+def test_a_label_of_no_class_is_a_bad_row(tmp_path: Path, label: int) -> None:
+    file = tmp_path / "x.safetensors"
+    save_file({"x": X, "y": np.array([0, label, 1], np.uint8)}, file)
+    with (
+        pytest.raises(OctetError, match=r"row 1: the label is not the index of a class, 0 to 1"),
+        opened(file, FLOWERS.signature, with_truth=True) as rows,
+    ):
+        list(predict(FLOWERS, rows, skip=False))
 
 
 def npz(x: Array) -> bytes:

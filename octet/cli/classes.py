@@ -1,0 +1,80 @@
+"""Predicted classes: as lines of CSV, counted, and in the words of ``info``."""
+
+import csv
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TextIO
+
+import numpy as np
+
+from octet.affine import Array
+from octet.errors import printable
+from octet.runtime.predict import Predicted
+from octet.signature import Classes
+
+_FIRST = 10
+_NARROWEST = 8  # characters of a column of names
+
+
+class ClassAnswers:
+    """What is said of predictions for these outputs."""
+
+    def __init__(self, outputs: Classes) -> None:
+        self._outputs = outputs
+
+    def header(self) -> list[str]:
+        """The names of the columns: of the class, and of each class for its output."""
+        return [self._outputs.column, *self._outputs.classes]
+
+    def write(self, values: Array, file: TextIO) -> None:
+        """A line for each row of ``(rows, classes)``, with every digit that a float64 has."""
+        classes, predicted = self._outputs.classes, np.argmax(values, axis=1).tolist()
+        lines = zip(predicted, values.tolist(), strict=True)
+        rows = ([classes[i], *each] for i, each in lines)
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+    def described(self) -> str:
+        """What comes out, for people."""
+        return f"one of {len(self._outputs.classes)}: {', '.join(self._outputs.classes)}"
+
+    def summary(self) -> "ClassSummary":
+        """An empty one."""
+        return ClassSummary([*map(printable, self._outputs.classes)])
+
+
+class ClassSummary:
+    """How often each class was predicted so far, and how often it was right."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = classes
+        self._counts = np.zeros(len(classes), np.int64)
+        self._known = self._right = 0
+        self._first: list[tuple[int, int | None]] = []
+
+    def add(self, predicted: Predicted) -> None:
+        """Take in the next predictions."""
+        classes = np.argmax(predicted.outputs, axis=1)
+        truth = np.zeros(0) if predicted.truth is None else predicted.truth
+        self._counts += np.bincount(classes, minlength=len(self._classes))
+        self._known += len(truth)
+        self._right += int(np.sum(classes == truth)) if len(truth) else 0
+        some = zip_longest(classes[:_FIRST].tolist(), truth[:_FIRST].astype(int).tolist())
+        self._first = [*self._first, *some][:_FIRST]
+
+    def text(self) -> str:
+        """Count, of each class too, and the first ten; accuracy where the labels are known."""
+        lines = [f"count     {int(np.sum(self._counts))}"]
+        if self._known:
+            wrong = self._known - self._right
+            lines.append(f"accuracy  {self._right / self._known:.4f} ({wrong} wrong)")
+        lines.append("of each class")
+        width = max([_NARROWEST, *(len(name) + 2 for name in self._classes)])
+        lines += [
+            f"{name:>{width}}  {count}"
+            for name, count in zip(self._classes, self._counts, strict=True)
+        ]
+        lines.append("the first ten" + (", and their labels" if self._known else ""))
+        for predicted, label in self._first:
+            indices = [predicted] if label is None else [predicted, label]
+            lines.append("".join(f"{self._classes[i]:>{width}}" for i in indices))
+        return "".join(f"{line}\n" for line in lines)
