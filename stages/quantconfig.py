@@ -2,8 +2,8 @@
 
 from octet.errors import OctetError
 from octet.quantizer import Bias, Calibration, Config
-from stages.params.file import PATH
 from stages.params.quant import Quant
+from stages.params.section import PATH
 
 
 def config_of(quant: Quant, bits: int | None = None) -> Config:

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +12,12 @@ import stages
 from octet import files
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages.params.file import Params, load_params
+
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
 Files = dict[Path, bytes]
-Stage = Callable[[str, Params], Files]
+Stage = Callable[[str, "Params"], Files]
 
 
 def run(stage: Stage, description: str) -> None:
@@ -31,22 +34,26 @@ def run(stage: Stage, description: str) -> None:
     parser = Parser(description=description)
     parser.add_argument("system", help="a name under systems: in params.yaml")
 
-    def work(arguments: argparse.Namespace, checked: Params) -> Files:
+    def work(arguments: argparse.Namespace, checked: "Params") -> Files:
         checked.system(arguments.system)
         return stage(arguments.system, checked)
 
     _run(parser, work)
 
 
-def run_for_all(stage: Callable[[Params], Files], description: str) -> None:
+def run_for_all(stage: Callable[["Params"], Files], description: str) -> None:
     """Be ``python -m stages.NAME``: one stage for all systems together; else as `run`."""
     _run(Parser(description=description), lambda _, checked: stage(checked))
 
 
 def _run(
-    parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace, Params], Files]
+    parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace, "Params"], Files]
 ) -> None:
     with one_line():
+        # Not imported above, and no dependency in dvc.yaml: it decides whether a stage runs, not
+        # what it makes. So a new gate, or a better word for a bad one, trains nothing again.
+        from stages.params.file import load_params
+
         arguments = parser.parse_args()
         checked = load_params()
         try:

@@ -1,16 +1,19 @@
 """python -m stages.evaluate SYSTEM: two networks, from their files -> metrics/<system>.json."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from octet.modelfile import storage
 from stages import metrics, paths
 from stages import stage as command
 from stages.dataset import load_dataset
 from stages.evaluate import comparison, plots
-from stages.params.file import Params
+
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
 
-def evaluate(name: str, params: Params) -> dict[Path, bytes]:
+def evaluate(name: str, params: "Params") -> dict[Path, bytes]:
     """The metrics of a system and of its layers, and the outputs of its networks."""
     reference, quantized = paths.float_path(name), paths.quantized_path(name)
     models = comparison.Models(

@@ -1,15 +1,18 @@
 """python -m stages.load SYSTEM: a data set, checked and split, as data/<system>.safetensors."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages import paths
 from stages import stage as command
 from stages.dataset import dump_dataset
 from stages.load import readers
-from stages.params.file import Params
+
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
 
-def load(name: str, params: Params) -> dict[Path, bytes]:
+def load(name: str, params: "Params") -> dict[Path, bytes]:
     """The data file of a system."""
     dataset = readers.read(params.system(name).data, params.split)
     return {paths.data_path(name): dump_dataset(dataset)}

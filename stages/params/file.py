@@ -5,7 +5,6 @@ sections. So dvc.yaml lists those, and not this file (see stages/stage.py).
 """
 
 import re
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
@@ -16,13 +15,11 @@ from octet.errors import OctetError
 from stages.params.gates import Gates
 from stages.params.quant import FLOAT_BITS, Quant
 from stages.params.refusals import nearest, refusal, shown
-from stages.params.section import Section, merge
+from stages.params.section import PATH, Section, merge
 from stages.params.split import Split
 from stages.params.sweep import Sweep
 from stages.params.systems import System
 from stages.params.train import Train
-
-PATH = Path("params.yaml")
 
 _S = TypeVar("_S", bound=Section)
 

@@ -1,8 +1,11 @@
 """What all sections of params.yaml have in common."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, model_validator
+
+PATH = Path("params.yaml")
 
 # Up to here floats are the integers that they look like.
 _EXACT = 2**53

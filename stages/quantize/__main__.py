@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -12,12 +13,14 @@ from octet.network import Network
 from stages import paths
 from stages import stage as command
 from stages.dataset import load_dataset
-from stages.params.file import Params
 from stages.params.quant import FLOAT_BITS, Quant
 from stages.quantconfig import config_of
 
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
-def quantize(name: str, params: Params) -> dict[Path, bytes]:
+
+def quantize(name: str, params: "Params") -> dict[Path, bytes]:
     """The quantized model of a system, the float one where bits is 32; and its layers apart."""
     network = storage.load_network(paths.float_path(name))
     quant, rows = params.quant_of(name), load_dataset(name).x_train

@@ -1,15 +1,18 @@
 """python -m stages.report: what all systems came to -> report/index.html and report/summary.md."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages import stage as command
-from stages.params.file import Params
 from stages.report import evidence, page
+
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
 _FOLDER = Path("report")
 
 
-def report(params: Params) -> dict[Path, bytes]:
+def report(params: "Params") -> dict[Path, bytes]:
     """The page and its Markdown twin."""
     systems = [evidence.read(name) for name in params.systems]
     return {

@@ -1,17 +1,20 @@
 """python -m stages.sweep SYSTEM: every width and rounding -> plots/<system>/sweep.csv."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from octet.modelfile import storage
 from stages import paths, point
 from stages import stage as command
 from stages.dataset import load_dataset
-from stages.params.file import Params
 from stages.quantconfig import config_of
 from stages.sweep import measure, workers
 
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
-def sweep(name: str, params: Params) -> dict[Path, bytes]:
+
+def sweep(name: str, params: "Params") -> dict[Path, bytes]:
     """What each width and rounding of a system costs and saves."""
     network = storage.load_network(paths.float_path(name))
     config = config_of(params.quant_of(name), bits=max(params.sweep.bits))

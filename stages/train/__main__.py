@@ -1,7 +1,7 @@
 """python -m stages.train SYSTEM: data -> float network, as models/<system>/float.safetensors."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,13 +15,15 @@ from octet.signature import Classes, Columns, Numbers, Signature
 from stages import paths
 from stages import stage as command
 from stages.dataset import Dataset, load_dataset
-from stages.params.file import Params
 from stages.params.models import LinearModel, LogisticModel, Model, NetworkModel
 from stages.train import linear, logistic, plots
 from stages.train.plots import History
 
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
-def train(name: str, params: Params) -> dict[Path, bytes]:
+
+def train(name: str, params: "Params") -> dict[Path, bytes]:
     """The float model of a system, and what there is to draw of its training."""
     dataset, model, where = load_dataset(name), params.system(name).model, f"systems.{name}.model"
     # But for the layers, which stand in the file anyway.
