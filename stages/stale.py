@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages import lock
-from stages.params.file import PATH, parse
+from stages.params.file import parse
+from stages.params.section import PATH
 from stages.paths import metrics_path
 
 # The gates are no part of a run: whoever holds metrics against them reads them anew.

@@ -13,7 +13,7 @@ from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
 from stages import git, lock, markdown
 from stages.metrics import Metrics, parse
-from stages.params import file as params_file
+from stages.params.section import PATH as PARAMS
 from stages.paths import METRICS, metrics_path
 from stages.stale import Project
 from stages.tasks.measures import measures
@@ -75,7 +75,7 @@ def read(revision: str | None) -> Side:
     contents = {path.stem: content(path) for path in files if path.suffix == ".json"}
     metrics = {key: parse(contents[key], f"{name}: {metrics_path(key)}") for key in contents}
     try:
-        project = Project.parse(*map(content, (lock.PIPELINE, lock.PATH, params_file.PATH)))
+        project = Project.parse(*map(content, (lock.PIPELINE, lock.PATH, PARAMS)))
         reasons = {key: project.stale(key, contents[key]) for key in contents}
     except OctetError as error:
         reasons = dict.fromkeys(contents, str(error))
