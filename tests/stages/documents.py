@@ -1,4 +1,4 @@
-"""The real params.yaml with other values in it, and what the stages make of that."""
+"""A whole params.yaml with other values in it, and what the stages make of that."""
 
 import contextlib
 import copy
@@ -13,30 +13,22 @@ import yaml
 from octet.errors import OctetError
 from stages.params.file import Params, load_params
 
-TEXT = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
-REAL = yaml.safe_load(TEXT)
+TEXT = Path(__file__).with_name("params.yaml").read_text(encoding="utf-8")
+DOCUMENT = yaml.safe_load(TEXT)
 ABSENT = object()
-
-
-def systems_of(kind: str) -> list[str]:
-    return [name for name, system in REAL["systems"].items() if system["model"]["kind"] == kind]
-
-
-TABLE = systems_of("linear")[0]
-IMAGES = systems_of("network")[0]
+TABLE, IMAGES = "diabetes", "digits"
 LAYERS = f"systems.{IMAGES}.model.layers"
-NO_IMAGES = {f"systems.{name}": ABSENT for name in systems_of("network")}
 
 
 def place(kind: str) -> str:
     """The path of the first layer of this kind."""
-    kinds = [layer["kind"] for layer in REAL["systems"][IMAGES]["model"]["layers"]]
+    kinds = [layer["kind"] for layer in DOCUMENT["systems"][IMAGES]["model"]["layers"]]
     return f"{LAYERS}[{kinds.index(kind)}]"
 
 
 def changed(values: Mapping[str, object]) -> dict[str, Any]:
-    """The real params.yaml with other values; ABSENT takes a key away."""
-    document: dict[str, Any] = copy.deepcopy(REAL)
+    """The whole params.yaml with other values; ABSENT takes a key away."""
+    document: dict[str, Any] = copy.deepcopy(DOCUMENT)
     for key, value in values.items():
         *path, last = parts(key)
         section: Any = document
@@ -56,8 +48,8 @@ def parts(key: str) -> list[str | int]:
 
 
 def value_at(key: str) -> Any:
-    """What the real params.yaml has there."""
-    value = REAL
+    """What it has there."""
+    value = DOCUMENT
     for part in parts(key):
         value = value[part]
     return value

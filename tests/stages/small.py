@@ -155,10 +155,10 @@ def reported() -> Iterable[str]:
 def write(folder: Path, sweep: bool = True) -> Path:
     """The files of some systems and params.yaml, in a new folder."""
     folder.mkdir()
-    known = documents.REAL["systems"]
+    known = documents.DOCUMENT["systems"]
     like = {TABLE: TABLE, IMAGES: IMAGES, CLASSES_OF_TABLE: TABLE, MLP: IMAGES}
     entries = {name: known[like[name]] for name in reported()}
-    document = {**documents.REAL, "systems": entries}
+    document = {**documents.DOCUMENT, "systems": entries}
     (folder / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     params = documents.load(folder, document)
     with contextlib.chdir(folder):

@@ -12,10 +12,11 @@ from stages.params.layers import Conv, Linear
 from stages.params.models import LinearModel, NetworkModel
 from stages.params.quant import Quant
 from stages.params.train import Train
+from tests.conftest import ROOT
 from tests.stages.documents import (
+    DOCUMENT,
     IMAGES,
     LAYERS,
-    REAL,
     TABLE,
     TEXT,
     assert_one_line,
@@ -37,12 +38,16 @@ def as_lists(value: object) -> object:
     return [as_lists(inner) for inner in value] if isinstance(value, tuple) else value
 
 
-def test_the_real_file_says_what_it_says(tmp_path: Path) -> None:
+def test_the_file_of_the_repository_is_taken(tmp_path: Path) -> None:
+    assert load(tmp_path, (ROOT / "params.yaml").read_text(encoding="utf-8")).systems
+
+
+def test_a_whole_file_says_what_it_says(tmp_path: Path) -> None:
     loaded = load(tmp_path, TEXT)
     for section in ("split", "train", "quant", "gates"):
-        assert as_lists(getattr(loaded, section).model_dump()) == REAL[section]
-    assert list(loaded.systems) == list(REAL["systems"])
-    for name, system in REAL["systems"].items():
+        assert as_lists(getattr(loaded, section).model_dump()) == DOCUMENT[section]
+    assert list(loaded.systems) == list(DOCUMENT["systems"])
+    for name, system in DOCUMENT["systems"].items():
         dumped = loaded.system(name).model_dump(exclude_unset=True)
         assert as_lists(dumped) == system
 
@@ -156,7 +161,7 @@ def test_a_system_that_is_not_there_is_answered_with_the_nearest_and_all(tmp_pat
     loaded = load(tmp_path, TEXT)
     with pytest.raises(OctetError) as caught:
         loaded.system(f"{TABLE}s")
-    every = ", ".join(sorted(REAL["systems"]))
+    every = ", ".join(sorted(DOCUMENT["systems"]))
     assert str(caught.value) == (
         f"params.yaml: systems: got '{TABLE}s' (did you mean {TABLE}?); allowed are {every}"
     )
@@ -165,7 +170,7 @@ def test_a_system_that_is_not_there_is_answered_with_the_nearest_and_all(tmp_pat
 def test_a_system_like_no_other_is_answered_with_all(tmp_path: Path) -> None:
     with pytest.raises(OctetError) as caught:
         load(tmp_path, TEXT).system("xyzzy\n")
-    every = ", ".join(sorted(REAL["systems"]))
+    every = ", ".join(sorted(DOCUMENT["systems"]))
     assert str(caught.value) == f"params.yaml: systems: got 'xyzzy\\n'; allowed are {every}"
 
 
@@ -191,7 +196,7 @@ def test_a_system_is_trained_by_its_own_keys_over_the_common_ones(tmp_path: Path
     assert found.model_copy(
         update={"epochs": 3, "noise": common.noise, "augment": common.augment}
     ) == (common)
-    others = [name for name in loaded.systems if not REAL["systems"][name]["train"]]
+    others = [name for name in loaded.systems if not DOCUMENT["systems"][name]["train"]]
     assert others
     assert all(loaded.train_of(name) == common for name in others)
 
@@ -220,14 +225,14 @@ def test_a_range_of_ones_own_replaces_the_common_one_whole(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("number", [1, 0.5, 1e-05])
 def test_a_number_is_read_as_dvc_reads_it(tmp_path: Path, number: float) -> None:
-    shown = f"learning_rate: {REAL['train']['learning_rate']}\n"
+    shown = f"learning_rate: {DOCUMENT['train']['learning_rate']}\n"
     assert shown in TEXT
     loaded = load(tmp_path, TEXT.replace(shown, f"learning_rate: {number}\n", 1))
     assert loaded.train.learning_rate == number
 
 
 def test_an_error_in_any_systems_own_keys_shows_at_once(tmp_path: Path) -> None:
-    last = list(REAL["systems"])[-1]
+    last = list(DOCUMENT["systems"])[-1]
     message = refusal(tmp_path, changed({f"systems.{last}.quant.bits": 17}))
     assert message.startswith(f"params.yaml: systems.{last}.quant.bits: got 17; allowed is ")
     message = refusal(tmp_path, changed({f"systems.{last}.train.epochs": 0}))
@@ -268,9 +273,9 @@ VALUES = st.recursive(
 )
 KEYS = st.sampled_from(
     [
-        *keys(REAL),
-        *(f"{OWN}.{key}" for key in keys(REAL["quant"])),
-        *(f"{OWN_TRAIN}.{key}" for key in keys(REAL["train"])),
+        *keys(DOCUMENT),
+        *(f"{OWN}.{key}" for key in keys(DOCUMENT["quant"])),
+        *(f"{OWN_TRAIN}.{key}" for key in keys(DOCUMENT["train"])),
     ]
 )
 
@@ -285,14 +290,14 @@ def test_any_value_at_any_key_is_taken_or_refused_in_one_line(
 
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(
-    section=st.sampled_from([key for key in keys(REAL) if "." in key]),
+    section=st.sampled_from([key for key in keys(DOCUMENT) if "." in key]),
     key=NAMES | st.integers() | st.booleans() | st.none(),
     value=VALUES,
 )
 def test_any_new_key_anywhere_is_taken_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, section: str, key: object, value: object
 ) -> None:
-    document = copy.deepcopy(REAL)
+    document = copy.deepcopy(DOCUMENT)
     inner: dict[object, object] = document
     for part in section.split(".")[:-1]:
         name, _, index = part.removesuffix("]").partition("[")

@@ -12,9 +12,9 @@ from octet.errors import OctetError
 from stages.params.file import load_params
 from tests.stages.documents import (
     ABSENT,
+    DOCUMENT,
     IMAGES,
     LAYERS,
-    REAL,
     TABLE,
     assert_one_line,
     changed,
@@ -296,7 +296,7 @@ def is_required(key: str) -> bool:
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    required = [key for key in keys(REAL) if is_required(key)]
+    required = [key for key in keys(DOCUMENT) if is_required(key)]
     # One system of each kind is enough.
     kept = (f"systems.{TABLE}.", f"systems.{IMAGES}.")
     required = [key for key in required if not key.startswith("systems.") or key.startswith(kept)]
@@ -311,7 +311,7 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 def test_a_systems_name_that_is_no_plain_text_is_refused_as_a_name(
     tmp_path: Path, name: object
 ) -> None:
-    document = copy.deepcopy(REAL)
+    document = copy.deepcopy(DOCUMENT)
     document["systems"][name] = document["systems"][TABLE]
     message = refusal(tmp_path, document)
     assert message.startswith(f"params.yaml: systems: got {name!r}; allowed is a name of letters")
