@@ -8,7 +8,19 @@ import numpy as np
 
 from octet import affine
 from octet.affine import Array, Grid
-from octet.layers import Conv2d, GlobalAveragePool, Linear, MaxPool, Relu, Standardize, Weighted
+from octet.layers import (
+    Add,
+    Clip,
+    Conv2d,
+    GlobalAveragePool,
+    LeakyRelu,
+    Linear,
+    MaxPool,
+    Relu,
+    Softmax,
+    Standardize,
+    Weighted,
+)
 from octet.network import Network
 from octet.parameters import Int32, Quantized, values
 from octet.quantizer import Calibration, Config
@@ -57,10 +69,6 @@ def quantized(
         assert after.codes.dtype == (np.uint8 if after.grid.bits <= 8 else np.uint16)
         assert np.all(after.codes <= after.grid.top)
     return found.weight, found.bias, figures
-
-
-def calibration(images: int = 40, seed: int = 0, range_: str = "minmax") -> Calibration:
-    return Calibration(images, seed, range_)
 
 
 def random_layer(rng: np.random.Generator, rows: int = 3, columns: int = 4) -> Linear:
@@ -171,6 +179,27 @@ def random_cnn(rng: np.random.Generator) -> Network:
         head,
     )
     outputs = floating.through(layers, random_images(rng, 100).astype(np.float64))
+    head.bias[:] -= np.mean(outputs, axis=0)
+    return Network(layers, Signature(Images((1, SIDE, SIDE), 255), Classes(CLASSES)))
+
+
+def branched(rng: np.random.Generator) -> Network:
+    """Two branches, a depthwise and a grouped convolution, clips, a table and probabilities."""
+    head = random_layer(rng, 3, 8)
+    layers = (
+        Standardize(np.array([40.0]), np.array([70.0])),
+        random_conv(rng, 6, 1),
+        Clip(0.0, 1.5, name="stem"),
+        replace(random_conv(rng, 6, 1), groups=6, name="left"),
+        Add(inputs=("stem", "left")),
+        Relu(),
+        replace(random_conv(rng, 8, 3), groups=2, stride=2),
+        LeakyRelu(0.1),
+        GlobalAveragePool(),
+        head,
+        Softmax(),
+    )
+    outputs = floating.through(layers[:-1], random_images(rng, 100).astype(np.float64))
     head.bias[:] -= np.mean(outputs, axis=0)
     return Network(layers, Signature(Images((1, SIDE, SIDE), 255), Classes(CLASSES)))
 

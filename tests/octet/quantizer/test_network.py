@@ -1,181 +1,369 @@
-"""Quantizing a whole network of a table, and the networks that are refused."""
+"""Whole networks in codes: near to the float network, the codes of ONNX Runtime, the same bytes."""
 
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
+from threadpoolctl import threadpool_limits
 
 from octet.affine import Array
 from octet.errors import OctetError
-from octet.layers import Linear, Quantize, Standardize
-from octet.network import Network
+from octet.exporters import onnx as export
+from octet.layers import Flatten, Linear, Softmax, Standardize, Weighted
+from octet.modelfile import storage
+from octet.network import Network, flow, label, signals, sources
 from octet.parameters import Int32, Quantized, values
-from octet.quantizer import Calibration, Config, quantize, quantize_apart
-from octet.quantizer.hessian import second_moments
-from octet.quantizer.layer import weights_only
+from octet.quantizer import Calibration, Config, calibrate, quantize, quantize_apart
+from octet.quantizer.calibration import pick
+from octet.quantizer.hessian import Moments, second_moments
+from octet.quantizer.layer import for_integers, weights_only
 from octet.runtime import floating, inference, integer
-from octet.signature import Columns, Numbers, Signature
-from tests.octet.quantizer.cases import ROUNDINGS, config, random_inputs, random_layer
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(3.0, 2.0, size=(50, 3))
-NETWORK = Network(
-    (
-        Standardize(X.mean(axis=0), X.std(axis=0)),
-        Linear(np.array([[0.5, -1.0, 0.25]]), np.array([2.0])),
-    ),
-    Signature(Columns(("a", "b", "c")), Numbers("y", "m")),
+from octet.signature import Columns, Input, Numbers, Signature
+from tests.octet.quantizer.cases import (
+    GRANULARITIES,
+    ROUNDINGS,
+    branched,
+    config,
+    digits,
+    random_cnn,
+    random_images,
+    random_inputs,
+    random_layer,
 )
 
+SHARING = [
+    ("per_tensor", "asymmetric"),
+    ("per_tensor", "symmetric"),
+    ("per_channel", "symmetric"),
+]
+ROWS = 60
 
-def with_weights(*weights: float) -> Network:
-    layer = Linear(np.array([weights]), np.array([2.0]))
-    return replace(NETWORK, layers=(NETWORK.layers[0], layer))
+
+def integers(**changes: Any) -> Config:
+    whole = {"activations": "uint8", "calibration": Calibration(ROWS, 0, "minmax")}
+    return config(**(whole | changes))
 
 
-def network(rng: np.random.Generator) -> Network:
+def table(seed: int = 0, rows: int = ROWS) -> tuple[Network, Array]:
     """Two linear layers behind a scaler that makes inputs 1,000 times smaller."""
+    rng = np.random.default_rng(seed)
     scaler = Standardize(np.full(4, 5.0), np.full(4, 1000.0))
     layers = scaler, random_layer(rng), random_layer(rng, 2, 3)
-    return Network(layers, Signature(Columns(tuple("abcd")), Numbers("price", "$")))
+    x = np.concatenate([random_inputs(rng) for _ in range(rows // 80 + 1)])[:rows] * 1000
+    return Network(layers, Signature(Columns(tuple("abcd")), Numbers("price", "$"))), x
 
 
-def seen(model: Network, x: Array) -> list[Array]:
-    """What enters each layer."""
-    return [floating.through(model.layers[:i], x) for i in range(len(model.layers))]
+def images(seed: int = 0, rows: int = ROWS) -> tuple[Network, Input]:
+    rng = np.random.default_rng(seed)
+    return random_cnn(rng), random_images(rng, rows)
 
 
-def test_weights_become_codes_and_the_scaler_stays() -> None:
-    quantized = quantize(NETWORK, X, Config())
-    scaler, layer = quantized.layers
-    assert scaler is NETWORK.layers[0]
-    assert isinstance(layer, Linear)
-    assert isinstance(layer.weight, Quantized)
-    assert isinstance(layer.bias, Quantized)
-    assert layer.output is None
-    (figures,) = quantized.rounding.values()
-    assert figures["rows_proven"] == figures["rows"] == 1
+def flattened(seed: int = 0, rows: int = ROWS) -> tuple[Network, Input]:
+    network, x = images(seed, rows)
+    head = random_layer(np.random.default_rng(seed), 3, 20)
+    return replace(network, layers=(*network.layers[:-2], Flatten(), head)), x
 
 
-def test_each_layer_is_quantized_on_what_it_sees() -> None:
-    rng = np.random.default_rng(11)
-    model, x = network(rng), random_inputs(rng) * 1000
-    how = config(rounding="exact", bits=3)
-    found = quantize(model, x, how)
-    assert found.signature == model.signature
-    assert found.layers[0] is model.layers[0]
-    figures = {}
-    for i in (1, 2):
-        name = f"{i}_linear"
-        hessian = second_moments(seen(model, x)[i])
-        layer, figures[name] = weights_only(model.layers[i], [hessian], how, name)
-        assert found.layers[i].weight.codes.tolist() == layer.weight.codes.tolist()
-        assert found.layers[i].bias.codes.tolist() == layer.bias.codes.tolist()
-    assert found.rounding == figures
+def branches(seed: int = 0, rows: int = ROWS) -> tuple[Network, Input]:
+    rng = np.random.default_rng(seed)
+    return branched(rng), random_images(rng, rows)
 
 
-def test_apart_there_is_a_network_for_each_width_and_none_knows_of_the_others() -> None:
-    rng = np.random.default_rng(12)
-    model, x = network(rng), random_inputs(rng) * 1000
-    how = config(rounding="gptq", range="mse", bits=5)
-    found = quantize_apart(model, x, how, (3, 6))
-    assert list(found) == [3, 6]
-    for bits, apart in found.items():
-        alone = quantize(model, x, replace(how, bits=bits))
-        assert apart.rounding == alone.rounding
-        for layer, expected in zip(apart.layers[1:], alone.layers[1:], strict=True):
-            assert layer.weight.grid.bits == bits
-            assert layer.weight.codes.tolist() == expected.weight.codes.tolist()
+NETWORKS: dict[str, Callable[..., tuple[Network, Any]]] = {
+    "table": table,
+    "images": images,
+    "flattened": flattened,
+    "branches": branches,
+}
+
+
+def sqnr(reference: Array, outputs: Array) -> float:
+    return 10 * float(np.log10(np.sum(reference**2) / np.sum((outputs - reference) ** 2)))
+
+
+@pytest.mark.parametrize(("granularity", "scheme"), SHARING)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_all_layers_compute_in_integers_near_to_the_float_network_and_as_onnxruntime(
+    name: str, granularity: str, scheme: str, rounding: str, tmp_path: Path
+) -> None:
+    network, x = NETWORKS[name]()
+    told: list[str] = []
+    how = integers(granularity=granularity, scheme=scheme, rounding=rounding)
+    quantized = quantize(network, x, how, told.append)
+    weighted = [layer for layer in quantized.layers if isinstance(layer, Weighted)]
+    for layer in weighted:
+        assert isinstance(layer.weight, Quantized)
+        assert isinstance(layer.bias, Int32)
+    labels = [
+        label(network.layers, i)
+        for i, layer in enumerate(network.layers)
+        if isinstance(layer, Weighted)
+    ]
+    assert list(quantized.rounding) == told == labels
+    rows = [report["rows"] for report in quantized.rounding.values()]
+    assert rows == [layer.outputs for layer in weighted]
+    _, new = NETWORKS[name](1, 100)
+    reference, outputs = inference.run(network, new), inference.run(quantized, new)
+    assert sqnr(reference, outputs) > 20
+    # A file takes it, and gives back what computes the same.
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(storage.dump_network(quantized))
+    assert np.array_equal(inference.run(storage.load_network(path), new), outputs)
+    # Softmax is in float; all before it is in codes, and they are those of ONNX Runtime.
+    kept = quantized.layers
+    kept = kept[:-2] if isinstance(kept[-1], Softmax) else kept
+    logits = replace(quantized, layers=kept)
+    session = onnxruntime.InferenceSession(
+        export.to_onnx(logits).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (given,) = session.run(None, {export.INPUT: new.astype(np.float64)})
+    assert np.array_equal(given, inference.run(logits, new))
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_only_changes_nothing_but_the_weights(name: str, granularity: str) -> None:
+    network, x = NETWORKS[name]()
+    quantized = quantize(network, x, integers(granularity=granularity, activations="none"))
+    assert not integer.is_integer(quantized)
+    for before, after in zip(network.layers, quantized.layers, strict=True):
+        if isinstance(after, Weighted):
+            assert isinstance(after.weight, Quantized)
+            assert isinstance(after.bias, Quantized)
+            assert vars(replace(after, weight=before.weight, bias=before.bias)) == vars(before)
+        else:
+            assert after is before
+    assert not any("largest_sum" in report for report in quantized.rounding.values())
+    assert sqnr(inference.run(network, x), inference.run(quantized, x)) > 20
+
+
+def moments(layer: Weighted, x: Array, y: Array, scale: float) -> list[Moments]:
+    """Of what each group of a layer sees and should give, all rows at once."""
+    seen = layer.patches(np.rint(x / scale))
+    wanted = y.reshape(len(y), layer.group_count, -1, *y.shape[2:])
+    each = []
+    for g in range(layer.group_count):
+        flat, given = (a[:, g].swapaxes(0, 1).reshape(a.shape[2], -1) for a in (seen, wanted))
+        each.append(Moments(len(flat), len(given)))
+        each[-1].add(flat, given)
+    return each
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("activations", ["uint8", "none"])
+@pytest.mark.parametrize("name", ["images", "branches"])
+def test_each_layer_is_quantized_on_what_it_sees(name: str, activations: str, apart: bool) -> None:
+    network, x = NETWORKS[name](4)
+    how = integers(rounding="gptq", bits=4, activations=activations)
+    grids = calibrate(network, x, how.calibration).network
+    quantized = quantize_apart(network, x, how, (4,))[4] if apart else quantize(network, x, how)
+    codes = [layer for layer in quantized.layers if isinstance(layer, Weighted)]
+    in_float = dict(flow(network.layers, x.astype(np.float64), floating.step))
+    # What those before it give: in codes, or, where each is quantized apart, on the grids alone.
+    before = grids if apart or activations == "none" else quantized
+    on_grids = dict(flow(before.layers, x.astype(np.float64), floating.step))
+    places = [i for i, layer in enumerate(network.layers) if isinstance(layer, Weighted)]
+    for i, layer in zip(places, codes, strict=True):
+        at = i + 1  # behind the Quantize
+        (source,) = sources(grids.layers)[at]
+        entering = signals(grids)[source].grid
+        scale = float(entering.scale)
+        sums = moments(layer, on_grids[source], in_float[i], scale)
+        name, bare = label(network.layers, i), network.layers[i]
+        if activations == "uint8":
+            expected, report = for_integers(bare, sums, entering, how, name)
+        else:
+            expected, report = weights_only(bare, [g.hessian(scale) for g in sums], how, name)
+        assert np.array_equal(layer.weight.codes, expected.weight.codes)
+        # Batches have units of their own, which shows in the last bits of what is given.
+        assert quantized.rounding[name] == pytest.approx(report, rel=1e-3)
+
+
+def test_the_layers_of_a_table_see_its_numbers_as_they_are_and_widths_do_not_know_each_other() -> (
+    None
+):
+    network, x = table(11)
+    how = config(rounding="exact", bits=5)
+    in_float = dict(flow(network.layers, x, floating.step))
+    for bits, quantized in quantize_apart(network, x, how, (3, 6)).items():
+        at_width, reports = replace(how, bits=bits), {}
+        for i in (1, 2):
+            name = label(network.layers, i)
+            hessian = second_moments(in_float[i - 1])
+            layer, reports[name] = weights_only(network.layers[i], [hessian], at_width, name)
+            assert quantized.layers[i].weight.codes.tolist() == layer.weight.codes.tolist()
+            assert quantized.layers[i].bias.codes.tolist() == layer.bias.codes.tolist()
+        assert quantized.rounding == quantize(network, x, at_width).rounding == reports
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS[1:])
+@pytest.mark.parametrize("name", ["images", "branches"])
+def test_what_a_layer_gives_has_the_mean_of_what_it_should_give(name: str, rounding: str) -> None:
+    network, x = NETWORKS[name](3)
+    quantized = quantize(network, x, integers(rounding=rounding, bits=4))
+    sums = [
+        replace(layer, output=None) if isinstance(layer, Weighted) else layer
+        for layer in quantized.layers
+    ]
+    wanted = dict(flow(network.layers, x.astype(np.float64), floating.step))
+    actual = dict(flow(quantized.layers, x.astype(np.float64), floating.step))
+    for i, layer in enumerate(sums):
+        if isinstance(layer, Weighted):
+            (source,) = sources(quantized.layers)[i]
+            off = layer.reals(actual[source]) - wanted[i - 1]  # without the Quantize
+            mean = np.mean(off, axis=(0, *range(2, off.ndim)))
+            known = 2.0**-20 * np.max(np.abs(wanted[i - 1]))
+            assert np.all(np.abs(mean) <= layer.bias.scale / 2 + known)
+
+
+def test_the_digits_are_recognised_in_integers_as_in_float_and_more_bits_are_nearer() -> None:
+    network, data = digits()
+    how = integers(granularity="per_channel", calibration=Calibration(300))
+    reference = inference.run(network, data.x_test)
+    right = np.argmax(reference, axis=1) == data.y_test
+    assert np.mean(right) > 0.95
+    for rounding in ROUNDINGS:
+        ratios = []
+        for bits in (2, 3, 5, 8):
+            range_ = "mse" if (rounding, bits) == ("exact", 8) else "minmax"
+            way = replace(how, rounding=rounding, bits=bits, range=range_)
+            outputs = inference.run(quantize(network, data.x_train, way), data.x_test)
+            ratios.append(sqnr(reference, outputs))
+        assert ratios == sorted(ratios)
+        assert ratios[-1] > max(25, ratios[0] + 10)
+    in_codes = np.argmax(outputs, axis=1)
+    assert np.mean(in_codes == data.y_test) > np.mean(right) - 0.01
+    assert np.mean(in_codes == np.argmax(reference, axis=1)) > 0.98
+
+
+def test_only_the_calibration_rows_matter() -> None:
+    network, x = images(7, rows=100)
+    how = integers(calibration=Calibration(20, 3, "minmax"))
+    chosen = {row.tobytes() for row in pick(x, how.calibration)}
+    others = [i for i, row in enumerate(x) if row.tobytes() not in chosen]
+    assert len(others) == 80
+    changed = x.copy()
+    changed[others] = 255
+    first, second = (storage.dump_network(quantize(network, rows, how)) for rows in (x, changed))
+    assert first == second
+
+
+@pytest.mark.parametrize("activations", ["uint8", "none"])
+def test_the_same_bytes_come_out_twice_and_on_any_number_of_threads_and_nothing_is_changed(
+    activations: str,
+) -> None:
+    network, x = branches(5)
+    before = storage.dump_network(network), x.copy()
+    how = integers(activations=activations, granularity="per_channel", rounding="exact", bits=4)
+    dumped = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            dumped.append(storage.dump_network(quantize(network, x, how)))
+    assert dumped[0] == dumped[1]
+    assert storage.dump_network(network) == before[0]
+    assert np.array_equal(x, before[1])
+
+
+@pytest.mark.parametrize("name", ["images", "branches"])
+def test_memory_does_not_grow_with_the_number_of_images(name: str) -> None:
+    network, x = NETWORKS[name](8, rows=1500)
+    peaks = []
+    for rows in (50, 150, 1500):  # the first only warms up
+        how = integers(calibration=Calibration(rows, 0, "minmax"))
+        tracemalloc.start()
+        quantize(network, x, how)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[1]
+
+
+@pytest.mark.parametrize(
+    ("activations", "rounding"), [*(("uint8", how) for how in ROUNDINGS), ("none", "gptq")]
+)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_calibration_row_is_enough(name: str, activations: str, rounding: str) -> None:
+    network, x = NETWORKS[name](10)
+    how = integers(
+        rounding=rounding, activations=activations, calibration=Calibration(1, 0, "minmax")
+    )
+    assert np.all(np.isfinite(inference.run(quantize(network, x, how), x)))
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
-@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
-def test_a_table_runs_in_integers_near_to_its_float_network(
-    rounding: str, granularity: str
+def test_a_layer_that_gives_nothing_but_zeros_and_a_filter_that_has_died_are_no_obstacles(
+    rounding: str,
 ) -> None:
-    rng = np.random.default_rng(13)
-    model, x = network(rng), random_inputs(rng) * 1000
-    how = config(
-        activations="uint8",
-        rounding=rounding,
-        granularity=granularity,
-        calibration=Calibration(len(x), 0, "minmax"),
-    )
-    found = quantize(model, x, how)
-    assert [type(layer) for layer in found.layers] == [Standardize, Quantize, Linear, Linear]
-    assert all(isinstance(layer.bias, Int32) for layer in found.layers[2:])
-    assert sorted(found.rounding) == ["1_linear", "2_linear"]
-    outputs, reference = inference.run(found, x), inference.run(model, x)
-    step = float(integer.output_grid(found).scale)
-    assert np.max(np.abs(outputs - reference)) < 6 * step
-    assert np.all(np.abs(np.mean(outputs - reference, axis=0)) < step / 2)
+    network, x = images(11)
+    network.layers[1].bias[:] = -100.0
+    quantized = quantize(network, x, integers(rounding=rounding))
+    outputs, reference = inference.run(quantized, x), inference.run(network, x)
+    assert np.max(np.abs(outputs - reference)) < 2 * float(integer.output_grid(quantized).scale)
+    for left in (1e-6, 1e-9, 1e-12):
+        network, x = images(14)
+        network.layers[1].weight[2] *= left
+        network.layers[1].bias[2] = 1.0
+        layer = quantize(network, x, integers(granularity="per_channel")).layers[2]
+        assert values(layer.bias)[2] == pytest.approx(1.0, rel=1e-3)
+        assert np.all(np.abs(values(layer.weight)[2]) < 1e-5)
 
 
-def test_a_network_is_not_quantized_twice() -> None:
-    quantized = quantize(NETWORK, X, Config())
-    for again in (quantize, lambda *given: quantize_apart(*given, (8,))):
-        with pytest.raises(OctetError, match="quantized already"):
-            again(quantized, X, config())
+def damaged(part: str, value: float) -> Callable[[Network, Input], tuple[Network, Input]]:
+    """Every weight of the last layer, or one number of it, is this."""
+
+    def damage(network: Network, x: Input) -> tuple[Network, Input]:
+        last = network.layers[-1]
+        assert isinstance(last, Linear)
+        tensor = getattr(last, part).copy()
+        tensor[tuple(slice(None) if np.isfinite(value) else -1 for _ in tensor.shape)] = value
+        return replace(network, layers=(*network.layers[:-1], replace(last, **{part: tensor}))), x
+
+    return damage
 
 
-@pytest.mark.parametrize("weights", [(0.0, 0.0, 0.0), (0.7, 0.7, 0.7)])
-@pytest.mark.parametrize("activations", ["none", "uint8"])
-def test_a_layer_that_was_not_trained_is_named(
-    weights: tuple[float, ...], activations: str
-) -> None:
-    with pytest.raises(OctetError, match=r"^layer 1_linear: weight: got 0(\.7)? for every one"):
-        quantize(with_weights(*weights), X, config(activations=activations))
+def with_row(value: float, column: int = -1) -> Callable[[Network, Input], tuple[Network, Input]]:
+    def damage(network: Network, x: Input) -> tuple[Network, Input]:
+        x = x.copy()
+        x[-1, column] = value
+        return network, x
+
+    return damage
 
 
-@pytest.mark.parametrize("value", [0.0, 0.7])
-def test_the_layer_that_was_never_trained_is_the_one_that_is_named(value: float) -> None:
-    rng = np.random.default_rng(16)
-    model = network(rng)
-    model.layers[2].weight[:] = value
-    with pytest.raises(OctetError, match=rf"^layer 2_linear: weight: got {value:g} for every"):
-        quantize(model, random_inputs(rng), config())
+REFUSED = {
+    r"^layer 2_linear: weight: got 0 for every one of 6": damaged("weight", 0.0),
+    r"^layer 2_linear: weight: got 0\.7 for every": damaged("weight", 0.7),
+    r"^layer 2_linear: weight: got nan at index \[1, 2\]": damaged("weight", np.nan),
+    r"^layer 2_linear: bias: got inf at index \[1\]": damaged("bias", np.inf),
+    r"^input: got nan at index \[59, 3\]": with_row(np.nan),
+    r"^input: got -inf at index": with_row(-np.inf),
+    r"^input: got shape \(60, 3\); allowed is \(rows, 4\)": lambda network, x: (network, x[:, 1:]),
+    r"quantized already": lambda network, x: (quantize(network, x, config()), x),
+}
 
 
-@pytest.mark.parametrize("weights", [(np.nan, 1.0, 2.0), (1.0, np.inf, 2.0)])
-@pytest.mark.parametrize("activations", ["none", "uint8"])
-def test_weights_that_are_not_finite_are_named(
-    weights: tuple[float, ...], activations: str
-) -> None:
-    with pytest.raises(OctetError, match=r"^layer 1_linear: weight: got (nan|inf) at index"):
-        quantize(with_weights(*weights), X, config(activations=activations))
-
-
-def test_an_error_in_a_network_names_the_layer() -> None:
-    rng = np.random.default_rng(13)
-    model = network(rng)
-    model.layers[2].bias[1] = np.nan
-    with pytest.raises(OctetError, match=r"^layer 2_linear: bias: got nan at index \[1\]"):
-        quantize(model, random_inputs(rng), config())
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_inputs_that_are_not_finite_are_refused(bad: float) -> None:
-    x = X.copy()
-    x[-1, -1] = bad
-    with pytest.raises(OctetError, match=rf"^input: got {bad} at index"):
-        quantize(NETWORK, x, config())
+@pytest.mark.parametrize("activations", ["uint8", "none"])
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_cannot_be_quantized_is_refused_by_name(message: str, activations: str) -> None:
+    network, x = REFUSED[message](*table())
+    for work in (quantize, lambda *given: quantize_apart(*given, (8,))):
+        with pytest.raises(OctetError, match=message):
+            work(network, x, integers(activations=activations))
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_inputs_whose_squares_overflow_are_refused_by_name(rounding: str) -> None:
-    x = X * [1.0, 1e200, 1.0]
-    with pytest.raises(OctetError, match=r"^layer 1_linear: inputs: "):
-        quantize(NETWORK, x, config(rounding=rounding))
+    network, x = table()
+    with pytest.raises(OctetError, match=r"^layer 1_linear: inputs: got up to .*: rescale the fea"):
+        quantize(network, x * [1.0, 1e200, 1.0, 1.0], config(rounding=rounding))
 
 
-def test_quantizing_leaves_the_float_network_and_the_rows_as_they_were() -> None:
-    rng = np.random.default_rng(10)
-    model, x = network(rng), random_inputs(rng) * 1000
-    before = [x.copy()]
-    for layer in model.layers[1:]:
-        before += [values(layer.weight).copy(), values(layer.bias).copy()]
-    for activations in ("none", "uint8"):
-        quantize(model, x, config(rounding="exact", activations=activations))
-    after = [x] + [part for layer in model.layers[1:] for part in (layer.weight, layer.bias)]
-    for old, new in zip(before, after, strict=True):
-        assert np.array_equal(old, new)
+def test_more_calibration_rows_than_there_are_are_refused() -> None:
+    network, x = images(15)
+    with pytest.raises(OctetError, match=f"got {ROWS + 1} rows to take; allowed are 1 to {ROWS}"):
+        quantize(network, x, integers(calibration=Calibration(ROWS + 1)))
