@@ -15,6 +15,10 @@ _BINS = 41
 # Inches of the picture that are not axes, above and below them; and of a name beside them.
 _ABOVE_AND_BELOW = 0.8
 _NAME = 0.16
+# What a name beside the axes may take of the width: so many characters of it, and at least.
+_LONGEST_NAME = 30
+_CHARACTER = 0.0175
+_NAMES = 0.38
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,18 @@ def of_numbers(key: str, paint: Paint, words: Words) -> Picture:
 
 def of_names(key: str, paint: Paint, words: Words, names: Sequence[str]) -> Picture:
     """A picture with a row for each name, the first on top; it is high enough to read them."""
-    places = np.arange(len(names))
+    short = [
+        name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in names
+    ]
 
     def with_names(axes: Axes) -> None:
         paint(axes)
-        axes.set_yticks(places, list(names))
+        axes.set_yticks(np.arange(len(names)), short)
         axes.invert_yaxis()
 
     height = max(_HEIGHT, _NAME * len(names) + _ABOVE_AND_BELOW)
-    return _picture(key, with_names, words, (0.38, 0.58), height)
+    left = max([_NAMES, *(_CHARACTER * len(name) for name in short)])
+    return _picture(key, with_names, words, (left, 0.96 - left), height)
 
 
 def _picture(
