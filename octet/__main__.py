@@ -35,10 +35,10 @@ def _arguments() -> tuple[Callable[[argparse.Namespace], None], argparse.Namespa
     parser = Parser(prog="python -m octet", description=__doc__)
     parser.add_argument("command", choices=_COMMANDS, help="each has a --help of its own")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
-    given = parser.parse_args()
-    work, own = _COMMANDS[given.command]
+    split = parser.parse_args()
+    work, own = _COMMANDS[split.command]
     # Subparsers would not take ROWS behind an option.
-    return work, own(f"{parser.prog} {given.command}").parse_intermixed_args(given.arguments)
+    return work, own(f"{parser.prog} {split.command}").parse_intermixed_args(split.arguments)
 
 
 def _for_predict(prog: str) -> argparse.ArgumentParser:

@@ -58,14 +58,14 @@ def _run(
         checked = load_params()
         try:
             with np.errstate(over="raise", divide="raise", invalid="raise"):
-                made = work(arguments, checked)
+                contents = work(arguments, checked)
         except ArithmeticError as error:
             of = f"{arguments.system}: " if "system" in arguments else ""
             raise OctetError(
                 f"{of}numbers too large or too small to work with ({error}); rescale"
             ) from None
         _refuse_to_outlive(stages.PARENT)
-        for path, content in made.items():
+        for path, content in contents.items():
             files.write(path, content)
 
 

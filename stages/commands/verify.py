@@ -38,7 +38,7 @@ class Fault:
     """A file that is not what it should be, and the shell command that makes it so."""
 
     path: Path
-    found: str
+    state: str
     heal: str
 
 
@@ -52,7 +52,7 @@ def main() -> None:
         # `dvc commit` takes every output of its stage as it is: what else is wrong comes first.
         faults.sort(key=lambda fault: "dvc commit" in fault.heal)
         for fault in faults:
-            sys.stdout.write(f"{fault.found}: {fault.path}\n    heal it: {fault.heal}\n")
+            sys.stdout.write(f"{fault.state}: {fault.path}\n    heal it: {fault.heal}\n")
         if not faults:
             good = f"all bytes are those of dvc.lock: {len(outputs)} outputs, and the cache"
             sys.stdout.write(f"{good}\n")
@@ -93,12 +93,12 @@ def object_path(cache: Path, md5: str) -> Path:
 def state(path: Path, md5: str) -> State:
     """Of a file that should have this digest."""
     try:
-        found = provenance.md5(path)
+        digest = provenance.md5(path)
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except IsADirectoryError:
         return "damaged"
-    return "good" if found == md5 else "damaged"
+    return "good" if digest == md5 else "damaged"
 
 
 def listing(folder: Path) -> bytes:
@@ -145,29 +145,29 @@ def _faults(states: Mapping[Path, State], *command: str) -> Iterator[Fault]:
 
     An output that is neither here nor in the cache is one fault: nothing has happened to it.
     """
-    damaged = [path for path, found in states.items() if found == "damaged"]
+    damaged = [path for path, each in states.items() if each == "damaged"]
     heal = _shell(*command)
     if damaged:
         heal = f"{_shell('rm', '-rf', *damaged)} && {heal}"
     if set(states.values()) == {"missing"}:
         yield Fault(next(iter(states)), "missing", heal)
         return
-    for path, found in states.items():
-        if found != "good":
-            yield Fault(path, found, heal)
+    for path, each in states.items():
+        if each != "good":
+            yield Fault(path, each, heal)
 
 
 def _metric(output: Output) -> Iterator[Fault]:
     """Metrics are not in DVC's cache but in git."""
-    found = state(output.path, output.md5)
-    if found == "good":
+    current = state(output.path, output.md5)
+    if current == "good":
         return
     show = [_GIT, "show", f"HEAD:./{output.path.as_posix()}"]
     committed = subprocess.run(show, capture_output=True, check=False)
     if _MD5(committed.stdout).hexdigest() == output.md5:
-        yield Fault(output.path, found, _shell("git", "checkout", "HEAD", "--", output.path))
+        yield Fault(output.path, current, _shell("git", "checkout", "HEAD", "--", output.path))
     else:
-        yield from _faults({output.path: found}, "dvc", "repro", output.stage)
+        yield from _faults({output.path: current}, "dvc", "repro", output.stage)
 
 
 def _listed(output: Output, cache: Path) -> dict[Path, str] | None:

@@ -61,7 +61,7 @@ NEEDED = [
     }.items()
     for group, keys in {
         **groups,
-        "rounding": ["rows_searched", "rows_proven"],
+        "rounding": ["rows", "rows_searched", "rows_proven"],
         "size": list(SIZE),
         "verdict": ["low", "high", "margin", "non_inferior"],
     }.items()
@@ -184,6 +184,8 @@ def test_good_models_pass_every_gate_in_a_sorted_table(gate: Gate) -> None:
         (TABLE, "size", ("quantized_payload", 1000), "codes + scales"),
         (TABLE, "rounding", ("rows_proven", 4), "exact, proven"),
         (TABLE, "rounding", ("rows_searched", 0), "exact, proven"),
+        (TABLE, "rounding", ("rows_searched", 11), "exact, proven"),
+        (TABLE, "rounding", ("rows", 0), "exact, proven"),
     ],
 )
 def test_what_is_worse_than_allowed_fails_and_only_that(
@@ -264,6 +266,12 @@ def test_a_proof_is_asked_for_only_where_rounding_is_exact(gate: Gate) -> None:
     unproven = with_value(TABLE, "rounding", "rows_proven", 0)
     own = {f"systems.{TABLE}.quant": {"rounding": "gptq"}}
     assert not failures(gate(unproven, own))
+
+
+def test_where_no_row_is_short_enough_to_be_searched_there_is_nothing_to_prove(gate: Gate) -> None:
+    metrics = good()
+    metrics[TABLE]["rounding"] |= {"rows_searched": 0, "rows_proven": 0}
+    assert not failures(gate(metrics))
 
 
 def test_a_system_may_have_a_gate_of_its_own(gate: Gate) -> None:
