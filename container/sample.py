@@ -7,7 +7,7 @@ from pathlib import Path
 from octet import files
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from octet.modelfile import storage
+from octet.modelfile import signatures
 from octet.modelfile.arrays import dump_arrays, load_arrays
 from octet.signature import Columns, Numbers
 
@@ -38,7 +38,7 @@ def sample(data: Path) -> tuple[str, bytes]:
     """
     header, arrays = load_arrays(data)
     try:
-        signature = storage.load_signature(header)
+        signature = signatures.load_signature(header)
         x, y = arrays["x_test"][:ROWS], arrays["y_test"][:ROWS]
         if (x.shape[1:], y.shape) != (signature.shape, x.shape[:1]):
             raise ValueError(f"x_test of shape {x.shape}, y_test of {y.shape}")

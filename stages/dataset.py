@@ -7,7 +7,7 @@ import numpy as np
 
 from octet.affine import refuse_not_finite
 from octet.errors import OctetError
-from octet.modelfile import storage
+from octet.modelfile import signatures
 from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
 from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages.paths import data_path
@@ -37,7 +37,7 @@ class Dataset:
 def dump_dataset(dataset: Dataset) -> bytes:
     """The bytes of the data file."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
-    return dump_arrays(storage.dump_signature(dataset.signature), arrays)
+    return dump_arrays(signatures.dump_signature(dataset.signature), arrays)
 
 
 def load_dataset(system: str) -> Dataset:
@@ -50,7 +50,7 @@ def load_dataset(system: str) -> Dataset:
     file = data_path(system)
     header, arrays = load_arrays(file)
     try:
-        signature = storage.load_signature(header)
+        signature = signatures.load_signature(header)
         parts = {name: arrays[name] for name in _ARRAYS}
     except (KeyError, TypeError, ValueError) as error:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None

@@ -13,7 +13,7 @@ from octet.affine import Grid
 from octet.cli.answers import answers_of
 from octet.errors import printable
 from octet.layers import Gridded, Quantize, Weighted
-from octet.modelfile import storage
+from octet.modelfile import signatures, storage
 from octet.modelfile.arrays import AnyArray, load_arrays
 from octet.network import Network, label, signals
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
@@ -38,7 +38,7 @@ def describe(path: Path) -> Facts:
         "file": str(path),
         "md5": digest,
         "computes": "integers" if integer.is_integer(network) else "float",
-        "signature": storage.dump_signature(network.signature),
+        "signature": signatures.dump_signature(network.signature),
         "takes": _takes(network.signature.inputs),
         "gives": answers_of(network.signature).described(),
         "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],

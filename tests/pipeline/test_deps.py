@@ -96,7 +96,7 @@ def test_a_word_of_a_summary_and_a_new_gate_train_nothing_again(
 ) -> None:
     clone = new_clone("diabetes")
     clone.dvc("repro", "train@diabetes")
-    clone.edit("octet/cli/summary.py", '"""What many', '"""In other words: what many')
+    clone.edit("octet/cli/numbers.py", "standard deviation", "deviation")
     gate = "    saved: float"
     clone.edit("stages/params/gates.py", gate, f"    another: float = 0.5\n{gate}")
     clone.edit("stages/params/file.py", '"""The whole', '"""All')
