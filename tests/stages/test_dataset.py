@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +19,6 @@ from octet.network import Network
 from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages import paths
 from stages.dataset import Dataset, dump_dataset, load_dataset
-from tests.conftest import ROOT
 
 SYSTEM = "small"
 PARTS = ("x_train", "y_train", "x_test", "y_test")
@@ -86,30 +84,6 @@ def refusal(file: Path, content: bytes) -> str:
     assert message.splitlines() == [message]
     assert message.startswith(f"{file}: ")
     return message.removeprefix(f"{file}: ")
-
-
-def test_the_stages_write_where_dvc_looks() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    places = {
-        "load": [paths.data_path],
-        "train": [paths.float_path],
-        "quantize": [paths.quantized_path],
-        "evaluate": [paths.metrics_path],
-        "sweep": [],
-    }
-    plots = {
-        "train": ["training.csv", "views.png"],
-        "evaluate": ["outputs.safetensors", "predictions.csv"],
-        "sweep": ["sweep.csv"],
-    }
-    for stage, functions in places.items():
-        work = stages[stage]["do"]
-        written = [name for out in work.get("outs", []) + work.get("metrics", []) for name in out]
-        expected = [function("${key}") for function in functions]
-        expected += [paths.plot_path("${key}", plot) for plot in plots.get(stage, [])]
-        if stage == "quantize":
-            expected += [paths.apart_path("${key}", bits).parent for bits in paths.APART_BITS]
-        assert {path.as_posix() for path in expected} <= set(written)
 
 
 names = st.text(max_size=5).filter(lambda text: text.isprintable() and text == text.strip())
