@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -146,23 +145,17 @@ def models(folder: Path, system: System) -> Models:
     )
 
 
-# Those of a report: params.yaml knows no data set of numbers of images.
-def reported() -> Iterable[str]:
-    """The systems of `write`."""
-    return TABLE, IMAGES, CLASSES_OF_TABLE, MLP
-
-
 def write(folder: Path, sweep: bool = True) -> Path:
-    """The files of some systems and params.yaml, in a new folder."""
+    """The files of all systems and params.yaml, in a new folder."""
     folder.mkdir()
     known = documents.DOCUMENT["systems"]
-    like = {TABLE: TABLE, IMAGES: IMAGES, CLASSES_OF_TABLE: TABLE, MLP: IMAGES}
-    entries = {name: known[like[name]] for name in reported()}
+    # No stage reads data or model of these: all files are written here.
+    entries = dict.fromkeys(systems(), known[TABLE])
     document = {**documents.DOCUMENT, "systems": entries}
     (folder / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     params = documents.load(folder, document)
     with contextlib.chdir(folder):
-        for name in reported():
+        for name in systems():
             _write_system(name, systems()[name], params)
             if sweep:
                 _write_sweep(name, systems()[name])

@@ -82,7 +82,7 @@ def html(tree: Path, systems: list[Evidence]) -> str:
 
 def read(tree: Path) -> list[Evidence]:
     with contextlib.chdir(tree):
-        return [evidence.read(name) for name in small.reported()]
+        return [evidence.read(name) for name in small.systems()]
 
 
 def run(tree: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -245,7 +245,7 @@ def test_worse_than_allowed_is_told_from_not_shown(
     keys = ("low", "high", "margin", "non_inferior", "smallest_effect")
     for key, value in zip(keys, (*interval, 0.005, 0, 0.004), strict=True):
         edit(copy / paths.metrics_path(system), f"verdict.{key}", value)
-    found = verdicts.judge(dict(zip(small.reported(), read(copy), strict=True))[system])
+    found = verdicts.judge(dict(zip(small.systems(), read(copy), strict=True))[system])
     assert found.kind == kind
     assert ("could have shown is 0.40" in found.sentence) == (kind == "open")
 
@@ -274,7 +274,7 @@ def test_a_missing_or_damaged_file_is_one_line_that_says_what_to_run(
     else:
         (copy / path).write_bytes(change)
     with pytest.raises(OctetError) as caught, contextlib.chdir(copy):
-        page.page([evidence.read(name) for name in small.reported()])
+        page.page([evidence.read(name) for name in small.systems()])
     message = str(caught.value)
     assert message.splitlines() == [message]
     assert message.startswith(f"{path}: ")
@@ -314,7 +314,7 @@ def test_a_sweep_that_is_not_there_is_said_to_be_missing(tree: Path, tmp_path: P
 
 def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> None:
     copy = small.copy(tree, tmp_path / "tree")
-    for name in small.reported():
+    for name in small.systems():
         network = storage.load_network(copy / paths.float_path(name))
         (copy / paths.quantized_path(name)).write_bytes(storage.dump_network(network))
     systems = read(copy)
@@ -345,13 +345,15 @@ def test_a_system_has_the_parts_of_its_task_and_of_its_inputs(
     chapters: dict[str, Chapter],
 ) -> None:
     for name, own in chapters.items():
-        assert bool(own.sheets) == (name == small.IMAGES)
-        assert bool(own.confusions) == (name != small.TABLE)
-        assert (own.disagreements is None) == (name == small.TABLE)
+        of_images = name in (small.IMAGES, small.NUMBERS_OF_IMAGES)
+        of_numbers = name in (small.TABLE, small.NUMBERS_OF_IMAGES)
+        assert bool(own.sheets) == of_images
+        assert bool(own.confusions) == (not of_numbers)
+        assert (own.disagreements is None) == of_numbers
         captions = " ".join(drawn.caption for drawn in own.pictures)
-        assert ("Predicted against actual" in captions) == (name == small.TABLE)
+        assert ("Predicted against actual" in captions) == of_numbers
         assert ("one for each class" in captions) == (name == small.CLASSES_OF_TABLE)
-        several_layers = name in (small.IMAGES, small.MLP)
+        several_layers = name not in (small.TABLE, small.CLASSES_OF_TABLE)
         assert ("Weights of all layers" in captions) == several_layers
         assert ("Sensitivity" in captions) == several_layers
         assert ("Calibration" in captions) == several_layers
