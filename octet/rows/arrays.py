@@ -16,7 +16,7 @@ from octet.signature import Shape, Signature
 
 # Numbers that are read together.
 _TOGETHER = 1 << 16
-# In a .safetensors file, rows and what is true of them; the first pair whose rows are there.
+# In a .safetensors file, rows and their targets or labels; the first pair whose rows are there.
 _NAMES = (("x", "y"), ("x_test", "y_test"))
 
 

@@ -19,7 +19,7 @@ class Batch:
         places: ``(rows,)``, where each stands: its line in a file of text, its index in an array.
         x: ``(rows, …)``, what a network takes.
         truth: ``(rows,)``, the target or the index of the class, where the file has it.
-        bad: the places of rows between these that are none, and what is wrong with each.
+        bad: the places of rows between these that cannot be used, and what is wrong with each.
         share: how much of the file has been read, from 0 to 1; None where nobody knows.
     """
 

@@ -59,7 +59,7 @@ def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bo
     pixels in C order. Empty lines at the end are no rows.
 
     Args:
-        stream: UTF-8; a byte that is not becomes a sign that no number has.
+        stream: UTF-8; a byte that is not becomes a character that no number has.
         name: what to call it in an error.
         signature: of the network that the rows are for.
         with_truth: read the column of the truth too, where there is one: it has the name of the

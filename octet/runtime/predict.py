@@ -93,7 +93,7 @@ def _outputs(network: Network, x: Input) -> Array:
 
 
 def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
-    """By place, the rows with a number that is none or that the network was not made for."""
+    """By place, the rows that are not finite, or not of pixels or truth that the network knows."""
     flat = batch.x.reshape(len(batch.x), math.prod(signature.shape))
     problems = {
         "got NaN or an infinity; every value must be finite": ~np.isfinite(flat).all(axis=1)
@@ -111,7 +111,7 @@ def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
 
 
 def _untrue(truth: Truth, outputs: Numbers | Classes) -> dict[str, npt.NDArray[np.bool_]]:
-    """By problem, where the target or label of a row is none."""
+    """By problem, the rows whose target is not a number, or whose label is not a class."""
     if isinstance(outputs, Numbers):
         return {"the target is not a finite number": ~np.isfinite(truth)}
     most = len(outputs.classes) - 1

@@ -115,15 +115,15 @@ def base_to_head(base: Side, head: Side) -> str:
         there, lacking = (first, second) if name in base.metrics else (second, first)
         count = len((base if name in base.metrics else head).metrics[name].leaves())
         system = markdown.text(_short(name))
-        lines.append(f"Not in {lacking}: {system}, of which {there} has {count} figures.\n")
+        lines.append(f"Not in {lacking}: {system}, of which {there} has {count} numbers.\n")
     for side, label in ((base, first), (head, second)):
         for name, reason in sorted(side.stale.items()):
             lines.append(
                 f"Stale in {label}: {markdown.text(_short(name))}: {markdown.text(reason)}.\n"
             )
     names = base.name, head.name
-    lines.append(_table(names, changed) if changed else "No figure of both sides differs.\n")
-    lines.append(f"{same} figures are the same on both sides.\n")
+    lines.append(_table(names, changed) if changed else "No number of both sides differs.\n")
+    lines.append(f"{same} numbers are the same on both sides.\n")
     return "\n".join(lines)
 
 
@@ -136,7 +136,7 @@ def _measures(metrics: Metrics) -> dict[str, Measure]:
 
 
 def _table(names: tuple[str, str], rows: list[list[str]]) -> str:
-    head = ["system", "figure", "unit", *names, "change", ""]
+    head = ["system", "metric", "unit", *names, "change", ""]
     short = [[_short(cell) for cell in row] for row in (head, *rows)]
     return markdown.table(short[0], short[1:])
 

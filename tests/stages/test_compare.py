@@ -97,11 +97,11 @@ def test_what_is_the_same_is_counted_and_not_shown() -> None:
     after = metrics(quantized={"r2": 0.5, "mse": 1.5, "mae": 2.0})
     section = compare.base_to_head(side("base", {"a": before}), side("head", {"a": after}))
     assert [row[1] for row in rows(section)] == ["quantized.mse"]
-    assert "3 figures are the same on both sides." in section
+    assert "3 numbers are the same on both sides." in section
     section = compare.base_to_head(side("base", {"a": before}), side("head", {"a": before}))
     assert not rows(section)
-    assert "No figure of both sides differs." in section
-    assert "4 figures are the same on both sides." in section
+    assert "No number of both sides differs." in section
+    assert "4 numbers are the same on both sides." in section
 
 
 def test_rows_are_sorted_whatever_the_order_of_the_files() -> None:
@@ -118,8 +118,8 @@ def test_what_one_side_lacks_is_said() -> None:
     before = {"a": metrics(quantized={"r2": 0.1, "mae": 1}), "gone": metrics(size={"codes": 1})}
     after = {"a": metrics(quantized={"r2": 0.1, "mse": 1}), "new": metrics(size={"codes": 1})}
     section = compare.base_to_head(side("base", before), side("head", after))
-    assert "Not in head: gone, of which base has 2 figures." in section
-    assert "Not in base: new, of which head has 2 figures." in section
+    assert "Not in head: gone, of which base has 2 numbers." in section
+    assert "Not in base: new, of which head has 2 numbers." in section
     assert rows(section) == [
         ["a", "quantized.mae", "target ↓", "1", "missing", "", ""],
         ["a", "quantized.mse", "target² ↓", "missing", "1", "", ""],
