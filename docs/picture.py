@@ -16,6 +16,7 @@ MOST_BYTES = 200_000
 _SYSTEM = "mnist-7k"
 _WIDTH, _HEIGHT = 1200, 890  # CSS pixels: the verdict and two rows of pictures
 _COLORS = 128
+_PAGE_HEIGHT = "return document.documentElement.scrollHeight"
 
 
 def main() -> None:
@@ -41,11 +42,13 @@ def screenshot(browser: str, driver: str) -> bytes:
             "--no-sandbox",  # root has none
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
-            f"--window-size={_WIDTH},{4 * _HEIGHT}",
+            f"--window-size={_WIDTH},{_HEIGHT}",
         ):
             options.add_argument(argument)
         with Chrome(options=options, service=ChromeService(driver)) as chrome:
             chrome.get(REPORT.resolve().as_uri())
+            # A section is taken as far as it is in view: all of the page must be.
+            chrome.set_window_size(_WIDTH, chrome.execute_script(_PAGE_HEIGHT))
             section = chrome.find_element(By.ID, f"system-{_SYSTEM}")
             return bytes(section.screenshot_as_png)
 
