@@ -12,7 +12,15 @@ from tests.conftest import Clone, environment, new_clone_at
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("load", "train", "quantize", "evaluate")
+READ, STARTS = "when it has read its parameters", "as it starts"
+# In which stage, and when in it, DVC is killed, one time after the other.
+KILLED = [
+    ("load", READ),
+    ("train", STARTS),
+    ("train", READ),
+    ("quantize", READ),
+    ("evaluate", READ),
+]
 
 # Makes a stage stop itself when its parameters are read and all that is left is work and writing.
 STOP_WHEN_READ = """
@@ -32,13 +40,13 @@ if os.environ["STOP_IN"] in sys.orig_argv:
 def kill_in(clone: Clone, stage: str, moment: str) -> psutil.Process:
     """Run ``dvc repro``, stop the stage at a moment, and kill DVC. Returns the orphan."""
     hooks = clone.path.parent / "hooks"
-    if moment == "when it has read its parameters":
-        hooks.mkdir()
-        (hooks / "sitecustomize.py").write_text(STOP_WHEN_READ)
+    hooks.mkdir(exist_ok=True)
+    (hooks / "sitecustomize.py").write_text(STOP_WHEN_READ)
+    stops = f"stages.{stage}" if moment == READ else "nowhere"
     dvc = subprocess.Popen(
         ["dvc", "repro"],
         cwd=clone.path,
-        env=environment({"PYTHONPATH": str(hooks), "STOP_IN": f"stages.{stage}"}),
+        env=environment({"PYTHONPATH": str(hooks), "STOP_IN": stops}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -47,7 +55,7 @@ def kill_in(clone: Clone, stage: str, moment: str) -> psutil.Process:
         for child in psutil.Process(dvc.pid).children(recursive=True):
             if f"stages.{stage}" not in cmdline(child) or not is_python(child):
                 continue
-            if moment == "as it starts":
+            if moment == STARTS:
                 child.suspend()
             elif child.status() != psutil.STATUS_STOPPED:
                 continue
@@ -76,26 +84,23 @@ def reproduced(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     return clone.outputs()
 
 
-@pytest.mark.parametrize(
-    ("stage", "moment"),
-    [*((stage, "when it has read its parameters") for stage in STAGES), ("train", "as it starts")],
-)
-def test_killed_and_run_again_ends_with_the_same_bytes(
-    new_clone: Callable[..., Clone], reproduced: dict[str, bytes], stage: str, moment: str
+def test_killed_at_any_stage_and_run_again_ends_with_the_same_bytes(
+    new_clone: Callable[..., Clone], reproduced: dict[str, bytes]
 ) -> None:
     clone = new_clone("diabetes")
-    # Other parameters, so that what the orphan would write is not what the later run writes.
+    # Other parameters, so that what the orphans would write is not what the later run writes.
     clone.edit("params.yaml", "bits: 8\n  scheme", "bits: 3\n  scheme")
     clone.edit("params.yaml", "random_state: 42", "random_state: 43")
-    orphan = kill_in(clone, stage, moment)
+    orphans = [kill_in(clone, stage, moment) for stage, moment in KILLED]
     clone.git("checkout", "--quiet", ".")
     clone.dvc("repro")
     assert clone.outputs() == reproduced
     written = inodes(clone)
 
-    orphan.resume()
-    orphan.wait()
-    assert inodes(clone) == written
+    for orphan in orphans:
+        orphan.resume()
+        orphan.wait()
+        assert inodes(clone) == written
     assert clone.outputs() == reproduced
     assert "up to date" in clone.dvc("status")
     assert not clone.git("status", "--porcelain")

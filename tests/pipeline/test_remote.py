@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 def test_a_second_clone_pulls_every_output_and_runs_no_stage(
     new_clone: Callable[..., Clone], tmp_path: Path
 ) -> None:
-    first = new_clone("diabetes", "digits")
+    first = new_clone("diabetes", "wine-mlp")
     first.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     first.dvc("repro")
     first.git("commit", "--quiet", "--all", "--message", "reproduced, and a remote")
