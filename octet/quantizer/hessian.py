@@ -53,14 +53,14 @@ class Moments:
         count: how many x.
         first: Σ x, ``(inputs,)``.
         second: Σ x xᵀ, ``(inputs, inputs)``.
-        given: Σ y, ``(outputs,)``.
+        target: Σ y, ``(outputs,)``.
         cross: Σ y xᵀ, ``(outputs, inputs)``.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.count = 0
         self.first, self.second = np.zeros(inputs), np.zeros((inputs, inputs))
-        self.given, self.cross = np.zeros(outputs), np.zeros((outputs, inputs))
+        self.target, self.cross = np.zeros(outputs), np.zeros((outputs, inputs))
 
     def add(self, x: Array, y: Array) -> None:
         """Take in more: x ``(inputs, any number)`` in steps, y ``(outputs, the same number)``."""
@@ -69,7 +69,7 @@ class Moments:
         self.count += x.shape[1]
         self.first += np.sum(x, axis=1)
         self.second += x @ x.T
-        self.given += unit * np.sum(whole, axis=1)
+        self.target += unit * np.sum(whole, axis=1)
         self.cross += unit * (whole @ x.T)
 
     def hessian(self, scale: float) -> Array:
@@ -108,7 +108,7 @@ class Moments:
         Returns:
             W' and the bias, which gives y its mean.
         """
-        mean_x, mean_y = scale * self.first / self.count, self.given / self.count
+        mean_x, mean_y = scale * self.first / self.count, self.target / self.count
         variation = self._variation(scale)
         diagonal = np.diag(variation)
         typical = float(np.mean(diagonal)) or 1.0

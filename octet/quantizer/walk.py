@@ -40,8 +40,8 @@ def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
         for x, y in zip(actual.outputs(place), in_float.outputs(i), strict=True):
             steps = np.rint(x / entering.scale.astype(np.float64))
             outputs = _by_group(y.reshape(len(y), layer.group_count, -1, *y.shape[2:]))
-            for group, seen, given in zip(moments, _seen(layer, steps), outputs, strict=True):
-                group.add(seen, given)
+            for group, inputs, targets in zip(moments, _inputs(layer, steps), outputs, strict=True):
+                group.add(inputs, targets)
         layers[i] = treat(layer, i, moments, entering)
     return tuple(layers)
 
@@ -70,7 +70,7 @@ def hessians(network: Network, rows: Array) -> dict[int, list[Array]]:
 def _hessians(layer: Weighted, x: Array, name: str) -> list[Array]:
     refuse_not_finite(x, f"layer {name}: inputs")
     with np.errstate(over="ignore", invalid="ignore"):
-        each = [second_moments(seen.T) for seen in _seen(layer, x)]
+        each = [second_moments(inputs.T) for inputs in _inputs(layer, x)]
     if not all(np.all(np.isfinite(hessian)) for hessian in each):
         raise OctetError(
             f"layer {name}: inputs: got up to {np.max(np.abs(x)):g}; allowed is what can be "
@@ -101,7 +101,7 @@ def _no_moments(layer: Weighted) -> Moments:
     return Moments(inputs, layer.outputs // layer.group_count)
 
 
-def _seen(layer: Weighted, x: Array) -> list[Array]:
+def _inputs(layer: Weighted, x: Array) -> list[Array]:
     """What each group of a layer sees of rows, ``(inputs, rows · positions)``."""
     return _by_group(layer.patches(x))
 

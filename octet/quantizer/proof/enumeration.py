@@ -77,7 +77,7 @@ class Search:
 
     Attributes:
         best: the distance of the best point known.
-        found: that point, unless none is better than the first.
+        point: it, unless none is better than the first.
         nodes: how many values were tried.
         unseen: no point that was not looked at is nearer than this; infinite if all were.
     """
@@ -92,7 +92,7 @@ class Search:
             tolerance: how much of a distance may be rounding error.
             budget: how many values to try at most.
         """
-        self.best, self.found = best, None
+        self.best, self.point = best, None
         self.nodes, self.unseen = 0, np.inf
         self._levels = levels(basis)
         self._top: list[float] = box.top.tolist()
@@ -103,7 +103,7 @@ class Search:
         centre = np.sum(basis.inverse * box.centre, axis=1)
         self._visit(len(self._levels) - 1, 0.0, centre.tolist(), self._corner)
 
-    found: list[int] | None
+    point: list[int] | None
 
     def _visit(self, k: int, spent: float, y: list[float], z: list[float]) -> None:
         """Try the values of coordinate k, given those after it.
@@ -153,7 +153,7 @@ class Search:
         climbs = zip(self._slope, z, self._corner, strict=True)
         distance = curvature + sum(slope * (code - corner) for slope, code, corner in climbs)
         if distance < self.best:
-            self.best, self.found = distance, z
+            self.best, self.point = distance, z
 
 
 def _outwards(centre: float, low: float, high: float) -> Iterator[int]:

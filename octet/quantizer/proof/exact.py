@@ -45,7 +45,7 @@ class Certificate:
 
     Attributes:
         proven: no codes in the box have a smaller output error, to one part in 10⁶.
-        error: eᵀHe of the codes that were found.
+        error: eᵀHe of the codes.
         bound: no codes have less than this; equal to ``error`` where proven.
         nodes: how many partial solutions were looked at.
     """
@@ -184,9 +184,9 @@ def _solve(row: _Row, guess: Integers, budget: int) -> tuple[Integers, float, in
     for coordinates in (basis, unit_basis(hessian)):
         distance = row.excess(guess) + row.slack
         search = Search(coordinates, box, distance, max(uncertain, 1e-9), budget // 2)
-        if search.found is not None:
+        if search.point is not None:
             better = corner.copy()
-            better[free] = search.found
+            better[free] = search.point
             guess = min(guess, better, key=row.excess)
         nodes += search.nodes
         unseen = max(unseen, search.unseen)

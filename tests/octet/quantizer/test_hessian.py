@@ -130,7 +130,7 @@ def test_sums_are_exact_in_any_batches_and_those_of_what_is_given_to_twenty_bits
     allowed = TARGET * np.max(np.abs(y))
     for i, row in enumerate(y.tolist()):
         exact_y = [Fraction(value) for value in row]
-        assert abs(sums.given[i] - float(sum(exact_y))) <= allowed * len(row)
+        assert abs(sums.target[i] - float(sum(exact_y))) <= allowed * len(row)
         for j, seen in enumerate(exact_x):
             cross = float(sum(a * b for a, b in zip(exact_y, seen, strict=True)))
             assert abs(sums.cross[i, j] - cross) <= allowed * float(sum(map(abs, seen)))
