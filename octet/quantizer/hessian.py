@@ -4,6 +4,9 @@ Every sum here has a fixed order and runs through no BLAS, or is one of integers
 change, so the codes chosen by it are the same on every CPU.
 """
 
+from collections.abc import Sequence
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 
@@ -119,6 +122,40 @@ class Moments:
             missing -= weight[:, j, None] * row
         best = weight + np.stack([solve(r, row) for row in missing])
         return best, mean_y - np.sum(best * mean_x, axis=1)
+
+
+class Hessians:
+    """H of each group of a layer's rows, and what is computed of them but once.
+
+    Attributes:
+        each: ``(columns, columns)``, of one group after the other.
+    """
+
+    def __init__(self, each: Sequence[Array]) -> None:
+        self.each = tuple(each)
+
+    @cached_property
+    def factors(self) -> list[Array]:
+        """R of each, with RᵀR = H."""
+        return [factor(hessian) for hessian in self.each]
+
+    @cached_property
+    def damped(self) -> tuple[npt.NDArray[np.intp], Array]:
+        """The columns by rising diagonal, and R of H in that order, damped against overfitting.
+
+        ``(groups, columns)`` and ``(groups, columns, columns)``.
+        """
+        orders = [np.argsort(np.diag(hessian), kind="stable") for hessian in self.each]
+        factors = [
+            factor((hessian + DAMPING * np.diag(np.diag(hessian)))[np.ix_(order, order)])
+            for hessian, order in zip(self.each, orders, strict=True)
+        ]
+        return np.stack(orders), np.stack(factors)
+
+    def lost(self, errors: Array) -> Array:
+        """eᵀHe of each row e of ``errors`` ``(rows, columns)``; ``(rows,)``."""
+        groups = zip(np.split(errors, len(self.each)), self.factors, strict=True)
+        return np.concatenate([output_error(group, r) for group, r in groups])
 
 
 def _definite(moments: Array) -> Array:

@@ -11,9 +11,9 @@ from octet.layers import Weighted
 from octet.parameters import Int32, Quantized, values
 from octet.quantizer import grids
 from octet.quantizer.config import Config
-from octet.quantizer.hessian import Moments, factor
+from octet.quantizer.hessian import Hessians, Moments
 from octet.quantizer.rounding import Lattice, lattice, nearest
-from octet.quantizer.search import best_shrink, lost, round_rows
+from octet.quantizer.search import best_shrink, round_rows
 
 # What is known of the codes of a layer, by name: see `weights_only`.
 RoundingReport = dict[str, float]
@@ -22,14 +22,14 @@ _INT32 = 2**31
 
 
 def weights_only(
-    layer: Weighted, hessians: Sequence[Array], config: Config, name: str
+    layer: Weighted, hessians: Hessians, config: Config, name: str
 ) -> tuple[Weighted, RoundingReport]:
     """The layer with its weight and its bias in codes, and what is known of their rounding.
 
     Args:
         layer: weight ``(rows, …)`` and bias ``(rows,)``, in float.
-        hessians: for each group of the layer, of what it gets to see, and of a column of ones for
-            the bias.
+        hessians: for each group of the layer, H of what it gets to see, and of a column of ones
+            for the bias.
         config: how.
         name: the layer's label, for errors.
 
@@ -85,7 +85,7 @@ def for_integers(
         OctetError: as `weights_only`; or the bias or a sum does not fit int32.
     """
     step = float(entering.scale)
-    covariances = [group.covariance(step) for group in moments]
+    covariances = Hessians([group.covariance(step) for group in moments])
     weight, bias = parameters(layer, name)
     if config.rounding != "nearest":
         weight, bias = _regression(moments, weight, step)
@@ -165,14 +165,11 @@ def _searched(config: Config) -> bool:
     return config.range == "mse" and config.granularity != "per_parameter"
 
 
-def _round(
-    rows: Lattice, hessians: Sequence[Array], config: Config
-) -> tuple[Integers, RoundingReport]:
+def _round(rows: Lattice, hessians: Hessians, config: Config) -> tuple[Integers, RoundingReport]:
     codes, certificates = round_rows(rows, hessians, config.rounding)
-    factors = [factor(hessian) for hessian in hessians]
     return codes, {
-        "output_error": float(np.sum(lost(rows, codes, factors))),
-        "nearest_error": float(np.sum(lost(rows, nearest(rows), factors))),
+        "output_error": float(np.sum(hessians.lost(rows.errors(codes)))),
+        "nearest_error": float(np.sum(hessians.lost(rows.errors(nearest(rows))))),
         "lower_bound": sum(certificate.bound for certificate in certificates),
         "rows": len(codes),
         "rows_searched": len(certificates),

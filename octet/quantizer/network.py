@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from octet.affine import Array, Grid
+from octet.affine import Grid
 from octet.errors import OctetError
 from octet.layers import Dequantize, Quantize, Weighted
 from octet.network import Network, label
 from octet.quantizer import calibration
 from octet.quantizer.config import Calibration, Config
-from octet.quantizer.hessian import Moments
+from octet.quantizer.hessian import Hessians, Moments
 from octet.quantizer.layer import RoundingReport, for_integers, parameters, weights_only
 from octet.quantizer.walk import hessians, walk
 from octet.runtime import floating
@@ -130,7 +130,7 @@ def quantize_apart(
         }
     places = _places_in_float(calibrated.network)
     h = {
-        places[i]: [group.hessian(float(entering.scale)) for group in moments]
+        places[i]: Hessians([group.hessian(float(entering.scale)) for group in moments])
         for i, (moments, entering) in moments_of.items()
     }
     return {bits: _weights_only(network, h, each, on_layer) for bits, each in at_widths.items()}
@@ -154,7 +154,7 @@ def _apart(
 
 
 def _weights_only(
-    network: Network, h: Mapping[int, list[Array]], config: Config, on_layer: OnLayer
+    network: Network, h: Mapping[int, Hessians], config: Config, on_layer: OnLayer
 ) -> Network:
     """A float network with each layer quantized by H of what it sees."""
     layers = list(network.layers)

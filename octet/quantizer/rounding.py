@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octet.affine import Array, Grid, Integers, dequantize, quantize
-from octet.quantizer.hessian import DAMPING, factor
+from octet.quantizer.hessian import Hessians
 
 # Descent ends by itself, nearly always after a few; this guards against rounding errors.
 _SWEEPS = 50
@@ -69,7 +69,7 @@ def nearest(rows: Lattice) -> Integers:
     return np.column_stack(codes).astype(np.int64)
 
 
-def gptq(rows: Lattice, hessian: Array) -> Integers:
+def gptq(rows: Lattice, hessians: Hessians) -> Integers:
     """Round column by column, each error pushed onto the columns not yet rounded.
 
     Run back to front on the factor H = RᵀR, GPTQ (arXiv 2210.17323) is Babai's nearest plane
@@ -85,24 +85,32 @@ def gptq(rows: Lattice, hessian: Array) -> Integers:
 
     Args:
         rows: values and grids.
-        hessian: H of the columns, ``(columns, columns)``.
+        hessians: H of the columns, for each group of rows. All rows are rounded at once.
 
     Returns:
         Codes, ``(rows, columns)``.
     """
-    order = np.argsort(np.diag(hessian), kind="stable")
-    damped = hessian + DAMPING * np.diag(np.diag(hessian))
-    r = factor(damped[np.ix_(order, order)])
-    codes = np.empty(rows.values.shape, np.int64)
-    errors = np.zeros(rows.values.shape)
-    for k in reversed(range(len(order))):
-        column = order[k]
-        grid, value = rows.grids[column], rows.values[:, column]
-        pushed = np.sum(errors[:, order[k + 1 :]] * r[k, k + 1 :], axis=1) / r[k, k]
-        chosen = quantize(value - pushed, grid)
-        codes[:, column] = chosen
-        errors[:, column] = dequantize(chosen, grid) - value
-    return codes
+    size = len(rows.values) // len(hessians.each)
+    orders, factors = hessians.damped
+    order, r = np.repeat(orders, size, axis=0), np.repeat(factors, size, axis=0)
+    values, scale, zero_point, top = (
+        np.take_along_axis(a, order, axis=1)
+        for a in (
+            rows.values,
+            np.stack([grid.scale for grid in rows.grids], axis=1).astype(np.float64),
+            np.stack([grid.zero_point for grid in rows.grids], axis=1).astype(np.float64),
+            np.broadcast_to([float(grid.top) for grid in rows.grids], rows.values.shape),
+        )
+    )
+    codes, errors = np.empty(values.shape), np.zeros(values.shape[::-1])
+    for k in reversed(range(len(errors))):
+        pushed = np.sum(errors[k + 1 :] * r[:, k, k + 1 :].T, axis=0) / r[:, k, k]
+        steps = np.rint((values[:, k] - pushed) / scale[:, k])
+        codes[:, k] = np.clip(steps + zero_point[:, k], 0, top[:, k])
+        errors[k] = (codes[:, k] - zero_point[:, k]) * scale[:, k] - values[:, k]
+    in_place = np.empty(codes.shape, np.int64)
+    np.put_along_axis(in_place, order, codes.astype(np.int64), axis=1)
+    return in_place
 
 
 def descend(rows: Lattice, codes: Integers, hessian: Array) -> Integers:

@@ -1,13 +1,13 @@
 """The range with which a rounding loses least at the outputs of a layer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 
 from octet.affine import Array, Integers
 from octet.quantizer.config import Config, Rounding
-from octet.quantizer.hessian import factor, output_error
+from octet.quantizer.hessian import Hessians
 from octet.quantizer.proof.exact import NODE_BUDGET, Certificate, exact
 from octet.quantizer.rounding import Lattice, descend, gptq, nearest
 
@@ -25,7 +25,7 @@ _PROVABLE = 26
 
 
 def round_rows(
-    rows: Lattice, hessians: Sequence[Array], how: Rounding, budget: int = NODE_BUDGET
+    rows: Lattice, hessians: Hessians, how: Rounding, budget: int = NODE_BUDGET
 ) -> tuple[Integers, tuple[Certificate, ...]]:
     """The codes of one of the roundings, and for exact the certificate of each row.
 
@@ -33,47 +33,30 @@ def round_rows(
 
     Args:
         rows: values and grids.
-        hessians: one for each group of rows, which are as many in each.
+        hessians: H of each group of rows, which are as many in each.
         how: which rounding.
         budget: how many nodes a row may take to be exact.
     """
-    parts = [
-        _round_group(part, hessian, how, budget)
-        for part, hessian in zip(rows.shared_out(len(hessians)), hessians, strict=True)
-    ]
-    codes = np.concatenate([codes for codes, _ in parts])
-    return codes, tuple(each for _, certificates in parts for each in certificates)
-
-
-def lost(rows: Lattice, codes: Integers, factors: Sequence[Array]) -> Array:
-    """eᵀHe of each row: the mean squared error at its output; ``(rows,)``.
-
-    Args:
-        rows: values and grids.
-        codes: ``(rows, columns)``.
-        factors: of the H of each group of rows.
-    """
-    groups = np.split(rows.errors(codes), len(factors))
-    each = [output_error(errors, r) for errors, r in zip(groups, factors, strict=True)]
-    return np.concatenate(each)
-
-
-def _round_group(
-    rows: Lattice, hessian: Array, how: Rounding, budget: int
-) -> tuple[Integers, tuple[Certificate, ...]]:
     match how:
         case "nearest":
             return nearest(rows), ()
         case "gptq":
-            return gptq(rows, hessian), ()
-        case "exact" if rows.values.shape[1] <= _PROVABLE:
-            return exact(rows, hessian, budget)
+            return gptq(rows, hessians), ()
         case "exact":
-            return descend(rows, gptq(rows, hessian), hessian), ()
+            groups = zip(rows.shared_out(len(hessians.each)), hessians.each, strict=True)
+            parts = [_exact(group, hessian, budget) for group, hessian in groups]
+            codes = np.concatenate([codes for codes, _ in parts])
+            return codes, tuple(each for _, certificates in parts for each in certificates)
+
+
+def _exact(rows: Lattice, hessian: Array, budget: int) -> tuple[Integers, tuple[Certificate, ...]]:
+    if rows.values.shape[1] <= _PROVABLE:
+        return exact(rows, hessian, budget)
+    return descend(rows, gptq(rows, Hessians([hessian])), hessian), ()
 
 
 def best_shrink(
-    place: Callable[[Array | None], Lattice], hessians: Sequence[Array], config: Config
+    place: Callable[[Array | None], Lattice], hessians: Hessians, config: Config
 ) -> Array:
     """Factors on the ends of the range, by trying a grid of pairs and a finer one around the best.
 
@@ -81,14 +64,13 @@ def best_shrink(
 
     Args:
         place: the lattice of a layer for factors ``(rows, 2)``, or for None, the range as it is.
-        hessians: H of the columns of the lattice, ``(columns, columns)``, for each group of rows.
+        hessians: H of the columns of the lattice, for each group of rows.
         config: how to quantize.
 
     Returns:
         ``(rows, 2)``: factors on the lower and the upper end. Rows differ only per channel;
         otherwise they share one range, and the sum of their errors decides.
     """
-    factors = [factor(hessian) for hessian in hessians]
     count = len(place(None).values)
 
     def errors(shrinks: Array, how: Rounding) -> Array:
@@ -96,7 +78,8 @@ def best_shrink(
         each = np.empty(shrinks.shape[:2])
         for i, shrink in enumerate(shrinks):
             rows = place(shrink)
-            each[i] = lost(rows, round_rows(rows, hessians, how, _SHORTLIST_NODES)[0], factors)
+            codes, _ = round_rows(rows, hessians, how, _SHORTLIST_NODES)
+            each[i] = hessians.lost(rows.errors(codes))
         if config.granularity != "per_channel":
             each[:] = np.sum(each, axis=1, keepdims=True)
         return each
@@ -106,7 +89,7 @@ def best_shrink(
     coarse_errors = errors(coarse, quick)
     fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, config.scheme)
     candidates = np.concatenate([coarse, fine])
-    listed = max(2, min(16, _SHORTLISTED // len(hessians[0]) ** 2))
+    listed = max(2, min(16, _SHORTLISTED // len(hessians.each[0]) ** 2))
     short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), listed)
     if config.rounding == "exact":
         # The range as it is comes along, lest a search by gptq's errors end up with a worse one.

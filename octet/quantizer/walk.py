@@ -9,7 +9,7 @@ from octet.errors import OctetError
 from octet.layers import Gridded, Layer, Quantize, Weighted
 from octet.network import Network, flow, label, signals, sources
 from octet.parameters import shape_of
-from octet.quantizer.hessian import Moments, second_moments
+from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.spool import Spool
 from octet.runtime import floating
 from octet.signature import Input
@@ -46,7 +46,7 @@ def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def hessians(network: Network, rows: Array) -> dict[int, list[Array]]:
+def hessians(network: Network, rows: Array) -> dict[int, Hessians]:
     """Of each layer with weights, for each of its groups: H of what enters it in float.
 
     Args:
@@ -67,7 +67,7 @@ def hessians(network: Network, rows: Array) -> dict[int, list[Array]]:
     }
 
 
-def _hessians(layer: Weighted, x: Array, name: str) -> list[Array]:
+def _hessians(layer: Weighted, x: Array, name: str) -> Hessians:
     refuse_not_finite(x, f"layer {name}: inputs")
     with np.errstate(over="ignore", invalid="ignore"):
         each = [second_moments(inputs.T) for inputs in _inputs(layer, x)]
@@ -76,7 +76,7 @@ def _hessians(layer: Weighted, x: Array, name: str) -> list[Array]:
             f"layer {name}: inputs: got up to {np.max(np.abs(x)):g}; allowed is what can be "
             "squared and summed: rescale the features"
         )
-    return each
+    return Hessians(each)
 
 
 def _without_grids(layer: Layer, *x: Array) -> Array:

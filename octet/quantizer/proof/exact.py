@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octet.affine import Array, Integers
-from octet.quantizer.hessian import factor, output_error
+from octet.quantizer.hessian import Hessians, factor, output_error
 from octet.quantizer.proof.enumeration import Box, Search
 from octet.quantizer.proof.reduction import reduce_basis, unit_basis
 from octet.quantizer.proof.relaxation import relax
@@ -88,7 +88,8 @@ def _search(rows: Lattice, hessian: Array, budget: int) -> tuple[Integers, list[
     """Codes, and of each row the least error of any that were not ruled out, and nodes."""
     problems = [_relaxed(rows, hessian, i) for i in range(len(rows.values))]
     reals = np.stack([row.reals for row in problems])
-    guesses = nearest(rows), gptq(rows, hessian), gptq(Lattice(reals, rows.grids), hessian)
+    alone = Hessians([hessian])
+    guesses = nearest(rows), gptq(rows, alone), gptq(Lattice(reals, rows.grids), alone)
     codes = np.empty(rows.values.shape, np.int64)
     searches = []
     for i, row in enumerate(problems):

@@ -24,7 +24,7 @@ from octet.layers import (
 from octet.network import Network
 from octet.parameters import Int32, Quantized, values
 from octet.quantizer import Calibration, Config
-from octet.quantizer.hessian import Moments, second_moments
+from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.layer import RoundingReport, for_integers, weights_only
 from octet.runtime import floating
 from octet.signature import Classes, Images, Pixels, Signature
@@ -61,7 +61,7 @@ def quantized(
     layer: Linear, inputs: Array, how: Config
 ) -> tuple[Quantized, Quantized, dict[str, float]]:
     """Weight and bias in codes, which are checked to be of the right shape and width."""
-    found, figures = weights_only(layer, [second_moments(inputs)], how, NAME)
+    found, figures = weights_only(layer, Hessians([second_moments(inputs)]), how, NAME)
     for before, after in ((layer.weight, found.weight), (layer.bias, found.bias)):
         assert isinstance(after, Quantized)
         assert after.codes.shape == before.shape

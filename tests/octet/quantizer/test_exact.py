@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from octet import affine
 from octet.affine import Array, Integers
-from octet.quantizer.hessian import Moments, factor, output_error, second_moments
+from octet.quantizer.hessian import Hessians, Moments, factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Lattice, gptq, lattice, nearest
 
@@ -188,7 +188,9 @@ def test_exact_is_never_worse_than_gptq_or_nearest(
     case = problem(rng, 8, bits, rows=2, own=own, decades=decades, clip=clip, bias_bits=8)
     codes, certificates = exact(case.rows, case.hessian, budget)
     for i, certificate in enumerate(certificates):
-        others = np.stack([nearest(case.rows)[i], gptq(case.rows, case.hessian)[i], codes[i]])
+        others = np.stack(
+            [nearest(case.rows)[i], gptq(case.rows, Hessians([case.hessian]))[i], codes[i]]
+        )
         costs, rounding = case.cost(others, i)
         assert costs[2] <= np.min(costs[:2]) + np.max(rounding)
         assert certificate.bound <= certificate.error
@@ -262,7 +264,7 @@ def test_where_nothing_can_be_proven_little_is_searched_and_nothing_claimed(
         assert not certificate.proven
         assert certificate.bound < certificate.error
         # In directions that H hardly sees the codes have made good what gptq left.
-        costs, _ = case.cost(np.stack([codes[0], gptq(case.rows, case.hessian)[0]]))
+        costs, _ = case.cost(np.stack([codes[0], gptq(case.rows, Hessians([case.hessian]))[0]]))
         assert costs[0] < costs[1] / 2
 
 

@@ -13,7 +13,7 @@ from octet.errors import OctetError
 from octet.layers import Conv2d, Linear
 from octet.parameters import values
 from octet.quantizer import Bias, Config
-from octet.quantizer.hessian import second_moments
+from octet.quantizer.hessian import Hessians, second_moments
 from octet.quantizer.layer import for_integers, weights_only
 from tests.octet.quantizer.cases import (
     GRANULARITIES,
@@ -173,7 +173,7 @@ def test_a_convolution_is_quantized_as_the_linear_layer_of_what_its_kernel_sees(
     flat = Linear(values(conv.weight).reshape(3, 8), conv.bias)
     range_ = "mse" if granularity == "per_channel" else "minmax"
     how = config(granularity=granularity, scheme=scheme, rounding=rounding, range=range_, bits=4)
-    hessian = [second_moments(random_inputs(rng, 8))]
+    hessian = Hessians([second_moments(random_inputs(rng, 8))])
     pairs = [tuple(weights_only(layer, hessian, how, NAME) for layer in (conv, flat))]
     if (granularity, scheme) in INTEGERS:
         problem = case(1, conv)
@@ -214,9 +214,9 @@ def test_a_group_of_a_convolution_is_quantized_as_a_layer_of_its_own(
         ]
     else:
         hessians = [second_moments(part.steps.T) for part in parts]
-        layer, report = weights_only(conv, hessians, how, NAME)
+        layer, report = weights_only(conv, Hessians(hessians), how, NAME)
         alone = [
-            weights_only(part.layer, [each], how, NAME)
+            weights_only(part.layer, Hessians([each]), how, NAME)
             for part, each in zip(parts, hessians, strict=True)
         ]
     codes = np.concatenate([each.weight.codes for each, _ in alone])
@@ -232,7 +232,7 @@ def refused(layer: Linear, how: Config) -> list[str]:
     problem = case(0)
     messages = []
     with pytest.raises(OctetError) as caught:
-        weights_only(layer, [np.eye(7)], how, NAME)
+        weights_only(layer, Hessians([np.eye(7)]), how, NAME)
     messages.append(str(caught.value))
     if how.granularity in ("per_tensor", "per_channel"):
         with pytest.raises(OctetError) as caught:
@@ -359,6 +359,6 @@ def test_the_same_codes_come_out_twice_and_the_float_layer_stays_as_it_was(round
     assert first.weight.codes.tobytes() == again.weight.codes.tobytes()
     assert first.bias.codes.tobytes() == again.bias.codes.tobytes()
     assert report == same_report
-    weights_only(problem.layer, [second_moments(problem.steps.T)], how, NAME)
+    weights_only(problem.layer, Hessians([second_moments(problem.steps.T)]), how, NAME)
     assert np.array_equal(problem.layer.weight, before[0])
     assert np.array_equal(problem.layer.bias, before[1])

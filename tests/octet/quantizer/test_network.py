@@ -20,7 +20,7 @@ from octet.network import Network, flow, label, signals, sources
 from octet.parameters import Int32, Quantized, values
 from octet.quantizer import Calibration, Config, calibrate, quantize, quantize_apart
 from octet.quantizer.calibration import pick
-from octet.quantizer.hessian import Moments, second_moments
+from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.layer import for_integers, weights_only
 from octet.runtime import floating, inference, integer
 from octet.signature import Columns, Input, Numbers, Signature
@@ -179,7 +179,9 @@ def test_each_layer_is_quantized_on_what_it_sees(name: str, activations: str, ap
         if activations == "uint8":
             expected, report = for_integers(bare, sums, entering, how, name)
         else:
-            expected, report = weights_only(bare, [g.hessian(scale) for g in sums], how, name)
+            expected, report = weights_only(
+                bare, Hessians([g.hessian(scale) for g in sums]), how, name
+            )
         assert np.array_equal(layer.weight.codes, expected.weight.codes)
         # Batches have units of their own, which shows in the last bits of what is given.
         assert quantized.rounding[name] == pytest.approx(report, rel=1e-3)
@@ -196,7 +198,9 @@ def test_the_layers_of_a_table_see_its_numbers_as_they_are_and_widths_do_not_kno
         for i in (1, 2):
             name = label(network.layers, i)
             hessian = second_moments(in_float[i - 1])
-            layer, reports[name] = weights_only(network.layers[i], [hessian], at_width, name)
+            layer, reports[name] = weights_only(
+                network.layers[i], Hessians([hessian]), at_width, name
+            )
             assert quantized.layers[i].weight.codes.tolist() == layer.weight.codes.tolist()
             assert quantized.layers[i].bias.codes.tolist() == layer.bias.codes.tolist()
         assert quantized.rounding == quantize(network, x, at_width).rounding == reports

@@ -10,10 +10,10 @@ from octet.affine import Array, Grid
 from octet.layers import Linear
 from octet.parameters import values
 from octet.quantizer import Bias, Config
-from octet.quantizer.hessian import factor, second_moments
+from octet.quantizer.hessian import Hessians, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest
-from octet.quantizer.search import best_shrink, lost, round_rows
+from octet.quantizer.search import best_shrink, round_rows
 from tests.octet.quantizer.cases import (
     ROUNDINGS,
     SHARING,
@@ -156,15 +156,15 @@ def problem(columns: int, rows: int = 2) -> tuple[Lattice, Array]:
 @pytest.mark.parametrize("columns", [1, 8, PROVABLE, PROVABLE + 1, 40])
 def test_each_rounding_is_itself_and_exact_is_mended_gptq_where_rows_are_long(columns: int) -> None:
     rows, hessian = problem(columns, rows=1)
-    for how, rounded in (("nearest", nearest(rows)), ("gptq", gptq(rows, hessian))):
-        codes, certificates = round_rows(rows, [hessian], how)
+    for how, rounded in (("nearest", nearest(rows)), ("gptq", gptq(rows, Hessians([hessian])))):
+        codes, certificates = round_rows(rows, Hessians([hessian]), how)
         assert np.array_equal(codes, rounded)
         assert certificates == ()
-    codes, certificates = round_rows(rows, [hessian], "exact")
+    codes, certificates = round_rows(rows, Hessians([hessian]), "exact")
     if columns <= PROVABLE:
         expected, known = exact(rows, hessian)
     else:
-        expected, known = descend(rows, gptq(rows, hessian), hessian), ()
+        expected, known = descend(rows, gptq(rows, Hessians([hessian])), hessian), ()
     assert np.array_equal(codes, expected)
     assert certificates == known
 
@@ -173,18 +173,19 @@ def test_each_rounding_is_itself_and_exact_is_mended_gptq_where_rows_are_long(co
 def test_groups_are_rounded_by_their_own_h(how: str) -> None:
     (rows, first), (_, second) = problem(6, rows=4), problem(6)
     second = second[::-1, ::-1]
-    codes, certificates = round_rows(rows, [first, second], how)
+    codes, certificates = round_rows(rows, Hessians([first, second]), how)
     alone = [
-        round_rows(part, [h], how)
+        round_rows(part, Hessians([h]), how)
         for part, h in zip(rows.shared_out(2), (first, second), strict=True)
     ]
     assert np.array_equal(codes, np.concatenate([codes for codes, _ in alone]))
     assert certificates == (*alone[0][1], *alone[1][1])
     each = [
-        lost(part, codes, [factor(h)])
+        Hessians([h]).lost(part.errors(codes))
         for part, h, (codes, _) in zip(rows.shared_out(2), (first, second), alone, strict=True)
     ]
-    assert np.array_equal(lost(rows, codes, [factor(first), factor(second)]), np.concatenate(each))
+    both = Hessians([first, second]).lost(rows.errors(codes))
+    assert np.array_equal(both, np.concatenate(each))
 
 
 def placed(weight: Array, how: Config) -> Callable[[Array | None], Lattice]:
@@ -213,9 +214,10 @@ def test_no_factors_of_the_coarse_grid_or_around_its_best_are_better_than_those_
 ) -> None:
     rng = np.random.default_rng(1)
     weight = rng.standard_t(3, size=(3, 6))
-    hessians = [second_moments(random_inputs(rng, 6))[:-1, :-1] for _ in range(groups)]
+    each = [second_moments(random_inputs(rng, 6))[:-1, :-1] for _ in range(groups)]
+    hessians = Hessians(each)
     how = config(granularity=granularity, scheme=scheme, rounding=rounding, range="mse", bits=3)
-    place, factors = placed(weight, how), [factor(hessian) for hessian in hessians]
+    place = placed(weight, how)
     shrink = best_shrink(place, hessians, how)
     assert shrink.shape == (3, 2)
     assert (len(np.unique(shrink, axis=0)) == 1) == (granularity == "per_tensor")
@@ -224,7 +226,7 @@ def test_no_factors_of_the_coarse_grid_or_around_its_best_are_better_than_those_
     def errors(shrink: Array) -> Array:
         """Of each row, or of all rows that share a scale."""
         rows = place(shrink)
-        each = lost(rows, round_rows(rows, hessians, rounding)[0], factors)
+        each = hessians.lost(rows.errors(round_rows(rows, hessians, rounding)[0]))
         return each if granularity == "per_channel" else np.sum(each, keepdims=True)
 
     def both(ends: list[float]) -> list[tuple[float, float]]:
@@ -248,11 +250,11 @@ def test_exact_is_never_worse_with_the_range_that_is_found_than_with_the_range_a
     how = config(granularity="per_channel", rounding="exact", range="mse", bits=3)
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        hessian = second_moments(random_inputs(rng, columns, own=0.2))[:-1, :-1]
+        hessians = Hessians([second_moments(random_inputs(rng, columns, own=0.2))[:-1, :-1]])
         place = placed(rng.normal(size=(2, columns)), how)
         after, before = (
-            lost(rows, round_rows(rows, [hessian], "exact")[0], [factor(hessian)])
-            for rows in (place(best_shrink(place, [hessian], how)), place(None))
+            hessians.lost(rows.errors(round_rows(rows, hessians, "exact")[0]))
+            for rows in (place(best_shrink(place, hessians, how)), place(None))
         )
         assert np.all(after <= before)
 

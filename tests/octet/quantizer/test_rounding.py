@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from octet import affine
 from octet.affine import Array, Grid, Integers
-from octet.quantizer.hessian import factor, output_error, second_moments
+from octet.quantizer.hessian import Hessians, factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest
 
@@ -106,9 +106,9 @@ def as_published(rows: Lattice, hessian: Array) -> Integers:
 @fixed
 @given(problem=problems(), power=st.integers(-40, 40))
 def test_gptq_is_as_published_in_whatever_unit_the_inputs_are(problem: Problem, power: int) -> None:
-    codes = gptq(problem.rows, problem.hessian)
+    codes = gptq(problem.rows, Hessians([problem.hessian]))
     assert np.array_equal(codes, as_published(problem.rows, problem.hessian))
-    assert np.array_equal(codes, gptq(problem.rows, problem.hessian * 4.0**power))
+    assert np.array_equal(codes, gptq(problem.rows, Hessians([problem.hessian * 4.0**power])))
 
 
 def test_gptq_makes_good_in_one_column_what_it_lost_in_another_and_may_be_worse_than_nearest() -> (
@@ -120,12 +120,12 @@ def test_gptq_makes_good_in_one_column_what_it_lost_in_another_and_may_be_worse_
         Lattice(np.array([[1.4, 1.3]]), (grid,) * 2), np.array([[1.0, 0.9], [0.9, 0.99]])
     )
     assert nearest(better.rows).tolist() == [[1, 1]]
-    assert gptq(better.rows, better.hessian).tolist() == [[1, 2]]
+    assert gptq(better.rows, Hessians([better.hessian])).tolist() == [[1, 2]]
     worse = Problem(
         Lattice(np.array([[2.6, 1.1, 2.8]]), (grid,) * 3),
         np.array([[5.0, 2.0, 2.0], [2.0, 4.0, -1.0], [2.0, -1.0, 6.0]]),
     )
-    by_gptq = gptq(worse.rows, worse.hessian)
+    by_gptq = gptq(worse.rows, Hessians([worse.hessian]))
     assert (nearest(worse.rows).tolist(), by_gptq.tolist()) == ([[3, 1, 3]], [[2, 1, 3]])
     assert worse.cost(nearest(worse.rows)) == pytest.approx([1.28], rel=1e-12)
     assert worse.cost(by_gptq) == pytest.approx([1.88], rel=1e-12)
@@ -140,7 +140,7 @@ def test_descent_ends_where_no_change_of_a_single_code_is_better(
     rng = np.random.default_rng(seed)
     tops = [grid.top for grid in problem.rows.grids]
     codes = {
-        "gptq": gptq(problem.rows, problem.hessian),
+        "gptq": gptq(problem.rows, Hessians([problem.hessian])),
         "nearest": nearest(problem.rows),
         "anywhere": rng.integers(0, np.array(tops) + 1, problem.rows.values.shape),
     }[start]
@@ -161,7 +161,7 @@ def test_descent_ends_where_no_change_of_a_single_code_is_better(
 
 
 ROUNDINGS: dict[str, Callable[[Lattice, Array], Integers]] = {
-    "gptq": gptq,
+    "gptq": lambda rows, hessian: gptq(rows, Hessians([hessian])),
     "descend": lambda rows, hessian: descend(rows, nearest(rows), hessian),
     "exact": lambda rows, hessian: exact(rows, hessian)[0],
 }
@@ -198,7 +198,7 @@ def test_on_long_rows_of_correlated_inputs_each_rounding_gains_over_the_one_befo
         rng = np.random.default_rng(seed)
         weight, hessian = rng.normal(size=(2, 60)), second_moments(inputs(rng, 60, 0.5))[:-1, :-1]
         rows = lattice(weight, affine.asymmetric(weight.min(), weight.max(), 3))
-        start = gptq(rows, hessian)
+        start = gptq(rows, Hessians([hessian]))
         for i, codes in enumerate((nearest(rows), start, descend(rows, start, hessian))):
             lost[i] += np.sum(Problem(rows, hessian).cost(codes))
     assert lost[2] < lost[1] < lost[0] / 1.5
@@ -212,6 +212,6 @@ def test_scales_may_be_decades_apart(decades: int) -> None:
     weight[:, ::3] *= 10.0**-decades
     rows = lattice(weight, affine.asymmetric(weight, weight, 8))
     problem = Problem(rows, second_moments(inputs(rng, 30, 0.5))[:-1, :-1])
-    start = gptq(rows, problem.hessian)
+    start = gptq(rows, Hessians([problem.hessian]))
     ended = descend(rows, start, problem.hessian)
     assert np.all(problem.cost(ended) <= problem.cost(start) * (1 + ROUNDING))
