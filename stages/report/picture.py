@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from octet.affine import Array
 from stages.report.vector import FLOAT, QUANTIZED, draw
@@ -98,6 +99,8 @@ def histograms(key: str, groups: Sequence[Array], words: Words, filled: str = FL
     def paint(axes: Axes) -> None:
         first, *others = (np.histogram(group, edges)[0] for group in groups)
         axes.stairs(first, edges, fill=True, color=filled, alpha=0.55)
+        # As matplotlib's own, but whole: there is no half of a row.
+        axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
         axes.yaxis.set_major_formatter("{x:,.0f}")
         for counts in others:
             axes.stairs(counts, edges, color=QUANTIZED, linewidth=1.4)
