@@ -5,38 +5,57 @@ import fcntl
 import glob
 import os
 import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` in one step: a reader sees the old file or the new one.
+    """Replace ``path`` by ``content`` in one step: a reader sees the old file or the new one."""
+    write_all({path: content})
 
-    The bytes go to ``.NAME.TOKEN.part`` beside it, reach the disk, and are renamed into place. Any
-    number may write at once; the last one to come stays. What a killed writer left there is cleared
-    away first: no one holds its lock any more.
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace each file by its content, or none: a full disk leaves all of the old ones.
+
+    The bytes go to ``.NAME.TOKEN.part`` beside each, reach the disk, and are then renamed into
+    place. Any number may write at once; the last one to come stays. What a killed writer left there
+    is cleared away first: no one holds its lock any more.
     """
+    with contextlib.ExitStack() as stack:
+        parts = {path: stack.enter_context(_part(path, contents[path])) for path in contents}
+        for path, part in parts.items():
+            with _naming(path):
+                part.replace(path)
+
+
+@contextlib.contextmanager
+def _part(path: Path, content: bytes) -> Iterator[Path]:
+    """The content in a file beside its place, for as long as it is wanted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         _clear(left_over)
-    try:
-        _write(path, content)
-    except OSError as error:
-        error.filename = str(path)  # not the part's name, which says nothing to a person
-        error.filename2 = None
-        raise
-
-
-def _write(path: Path, content: bytes) -> None:
-    part, file = _new_part(path)
+    with _naming(path):
+        part, file = _new_part(path)
     try:
         with file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(path)
+            with _naming(path):
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            yield part
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """What goes wrong inside is said of the file, and not of its part, which nobody knows."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def _new_part(path: Path) -> tuple[Path, BinaryIO]:

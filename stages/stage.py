@@ -65,8 +65,7 @@ def _run(
                 f"{of}numbers too large or too small to work with ({error}); rescale"
             ) from None
         _refuse_to_outlive(stages.PARENT)
-        for path, content in contents.items():
-            files.write(path, content)
+        files.write_all(contents)
 
 
 def _refuse_to_outlive(parent: int) -> None:

@@ -12,7 +12,17 @@ from octet.errors import OctetError
 
 
 class Parser(argparse.ArgumentParser):
-    """Of arguments: those that are not allowed are an OctetError."""
+    """Of arguments: those that are not allowed are an OctetError.
+
+    Without ``prog``, the command has the name that it was started by: ``python -m stages.load``.
+    """
+
+    def __init__(self, prog: str | None = None, description: str | None = None) -> None:
+        """As argparse has them."""
+        module = sys.modules["__main__"].__spec__
+        if prog is None and module is not None:
+            prog = f"python -m {module.name.removesuffix('.__main__')}"
+        super().__init__(prog, description=description)
 
     def error(self, message: str) -> NoReturn:
         """Say where to read what is allowed."""
@@ -27,9 +37,10 @@ def one_line() -> Iterator[None]:
     without a word, as it does other tools.
     """
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    for stream in (sys.stdout, sys.stderr):
+    # A library may have put a stream of its own before the real one, as colorama does.
+    for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         if sys.stdout is None or sys.stderr is None:
             raise OctetError("standard output or standard error is closed")

@@ -33,6 +33,8 @@ def main() -> None:
         left_out = out_of_reach(checked)
         names = [name for name in checked.systems if name not in left_out]
         targets = [f"evaluate@{name}" for name in names] if left_out else []
+        sys.stdout.write(f"{' '.join(['dvc', 'repro', *targets])}\n")
+        sys.stdout.flush()  # DVC answers output that goes nowhere with a traceback
         if names and _dvc("repro", *targets):
             sys.exit(1)  # DVC has said why
         sys.stdout.write(f"\n{table(names)}\n")

@@ -73,6 +73,29 @@ def test_a_disk_that_is_full_leaves_what_was_there(
     assert not existed or path.read_bytes() == b"old"
 
 
+def test_of_many_files_all_are_written_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = {tmp_path / name: name.encode() for name in ("a", "b", "c")}
+    (tmp_path / "a").write_bytes(b"old")
+    fsync, calls = os.fsync, iter([False, True, False])
+
+    def fail_at_the_second(descriptor: int) -> None:
+        if next(calls):
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail_at_the_second)
+        with pytest.raises(OSError, match="No space left") as caught:
+            files.write_all(new)
+    assert caught.value.filename == str(tmp_path / "b")
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+    files.write_all(new)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == new
+
+
 def test_a_name_that_is_taken_by_a_folder_leaves_no_part(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(IsADirectoryError):
