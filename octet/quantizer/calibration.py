@@ -36,6 +36,23 @@ def pick(rows: Input, calibration: Calibration) -> Input:
     return rows[np.sort(order[:wanted])]
 
 
+def integer_part(network: Network) -> tuple[int, int]:
+    """Where the layers of a float network begin and end that are to compute in integers."""
+    start = int(isinstance(network.layers[0], Standardize))
+    return start, len(network.layers) - gives_probabilities(network)
+
+
+def refuse_float_only(network: Network) -> None:
+    """Raise an OctetError if a layer that would have to compute in integers cannot."""
+    start, stop = integer_part(network)
+    for i, layer in enumerate(network.layers[start:stop], start):
+        if type(layer).codes is Layer.codes:
+            raise OctetError(
+                f"layer {label(network.layers, i)}: got a {layer.kind} among integer layers, which "
+                "has no form in integers: leave it out, or set quant.activations: none"
+            )
+
+
 def with_grids(network: Network, rows: Input, calibration: Calibration) -> Network:
     """The network with its activations on uint8 grids, its weights still in float.
 
@@ -52,9 +69,7 @@ def with_grids(network: Network, rows: Input, calibration: Calibration) -> Netwo
     Raises:
         OctetError: a layer saw no data, or takes the input as it was before it was scaled.
     """
-    layers = network.layers
-    start = int(isinstance(layers[0], Standardize))
-    stop = len(layers) - gives_probabilities(network)
+    layers, (start, stop) = network.layers, integer_part(network)
     gridded = [i for i, layer in enumerate(layers[:stop]) if isinstance(layer, Gridded)]
     points = {start - 1: Histogram()} | {_shown_at(layers, i): Histogram() for i in gridded}
     passes = [Histogram.widen] if calibration.range == "minmax" else [*_TWO_PASSES]

@@ -54,7 +54,7 @@ def quantize(network: Network, rows: Input, config: Config, on_layer: OnLayer = 
         OctetError: see `octet.quantizer.layer`; a layer saw no data or too large numbers; or
             the network is quantized already.
     """
-    _refuse_unusable(network, rows)
+    _refuse_unusable(network, rows, config)
     if config.activations == "none":
         return quantize_apart(network, rows, config, (config.bits,), on_layer)[config.bits]
     return quantize_calibrated(calibrate(network, rows, config.calibration), config, on_layer)
@@ -110,7 +110,7 @@ def quantize_apart(
     Raises:
         OctetError: as `quantize`.
     """
-    _refuse_unusable(network, rows)
+    _refuse_unusable(network, rows, config)
     at_widths = {bits: replace(config, bits=bits) for bits in widths}
     if config.activations == "none" and not isinstance(network.signature.inputs, Images):
         h = hessians(network, rows.astype(np.float64))
@@ -175,10 +175,12 @@ def _places_in_float(network: Network) -> dict[int, int]:
     return {i: place for place, i in enumerate(stayed)}
 
 
-def _refuse_unusable(network: Network, rows: Input) -> None:
+def _refuse_unusable(network: Network, rows: Input, config: Config) -> None:
     if network.rounding:
         raise OctetError("the float network is quantized already: run the train stage again")
     for i, layer in enumerate(network.layers):
         if isinstance(layer, Weighted):
             parameters(layer, label(network.layers, i))
     floating.refuse_input(network, rows)
+    if config.activations == "uint8":
+        calibration.refuse_float_only(network)

@@ -22,6 +22,7 @@ from octet.quantizer import Calibration, Config, calibrate, quantize, quantize_a
 from octet.quantizer.calibration import pick
 from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.layer import for_integers, weights_only
+from octet.quantizer.spool import Spool
 from octet.runtime import floating, inference, integer
 from octet.signature import Columns, Input, Numbers, Signature
 from tests.octet.quantizer.cases import (
@@ -287,6 +288,22 @@ def test_memory_does_not_grow_with_the_number_of_images(name: str) -> None:
     assert peaks[2] < 1.2 * peaks[1]
 
 
+def test_on_disk_is_only_what_a_layer_still_needs() -> None:
+    network, x = branches()
+    every = dict(flow(network.layers, x.astype(np.float64), floating.step))
+    spool = Spool(x, network.layers, floating.step)
+    # Behind the first branch, behind both, and where a layer's outputs are asked for besides.
+    for stop, keep, kept in ((3, None, {2}), (4, None, {2, 3}), (5, 3, {3, 4}), (10, None, {9})):
+        spool.advance(stop, keep)
+        for place in range(-1, stop):
+            if place in kept:
+                rows = np.concatenate(list(spool.outputs(place)))
+                assert np.array_equal(rows, every[place])
+            else:
+                with pytest.raises(KeyError):
+                    next(spool.outputs(place))
+
+
 @pytest.mark.parametrize(
     ("activations", "rounding"), [*(("uint8", how) for how in ROUNDINGS), ("none", "gptq")]
 )
@@ -358,6 +375,15 @@ def test_what_cannot_be_quantized_is_refused_by_name(message: str, activations: 
     for work in (quantize, lambda *given: quantize_apart(*given, (8,))):
         with pytest.raises(OctetError, match=message):
             work(network, x, integers(activations=activations))
+
+
+def test_a_layer_that_has_no_form_in_integers_is_refused_where_it_would_need_one() -> None:
+    network, x = table()
+    scaler, first, last = network.layers
+    twice = replace(network, layers=(scaler, first, Standardize(np.ones(3), np.ones(3)), last))
+    with pytest.raises(OctetError, match=r"^layer 2_standardize: got a standardize among integer"):
+        quantize(twice, x, integers())
+    quantize(twice, x, config())
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
