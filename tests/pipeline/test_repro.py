@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_float_against_uint8_is_one_table(reproduced: Clone) -> None:
 
 def test_experiments_can_be_queued_on_a_fresh_clone(new_clone: NewClone) -> None:
     clone = new_clone("diabetes")
-    clone.dvc("exp", "run", "--queue", "-S", "quant.bits=2,4,8")
+    clone.dvc("exp", "run", "--queue", "-S", "quant.bits=2,4")
     clone.dvc("queue", "start", "--jobs", "2")
     clone.dvc("queue", "logs", "--follow", check=False)
     wait_for_queue(clone)
@@ -100,7 +101,7 @@ def test_experiments_can_be_queued_on_a_fresh_clone(new_clone: NewClone) -> None
         for state in shown
         for exp in state.get("experiments") or []
     )
-    assert codes == [-(-10 * bits // 8) + 1 for bits in (2, 4, 8)]
+    assert codes == [-(-10 * bits // 8) + 1 for bits in (2, 4)]
 
 
 def wait_for_queue(clone: Clone) -> None:
@@ -109,7 +110,8 @@ def wait_for_queue(clone: Clone) -> None:
         status = clone.dvc("queue", "status")
         if not re.search(r"Queued|Running", status):
             break
-    assert status.count("Success") == 3, status
+        time.sleep(2)
+    assert status.count("Success") == 2, status
 
 
 def test_a_failed_stage_names_the_key_and_keeps_every_output(reproduced: Clone) -> None:
