@@ -84,10 +84,10 @@ def _kinds(annotation: Any) -> dict[str, type[Section]]:
     if isinstance(annotation, type) and issubclass(annotation, Section):
         kind = annotation.model_fields.get("kind")
         return {get_args(kind.annotation)[0]: annotation} if kind else {}
-    found: dict[str, type[Section]] = {}
+    kinds: dict[str, type[Section]] = {}
     for part in get_args(annotation):
-        found |= _kinds(part)
-    return found
+        kinds |= _kinds(part)
+    return kinds
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -25,8 +25,8 @@ def views(
     y, x = np.meshgrid(_centres(height), _centres(width), indexing="ij")
     points = np.stack([x.ravel(), y.ravel(), np.ones(height * width)])
     # einsum without BLAS: the same bits on every CPU.
-    seen = np.einsum("nij,jp->nip", _homographies(rows, augment, rng), points)
-    grid = (seen[:, :2] / seen[:, 2:]).swapaxes(1, 2).reshape(rows, height, width, 2)
+    projected = np.einsum("nij,jp->nip", _homographies(rows, augment, rng), points)
+    grid = (projected[:, :2] / projected[:, 2:]).swapaxes(1, 2).reshape(rows, height, width, 2)
     lit = images - black
     return black + functional.grid_sample(
         lit, torch.from_numpy(grid.astype(np.float32)), mode="bilinear", align_corners=False
@@ -43,7 +43,7 @@ def _homographies(rows: int, augment: Augment, rng: np.random.Generator) -> npt.
 
     First the crop, then the tilt, then rotation, scale and shift.
     """
-    made = np.empty((rows, 3, 3))
+    matrices = np.empty((rows, 3, 3))
     for i in range(rows):
         u = rng.uniform(-1, 1, 8)
         angle = math.radians(augment.rotation) * u[0]
@@ -56,8 +56,8 @@ def _homographies(rows: int, augment: Augment, rng: np.random.Generator) -> npt.
         tilted = np.array([[1, 0, 0], [0, 1, 0], [*tilt, 1]])
         crop = np.diag([1 - augment.crop, 1 - augment.crop, 1])
         crop[:2, 2] = away
-        made[i] = _product(_product(affine, tilted), crop)
-    return made
+        matrices[i] = _product(_product(affine, tilted), crop)
+    return matrices
 
 
 def _product(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

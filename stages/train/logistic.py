@@ -58,7 +58,7 @@ def polish(x: Array, labels: Integers, start: Array, penalty: int) -> tuple[Arra
     one point. Newton's steps towards it are taken in floats (Bishop, Pattern Recognition and
     Machine Learning, 2006, 4.3.3), while θ and the gradient Σ (p - truth) x + penalty · w are
     computed in integers, probabilities included, until a step is below 2^-160 of the largest
-    coefficient. What is found then is the same wherever the steps came from: two machines could
+    coefficient. The result is the same wherever the steps came from: two machines could
     only differ if a coefficient were so close to the middle between two floats that its first
     160 bits do not tell to which side it belongs.
 
@@ -103,8 +103,8 @@ def polish(x: Array, labels: Integers, start: Array, penalty: int) -> tuple[Arra
     theta -= np.sum(theta, axis=0) // len(theta)
     # What is left of a coefficient that is exactly 0.
     theta[abs(theta) <= exact.largest(theta) >> (_SETTLED_BITS - 10)] = 0
-    found = exact.floats(theta, _FRACTION_BITS)
-    return found[:, 1:], found[:, 0]
+    coefficients = exact.floats(theta, _FRACTION_BITS)
+    return coefficients[:, 1:], coefficients[:, 0]
 
 
 def _softmax(logits: Whole) -> Whole:

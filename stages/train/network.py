@@ -96,5 +96,5 @@ def contact_sheet(pixels: Pixels, white: int, augment: Augment, seed: int) -> by
     """
     shown = pixels[: plots.SAMPLES].astype(np.float32) / np.float32(white)
     originals = torch.from_numpy(shown)
-    seen = views(originals, augment, 0.0, np.random.default_rng(seed))
-    return plots.image_sheet(originals.numpy(), seen.numpy())
+    moved = views(originals, augment, 0.0, np.random.default_rng(seed))
+    return plots.image_sheet(originals.numpy(), moved.numpy())
