@@ -116,15 +116,10 @@ def test_every_key_of_the_recipe_makes_a_difference(change: dict[str, object]) -
     assert trained(pictures(), recipe(**how)) != trained(pictures(), recipe(**how | change))
 
 
-def test_test_images_have_no_say() -> None:
-    data, how = pictures(), recipe(epochs=2)
+def test_test_images_have_no_say_and_the_data_are_not_changed() -> None:
+    data, before, how = pictures(), pictures(), recipe(epochs=2, noise=NOISE, augment=VIEWS)
     other = replace(data, x_test=16 - data.x_test, y_test=9 - data.y_test)
     assert trained(other, how) == trained(data, how)
-
-
-def test_the_data_are_not_changed() -> None:
-    data, before = pictures(), pictures()
-    fit(data, SMALL, recipe(epochs=1, noise={"share": 1, "std": 1}, augment=VIEWS))
     np.testing.assert_array_equal(data.x_train, before.x_train)
     np.testing.assert_array_equal(data.y_train, before.y_train)
 
@@ -279,14 +274,9 @@ def test_the_scaler_is_that_of_all_pixels_with_a_whole_mean() -> None:
     assert scaler.mean.dtype == scaler.std.dtype == np.float64
     expected = np.sqrt(np.mean((pixels.astype(np.float64) - mean) ** 2))
     np.testing.assert_allclose(scaler.std, [expected], rtol=1e-12)
-
-
-def test_black_and_white_pixels_keep_their_distance_from_the_mean() -> None:
-    pixels = np.zeros((1, 1, 2, 2), np.uint8)
-    pixels[0, 0, 0] = 255
-    scaler = standardize(pixels)
-    assert scaler.mean.tolist() == [128]
-    np.testing.assert_allclose(scaler.std, [np.sqrt((128**2 + 127**2) / 2)], rtol=1e-12)
+    half = standardize(np.array([[[[0, 255]]]], np.uint8))
+    assert half.mean.tolist() == [128]
+    np.testing.assert_allclose(half.std, [np.sqrt((128**2 + 127**2) / 2)], rtol=1e-12)
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])
@@ -369,18 +359,17 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("stream", "silent"), [(io.StringIO, True), (Terminal, False)])
 def test_the_progress_bar_is_for_terminals_only(
-    stream: Callable[[], io.StringIO], silent: bool, monkeypatch: pytest.MonkeyPatch
+    stream: Callable[[], io.StringIO],
+    silent: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     printed = stream()
     monkeypatch.setattr(sys, "stderr", printed)
     fit(pictures(), SMALL, recipe(epochs=2))
+    assert capsys.readouterr().out == ""
     assert (printed.getvalue() == "") == silent
     assert ("6/6" in printed.getvalue()) == ("loss=" in printed.getvalue()) == (not silent)
-
-
-def test_a_training_prints_nothing_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    fit(pictures(), SMALL, recipe(epochs=1))
-    assert capsys.readouterr() == ("", "")
 
 
 def test_a_flattened_network_keeps_its_flatten_layer() -> None:
