@@ -23,6 +23,7 @@ class Point:
         loss: the score of the float network less this one's.
         low, high: the paired interval of the loss, 95 %.
         fidelity: signal to quantization noise of the outputs, in dB.
+        non_inferior: 1 if it is shown to be as good as the gates ask; 1 for the float network.
     """
 
     bits: int
@@ -33,6 +34,7 @@ class Point:
     low: float
     high: float
     fidelity: float
+    non_inferior: int
 
 
 def sweep_path(system: str) -> Path:
@@ -67,4 +69,7 @@ def read(system: str) -> tuple[Point, ...]:
 
 def _point(row: dict[str, str]) -> Point:
     floats = {key: float(row[key]) for key in ("score", "loss", "low", "high", "fidelity")}
-    return Point(int(row["bits"]), row["rounding"], int(row["payload"]), **floats)
+    shown = int(row["non_inferior"])
+    return Point(
+        int(row["bits"]), row["rounding"], int(row["payload"]), **floats, non_inferior=shown
+    )

@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 from octet.cli.command import Parser, one_line
-from stages import markdown
+from stages import checks, markdown
 from stages.load.readers import DATA_SETS
 from stages.load.readers.sources import OutOfReachError, fetch
 from stages.metrics import Metrics, read
 from stages.params.file import Params, load_params
+from stages.params.quant import FLOAT_BITS
 from stages.paths import data_path, metrics_path
 
 _HEAD = (
@@ -37,7 +38,7 @@ def main() -> None:
         sys.stdout.flush()  # DVC answers output that goes nowhere with a traceback
         if names and _dvc("repro", *targets):
             sys.exit(1)  # DVC has said why
-        sys.stdout.write(f"\n{table(names)}\n")
+        sys.stdout.write(f"\n{table(names, checked)}\n")
         for name, reason in left_out.items():
             sys.stdout.write(f"left out: {name}: {reason}\n")
         if left_out:
@@ -68,13 +69,21 @@ def out_of_reach(checked: Params) -> dict[str, str]:
     return reasons
 
 
-def table(names: list[str]) -> str:
+def table(names: list[str], checked: Params) -> str:
     """Float against quantized, a row for each system, as Markdown.
 
     Raises:
         OctetError: a file of metrics is missing or not whole.
     """
-    return markdown.table(_HEAD, [[name, *_cells(read(metrics_path(name)))] for name in names])
+    rows = []
+    for name in names:
+        metrics = read(metrics_path(name))
+        passed = all(check.passed for check in checks.of_system(name, checked, metrics))
+        verdict = "may replace" if passed else "not shown; see `make gate`"
+        if checked.quant_of(name).bits == FLOAT_BITS:
+            verdict = "float"
+        rows.append([name, *_cells(metrics), verdict])
+    return markdown.table(_HEAD, rows)
 
 
 def _cells(metrics: Metrics) -> list[str]:
@@ -93,7 +102,6 @@ def _cells(metrics: Metrics) -> list[str]:
         size["float_payload"],
         f"{size['codes']} + {size['scales']}",
         f"{size['file_float']} → {size['file_quantized']}",
-        "not inferior" if number("verdict.non_inferior") else "not shown to be as good",
     ]
 
 

@@ -81,7 +81,7 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
         "parameters": {"count": layers.count(models.reference)},
         "rounding": _total_rounding(models.quantized),
         "size": _size(*models.sizes),
-        "verdict": kind.task.judge(data.y_test, before, after, kind.task.margin(gates)),
+        "verdict": kind.task.decide(data.y_test, before, after, gates),
     }
     return Comparison(metrics, of_layers, (before, after))
 

@@ -8,8 +8,18 @@ from stages.params.section import Section
 class Gates(Section):
     """What a quantized model may cost, and what it must give."""
 
-    mse_increase: float = Field(
-        gt=0, allow_inf_nan=False, description="a positive fraction of the float model's MSE"
+    mse_increase: float | None = Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="a positive fraction of the float model's MSE, or null to judge rows alone",
+    )
+    worse_by: float = Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="a positive fraction of the float model's median absolute error",
+    )
+    worse_share: float = Field(
+        gt=0, lt=1, description="a fraction of the test rows, between 0 and 1"
     )
     accuracy_decrease: float = Field(
         gt=0, lt=1, description="a fraction of the test rows, between 0 and 1"

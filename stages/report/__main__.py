@@ -14,7 +14,7 @@ _FOLDER = Path("report")
 
 def report(params: "Params") -> dict[Path, bytes]:
     """The page and its Markdown twin."""
-    systems = [evidence.read(name) for name in params.systems]
+    systems = [evidence.read(name, params) for name in params.systems]
     return {
         _FOLDER / "index.html": page.page(systems).encode(),
         _FOLDER / "summary.md": page.summary(systems).encode(),

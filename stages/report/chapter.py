@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from octet.signature import Images
 from stages.point import sweep_path
-from stages.report import classification, images, layers, regression, sweep, verdicts, weights
+from stages.report import (
+    answers,
+    classification,
+    images,
+    layers,
+    regression,
+    sweep,
+    verdicts,
+    weights,
+)
 from stages.report.classification import Confusion
 from stages.report.evidence import Evidence
 from stages.report.images import Sheet
@@ -48,6 +57,7 @@ class Chapter:
     """What the page shows of one system.
 
     Attributes:
+        smallest_width: a sentence; empty where there was no sweep.
         confusions: of classifiers.
         sheets: contact sheets of images.
         disagreements: of classifiers; None of others.
@@ -56,6 +66,7 @@ class Chapter:
 
     name: str
     verdict: Verdict
+    smallest_width: str
     tables: Sequence[Table]
     pictures: Sequence[Picture]
     confusions: Sequence[Confusion]
@@ -78,6 +89,7 @@ def chapter(evidence: Evidence, key: str) -> Chapter:
     return Chapter(
         name=evidence.name,
         verdict=verdicts.judge(evidence),
+        smallest_width=answers.smallest_width(evidence),
         tables=[layers.table(evidence), *([sweep.table(evidence)] if evidence.sweep else [])],
         pictures=[
             *_OF_TASK[task.name](evidence, key),

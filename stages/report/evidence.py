@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,11 +11,15 @@ from octet.errors import OctetError
 from octet.modelfile import storage
 from octet.modelfile.arrays import load_arrays
 from octet.network import Network
-from stages import metrics, paths, point
+from stages import checks, metrics, paths, point
+from stages.checks import Check
 from stages.dataset import Dataset, load_dataset
 from stages.metrics import Metrics
 from stages.point import Point
 from stages.tasks import Kind, kind_of
+
+if TYPE_CHECKING:
+    from stages.params.file import Params
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Evidence:
         outputs: of the float and of the quantized network on the test rows, ``(rows, outputs)``.
         sweep: empty where there was none.
         views: a picture of what training shows a network; None where there is none.
+        checks: the gates of the system held against its metrics; its verdict.
+        rounding: of the quantized network, as params.yaml has it.
     """
 
     name: str
@@ -38,6 +45,8 @@ class Evidence:
     outputs: tuple[Array, Array]
     sweep: tuple[Point, ...]
     views: Path | None
+    checks: tuple[Check, ...]
+    rounding: str
 
     @property
     def kind(self) -> Kind:
@@ -45,18 +54,18 @@ class Evidence:
         return kind_of(self.data.signature)
 
 
-def read(name: str) -> Evidence:
+def read(name: str, params: "Params") -> Evidence:
     """Read and check the files of one system.
 
     Raises:
         OctetError: a file is missing or not what the stages write; `dvc repro` makes it. Only a
             sweep may be missing.
     """
-    data = load_dataset(name)
+    data, own = load_dataset(name), metrics.read(paths.metrics_path(name))
     views = paths.plot_path(name, "views.png")
     return Evidence(
         name,
-        metrics.read(paths.metrics_path(name)),
+        own,
         metrics.read(paths.layers_path(name)),
         data,
         storage.load_network(paths.float_path(name)),
@@ -64,6 +73,8 @@ def read(name: str) -> Evidence:
         _read_outputs(paths.plot_path(name, "outputs.safetensors"), data),
         point.read(name),
         views if views.exists() else None,
+        tuple(checks.of_system(name, params, own)),
+        params.quant_of(name).rounding,
     )
 
 

@@ -46,6 +46,7 @@ def overview(systems: Sequence[Evidence]) -> list[Table]:
     rounded = [each for each in systems if each.quantized.rounding]
     tables = [
         *(_table(_verdict_caption(task), own, _verdict_columns(task)) for task, own in by_task),
+        _gates(systems),
         _table("Size in bytes", systems, _SIZE),
         *(
             _table(f"Scores of {task.name}, float → quantized", own, _score_columns(task, own))
@@ -84,6 +85,18 @@ def _of_noisy(column: Column) -> Column:
     return heading, lambda evidence: read(evidence) if evidence.kind.noisy else NOTHING
 
 
+def _gates(systems: Sequence[Evidence]) -> Table:
+    rows = tuple(
+        (
+            *(Cell(text, text) for text in (each.name, check.what, check.got, check.allowed)),
+            Cell("pass" if check.passed else "FAIL", float(check.passed)),
+        )
+        for each in systems
+        for check in each.checks
+    )
+    return Table("Gates", ("system", "what", "got", "allowed", "result"), rows)
+
+
 def _verdict_caption(task: Task) -> str:
     return f"Verdict on {task.name}: change of the {task.judged.name}, in {task.judged.unit}"
 
@@ -94,10 +107,13 @@ def _verdict_columns(task: Task) -> list[Column]:
         ("change", lambda evidence: cell(100 * verdicts.change(evidence), "+.2f")),
         _number("low", "verdict.low", "+.2f", 100),
         _number("high", "verdict.high", "+.2f", 100),
-        ("allowed", lambda evidence: cell(100 * verdicts.allowed(evidence), "+.2f")),
-        _number("smallest effect", "verdict.smallest_effect", ".2f", 100),
+        _number("rows", "verdict.rows", ",d"),
+        _number("rows needed", "verdict.rows_needed", ",d"),
         ("verdict", _verdict),
-        *(_number(each.name, f"verdict.{key}", each.form) for key, each in task.verdict.items()),
+        *(
+            _number(each.name, f"verdict.{key}", each.form, each.factor)
+            for key, each in task.verdict.items()
+        ),
     ]
 
 

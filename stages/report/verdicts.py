@@ -8,6 +8,8 @@ from octet.parameters import Quantized
 from octet.runtime import integer
 from stages.report.evidence import Evidence
 
+FLOAT = "float copy"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -26,31 +28,24 @@ class Verdict:
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """The verdict on a system, from ``verdict`` in its metrics.
+    """The verdict on a system: that of all of its gates, see `stages.checks`.
 
     Raises:
         OctetError: a number is missing; it is named.
     """
-    number, judged = evidence.metrics.number, evidence.kind.task.judged
-    low, high, margin = evidence.metrics.numbers("verdict.low", "verdict.high", "verdict.margin")
-    changed = f"{_change(evidence)}, at {_share(evidence)} of the bytes."
     model = model_name(evidence.quantized)
-    if number("verdict.non_inferior"):
+    if model == FLOAT:
+        return Verdict("open", "float", "nothing was quantized; it is float, and that is all.")
+    failed = [check for check in evidence.checks if not check.passed]
+    changed = f"{_change(evidence)}, at {_share(evidence)} of the bytes of its weights."
+    if not failed:
         return Verdict("yes", "may replace", f"the {model} may replace the float one: {changed}")
-    if judged.beyond(low, high, margin):
-        return Verdict("no", "worse than allowed", f"the {model} is worse than allowed: {changed}")
-    smallest = f"{100 * number('verdict.smallest_effect'):.2f} {judged.unit}"
-    return Verdict(
-        "open",
-        "not shown to be as good",
-        f"the {model} is not shown to be as good: {changed} The smallest change that its "
-        f"{len(evidence.data.y_test):,} test rows could have shown is {smallest}.",
-    )
-
-
-def allowed(evidence: Evidence) -> float:
-    """The change that its gate allows, with its sign: accuracy may fall, MSE may rise."""
-    return evidence.kind.task.judged.allowed(evidence.metrics.number("verdict.margin"))
+    reasons = "; ".join(f"{each.what}: {each.got} (allowed {each.allowed})" for each in failed)
+    if all(check.open for check in failed):
+        short = "not shown to be as good"
+        return Verdict("open", short, f"the {model} is {short}: {reasons}. {_upper(changed)}")
+    short = "may not replace"
+    return Verdict("no", short, f"the {model} {short} the float one: {reasons}. {_upper(changed)}")
 
 
 def change(evidence: Evidence) -> float:
@@ -70,7 +65,7 @@ def model_name(network: Network) -> str:
         if isinstance(layer, Weighted) and isinstance(layer.weight, Quantized)
     }
     if not bits:
-        return "float copy"
+        return FLOAT
     width = f"{max(bits)}-bit"
     if not integer.is_integer(network):
         return f"{width} model"
@@ -83,10 +78,14 @@ def _change(evidence: Evidence) -> str:
     low, high = (f"{100 * number(f'verdict.{key}'):+.2f}" for key in ("low", "high"))
     return (
         f"{judged.name} changes by {100 * change(evidence):+.2f} {judged.unit} "
-        f"(95 % interval {low} … {high}, allowed {100 * allowed(evidence):+.2f})"
+        f"(95 % interval {low} … {high})"
     )
 
 
 def _share(evidence: Evidence) -> str:
     payload, whole = evidence.metrics.numbers("size.quantized_payload", "size.float_payload")
     return f"{100 * payload / whole:.0f} %"
+
+
+def _upper(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]

@@ -18,7 +18,7 @@ def sweep(name: str, params: "Params") -> dict[Path, bytes]:
     """What each width and rounding of a system costs and saves."""
     network = storage.load_network(paths.float_path(name))
     config = config_of(params.quant_of(name), bits=max(params.sweep.bits))
-    reference = measure.prepare(network, load_dataset(name), config)
+    reference = measure.prepare(network, load_dataset(name), config, params.gates_of(name))
     ways = measure.ways(config, params.sweep)
     with workers.backend(params.sweep.backend):
         points = workers.each(measure.measure, reference, ways, name)

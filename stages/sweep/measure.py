@@ -15,6 +15,7 @@ from octet.runtime import inference, integer
 from octet.signature import Input
 from stages import outputs
 from stages.dataset import Dataset
+from stages.params.gates import Gates
 from stages.params.quant import FLOAT_BITS
 from stages.params.sweep import Sweep
 from stages.point import Point
@@ -32,20 +33,22 @@ class Reference:
         calibrated: the same with its activations on grids, if they are to be.
         data: of which the test rows are scored.
         outputs: of the float network for the test rows, ``(rows, outputs)``.
+        gates: what a point must show.
     """
 
     network: Network
     calibrated: Calibrated | None
     data: Dataset
     outputs: Array
+    gates: Gates
 
 
-def prepare(network: Network, data: Dataset, config: Config) -> Reference:
+def prepare(network: Network, data: Dataset, config: Config, gates: Gates) -> Reference:
     """Take the ranges of the activations and the float outputs, once for all points."""
     calibrated = None
     if config.activations == "uint8":
         calibrated = calibrate(network, data.x_train, config.calibration)
-    return Reference(network, calibrated, data, outputs.run(network, data.x_test))
+    return Reference(network, calibrated, data, outputs.run(network, data.x_test), gates)
 
 
 def ways(config: Config, sweep: Sweep) -> list[Config]:
@@ -67,14 +70,17 @@ def measure(reference: Reference, config: Config) -> Point:
     else:
         network = quantize_calibrated(reference.calibrated, config)
     after = _outputs(network, reference.data.x_test)
-    interval = task_of(network.signature).loss(reference.data.y_test, reference.outputs, after)
-    return _point(reference, network, (config.bits, config.rounding), after, interval)
+    task, truth = task_of(network.signature), reference.data.y_test
+    verdict = task.decide(truth, reference.outputs, after, reference.gates)
+    interval = task.loss(verdict, task.headline(truth, reference.outputs))
+    way = config.bits, config.rounding
+    return _point(reference, network, way, after, (*interval, int(verdict["non_inferior"])))
 
 
 def in_float(reference: Reference) -> Point:
     """The float network itself, which loses nothing."""
     way = FLOAT_BITS, "float"
-    return _point(reference, reference.network, way, reference.outputs, (0.0, 0.0))
+    return _point(reference, reference.network, way, reference.outputs, (0.0, 0.0, 1))
 
 
 def _point(
@@ -82,12 +88,13 @@ def _point(
     network: Network,
     way: tuple[int, str],
     after: Array,
-    interval: tuple[float, float],
+    verdict: tuple[float, float, int],
 ) -> Point:
     task, truth = task_of(network.signature), reference.data.y_test
     before, score = task.headline(truth, reference.outputs), task.headline(truth, after)
     fidelity = task.distance(reference.outputs, after)["sqnr_db"]
-    return Point(*way, storage.payload(network), score, before - score, *interval, fidelity)
+    low, high, shown = verdict
+    return Point(*way, storage.payload(network), score, before - score, low, high, fidelity, shown)
 
 
 def _outputs(network: Network, x: Input) -> Array:

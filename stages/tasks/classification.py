@@ -1,16 +1,17 @@
 """Classification: one of several classes for each row, scored and judged by accuracy."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
-from scipy.stats import binomtest
 
 from octet.affine import Array
 from octet.modelfile.arrays import AnyArray
 from stages.params.gates import Gates
 from stages.tasks import distance as outputs_distance
-from stages.tasks.power import deviations, smallest_effect
-from stages.tasks.task import HIGHER, LOWER, Axis, Judged, Measure, Task
+from stages.tasks import proportions
+from stages.tasks.task import HIGHER, LOWER, Axis, Claim, Judged, Measure, Task, not_shown
 
 # A probability of less is taken for this: its logarithm must be finite.
 _LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
@@ -59,54 +60,50 @@ def distance(reference: Array, outputs: Array) -> dict[str, float]:
     }
 
 
-def judge(labels: AnyArray, reference: Array, outputs: Array, margin: float) -> dict[str, float]:
-    """The paired interval of the change in accuracy, and McNemar's exact test of whether it is 0.
-
-    Only rows on which the models differ tell of a change: b that the quantized one alone has
-    right and c that the float one alone has right. Under no change b is binomial of b + c tries
-    at 1/2 (McNemar, 1947, exact). For the interval each of the four cells gets half a row more,
-    which keeps it honest where b + c is small or 0 (Agresti & Min, Simple improved confidence
-    intervals for comparing matched proportions, 2005): with N = n + 2 and d = (b - c) / N,
-
-        d ± z √(b + c + 1 - (b - c)² / N) / N.
-
-    The quantized model is not inferior if the whole interval is at least minus the margin. For
-    ``smallest_effect`` see `stages.tasks.power`.
+def judge(labels: AnyArray, reference: Array, outputs: Array, gates: Gates) -> dict[str, float]:
+    """The change in accuracy on the same rows, see `stages.tasks.proportions`.
 
     Args:
         labels: indices of classes, ``(rows,)``.
         reference, outputs: in float and quantized, ``(rows, classes)``.
-        margin: the decrease that is allowed, as a fraction of the rows.
+        gates: of which ``accuracy_decrease`` is the margin.
     """
     float_right, right = correct(labels, reference), correct(labels, outputs)
     gained = int(np.sum(right & ~float_right))
     lost = int(np.sum(float_right & ~right))
-    total = len(labels) + 2
-    change = (gained - lost) / total
-    spread = float(np.sqrt(gained + lost + 1 - (gained - lost) ** 2 / total) / total)
-    reach = deviations() * spread
-    low, high = max(-1.0, change - reach), min(1.0, change + reach)
-    test = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    rows, margin = len(labels), gates.accuracy_decrease
+    low, high = proportions.interval(rows, gained, lost)
     return {
+        "rows": rows,
         "low": low,
         "high": high,
         "gained": gained,
         "lost": lost,
-        "mcnemar_p": float(test),
-        "margin": margin,
-        "smallest_effect": smallest_effect(spread),
-        "non_inferior": int(low >= -margin),
+        "p_no_change": proportions.p_no_change(rows, gained, lost),
+        "p_inferior": proportions.p_inferior(rows, gained, lost, margin),
+        "rows_needed": proportions.rows_needed(rows, gained + lost, margin),
     }
 
 
-def loss(labels: AnyArray, reference: Array, outputs: Array) -> tuple[float, float]:
-    """The interval of the loss in accuracy."""
-    judged = judge(labels, reference, outputs, margin=0.0)
-    return -judged["high"], -judged["low"]
+def claims(gates: Gates) -> tuple[Claim, ...]:
+    """The whole interval is above minus the margin."""
+    margin, keys = gates.accuracy_decrease, ("low", "high", "rows", "rows_needed")
+
+    def judged(verdict: Mapping[str, float]) -> tuple[str, bool | None]:
+        low, high, rows, needed = (verdict[key] for key in keys)
+        got = f"accuracy {low:+.3%} … {high:+.3%}"
+        if -margin <= low <= high:
+            return got, True
+        if high < -margin:
+            return f"{got}; worse than allowed", False
+        return f"{got}; {not_shown(rows, needed, f'{100 * margin:g} points')}", None
+
+    allowed = f"down to {-margin:+.3%}"
+    return (Claim("not inferior", allowed, keys, judged, ("margin", margin)),)
 
 
-def _margin(gates: Gates) -> float:
-    return gates.accuracy_decrease
+def _loss(verdict: Mapping[str, float], _: float) -> tuple[float, float]:
+    return -verdict["high"], -verdict["low"]
 
 
 def _least(gates: Gates, noisy: bool) -> dict[str, float]:
@@ -127,7 +124,7 @@ CLASSIFICATION = Task(
     verdict={
         "gained": Measure("gained", "rows", HIGHER, form=",d"),
         "lost": Measure("lost", "rows", LOWER, form=",d"),
-        "mcnemar_p": Measure("McNemar p", form=".3f"),
+        "p_no_change": Measure("p of no change", form=".3f"),
     },
     score=score,
     headline=accuracy,
@@ -135,7 +132,7 @@ CLASSIFICATION = Task(
     answer_form="%d",
     distance=distance,
     judge=judge,
-    loss=loss,
-    margin=_margin,
+    claims=claims,
+    loss=_loss,
     least=_least,
 )

@@ -14,6 +14,9 @@ _OF_ALL = {
     "rounding.rows_proven": Measure("rows proven optimal", "rows", HIGHER),
     "rounding.rows_searched": Measure("rows searched", "rows"),
     "verdict.non_inferior": Measure("not inferior", "", HIGHER),
+    "verdict.p_inferior": Measure("p of worse than allowed", "", LOWER),
+    "verdict.rows": Measure("rows", "rows"),
+    "verdict.rows_needed": Measure("rows needed", "rows"),
 }
 _SIZES = (
     *("float_payload", "codes", "scales", "quantized_payload", "scaler"),
@@ -50,7 +53,6 @@ def measures(task: Task) -> dict[str, Measure]:
                 "low": task.judged.better,
                 "high": task.judged.better,
                 "margin": "",
-                "smallest_effect": LOWER,
             }.items()
         },
     }

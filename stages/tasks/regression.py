@@ -1,23 +1,14 @@
 """Regression: a number for each row, scored by R², judged by the change of its squared error."""
 
-import warnings
+from collections.abc import Mapping
 
-import numpy as np
-from scipy.stats import DegenerateDataWarning, bootstrap
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from octet.affine import Array
-from octet.errors import OctetError
 from stages.params.gates import Gates
-from stages.tasks import distance
-from stages.tasks.power import CONFIDENCE, smallest_effect
-from stages.tasks.task import HIGHER, LOWER, Axis, Judged, Measure, Task
-
-_RESAMPLES = 10_000
-# Enough for the interval of a picture.
-_RESAMPLES_OF_LOSS = 2000
-_SEED = 0
-_BATCH = 500  # resamples held in memory at once
+from stages.tasks import distance, worse_rows
+from stages.tasks import squares as squared
+from stages.tasks.task import HIGHER, LOWER, Axis, Claim, Judged, Measure, Task, not_shown
 
 
 def score(truth: Array, outputs: Array, _: bool = False) -> dict[str, float]:
@@ -35,72 +26,96 @@ def headline(truth: Array, outputs: Array) -> float:
     return float(r2_score(truth, outputs[:, 0]))
 
 
-def judge(
-    truth: Array, reference: Array, outputs: Array, margin: float, resamples: int = _RESAMPLES
-) -> dict[str, float]:
-    """The paired bootstrap interval of the relative change in mean squared error.
+def judge(truth: Array, reference: Array, outputs: Array, gates: Gates) -> dict[str, float]:
+    """The change of the squared error, with and without one row, and how many rows got worse.
 
-    Rows are drawn with replacement, both models' errors of a row together, so what makes a row
-    hard for both cancels out. The change is Σ(y - q)² / Σ(y - f)² - 1, its interval the central
-    95 % of the resamples (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, 13.3).
-    The quantized model is not inferior if the whole interval is at most the margin. For
-    ``smallest_effect`` see `stages.tasks.power`.
+    See `stages.tasks.squares` and `stages.tasks.worse_rows`.
 
     Args:
         truth: targets, ``(rows,)``.
         reference, outputs: predictions in float and quantized, ``(rows, 1)``.
-        margin: the increase that is allowed, as a fraction.
-        resamples: how many.
+        gates: with the margins, of which ``mse_increase`` may be None: it is not judged then.
 
     Raises:
-        OctetError: fewer than two rows, or a float model that makes no error in nearly all of
-            them, so that there is nothing to be relative to.
+        OctetError: fewer than three rows, or a float model without any error, so that there is
+            nothing to be relative to.
     """
-    float_errors, errors = ((truth - each[:, 0]) ** 2 for each in (reference, outputs))
-    if len(truth) < 2:
-        raise OctetError(f"test rows: got {len(truth)}; an interval takes at least 2")
-
-    def change(float_errors: Array, errors: Array, axis: int) -> Array:
-        return np.asarray(errors.mean(axis=axis) / float_errors.mean(axis=axis) - 1)
-
-    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # it is the error below
-        resampled = bootstrap(
-            (float_errors, errors),
-            change,
-            paired=True,
-            vectorized=True,
-            n_resamples=resamples,
-            batch=_BATCH,
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(_SEED),
-        )
-    interval = resampled.confidence_interval
-    if not np.all(np.isfinite(interval)):
-        raise OctetError("the float model's test error is 0; a relative change of it has no value")
+    before, after = reference[:, 0], outputs[:, 0]
+    squares, changed = (truth - before) ** 2, (truth - after) ** 2
+    change = squared.change(squares, changed)
+    without = squared.influence(squares, changed).without
+    rows, worse = len(truth), worse_rows.count(truth, before, after, gates.worse_by)
+    p_values = [worse_rows.p_inferior(rows, worse, gates.worse_share)]
+    needed = [worse_rows.rows_needed(rows, worse, gates.worse_share)]
+    if gates.mse_increase is not None:
+        p_values += [each.p_inferior(gates.mse_increase) for each in (change, without)]
+        p_values.append(float(change.heavy_tails))
+        needed.append(change.rows_needed(gates.mse_increase))
     return {
-        "low": float(interval.low),
-        "high": float(interval.high),
-        "margin": margin,
-        "smallest_effect": smallest_effect(float(resampled.standard_error)),
-        "non_inferior": int(interval.high <= margin),
+        "rows": rows,
+        "low": change.low,
+        "high": change.high,
+        "high_without": without.high,
+        "effective_rows": change.effective_rows,
+        "worse": worse,
+        "worse_high": worse_rows.high(rows, worse),
+        "p_inferior": max(p_values),
+        "rows_needed": max(needed),
     }
 
 
-def loss(truth: Array, reference: Array, outputs: Array) -> tuple[float, float]:
-    """The interval of the loss in R²: what MSE grows by, relative to itself, times 1 - R²."""
-    judged = judge(truth, reference, outputs, margin=0.0, resamples=_RESAMPLES_OF_LOSS)
-    unexplained = 1 - headline(truth, reference)
-    return unexplained * judged["low"], unexplained * judged["high"]
+def claims(gates: Gates) -> tuple[Claim, ...]:
+    """Few rows got worse; and, where it is judged, the squared error stayed within its gate."""
+    share = _few_worse(gates.worse_by, gates.worse_share)
+    return (share,) if gates.mse_increase is None else (_squares(gates.mse_increase), share)
+
+
+def _squares(margin: float) -> Claim:
+    keys = ("low", "high", "high_without", "effective_rows", "rows", "rows_needed")
+
+    def judged(verdict: Mapping[str, float]) -> tuple[str, bool | None]:
+        low, high, without, effective, rows, needed = (verdict[key] for key in keys)
+        got = f"MSE {low:+.3%} … {high:+.3%}"
+        if effective < (least := squared.needed_effective_rows(rows)):
+            return (
+                f"{got}; tails too heavy for n = {rows:,.0f}: the variance is that of "
+                f"{effective:.1f} rows, {least:.1f} needed",
+                None,
+            )
+        if low > margin:
+            return f"{got}; worse than allowed", False
+        if not low <= high <= margin:
+            return f"{got}; {not_shown(rows, needed, f'{100 * margin:g} %')}", None
+        if without > margin:
+            return f"{got}; one row decides: up to {without:+.3%} without it", None
+        return got, True
+
+    return Claim("not inferior", f"up to {margin:+.3%}", keys, judged, ("margin", margin))
+
+
+def _few_worse(by: float, margin: float) -> Claim:
+    keys = ("worse", "worse_high", "rows", "rows_needed")
+
+    def judged(verdict: Mapping[str, float]) -> tuple[str, bool | None]:
+        worse, high, rows, needed = (verdict[key] for key in keys)
+        got = f"{worse:,.0f} of {rows:,.0f} rows, up to {high:.2%} of all"
+        if high <= margin:
+            return got, True
+        if worse > margin * rows:
+            return f"{got}; worse than allowed", False
+        return f"{got}; {not_shown(rows, needed, f'{100 * margin:g} %')}", None
+
+    allowed = f"up to {margin:.2%} by more than {100 * by:g} % of the median error"
+    return Claim("rows that got worse", allowed, keys, judged, ("worse_by", by))
+
+
+def _loss(verdict: Mapping[str, float], r2: float) -> tuple[float, float]:
+    """R² falls by what MSE grows by, relative to itself, times 1 - R²."""
+    return (1 - r2) * verdict["low"], (1 - r2) * verdict["high"]
 
 
 def _answers(outputs: Array) -> Array:
     return outputs[:, 0]
-
-
-def _margin(gates: Gates) -> float:
-    return gates.mse_increase
 
 
 def _least(gates: Gates, _: bool) -> dict[str, float]:
@@ -118,14 +133,20 @@ REGRESSION = Task(
     output="target",
     judged=Judged("mse", "test MSE", "%", LOWER, relative=True),
     axis=Axis("R²", 1, "+.4f", 0.01),
-    verdict={},
+    verdict={
+        "high_without": Measure("high without one row", "% of test MSE", LOWER, 100, "+.2f"),
+        "effective_rows": Measure("effective rows", "rows", HIGHER, form=",.1f"),
+        "worse": Measure("rows that got worse", "rows", LOWER, form=",d"),
+        "worse_high": Measure("of all, up to", "% of rows", LOWER, 100, ".2f"),
+        "worse_by": Measure("by more than", "% of the median error", "", 100, ".0f"),
+    },
     score=score,
     headline=headline,
     answers=_answers,
     answer_form="%.9g",
     distance=distance.between,
     judge=judge,
-    loss=loss,
-    margin=_margin,
+    claims=claims,
+    loss=_loss,
     least=_least,
 )

@@ -3,7 +3,7 @@
 Whoever forgets one of these is told by mypy: a `Task` has no defaults.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from octet.affine import Array
 from octet.modelfile.arrays import AnyArray
 from stages.params.gates import Gates
+from stages.tasks.level import MOST_ROWS
 
 HIGHER, LOWER = "↑", "↓"
 
@@ -58,23 +59,32 @@ class Judged:
         """The unit of a change, for those who do not know of what it is."""
         return f"% of {self.name}" if self.relative else self.unit
 
-    def allowed(self, margin: float) -> float:
-        """The change that a gate allows, with its sign: what is better high may fall, and so on."""
-        return -margin if self.better == HIGHER else margin
-
-    def within(self, low: float, high: float, margin: float) -> bool:
-        """Whether a whole interval of the change is allowed."""
-        return low >= -margin if self.better == HIGHER else high <= margin
-
-    def beyond(self, low: float, high: float, margin: float) -> bool:
-        """Whether nothing of an interval of the change is allowed."""
-        return high < -margin if self.better == HIGHER else low > margin
-
     def change(self, before: float, difference: float) -> float:
         """The change from a score of the float model and how much more the quantized one has."""
         if not self.relative:
             return difference
         return difference / before if before else 0.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that the verdict's numbers must show.
+
+    Attributes:
+        what: its name.
+        allowed: what passes, for people.
+        keys: of the numbers of the verdict that it looks at.
+        judge: of these, what was got, with the reason where it does not pass; and whether it does,
+            None where the rows leave it open.
+        made_with: a value of the gates that the numbers depend on, after the key under which the
+            verdict holds it.
+    """
+
+    what: str
+    allowed: str
+    keys: tuple[str, ...]
+    judge: Callable[[Mapping[str, float]], tuple[str, bool | None]]
+    made_with: tuple[str, float]
 
 
 @dataclass(frozen=True)
@@ -110,15 +120,16 @@ class Task:
         output: the unit of an output.
         judged: what the verdict is about.
         axis: of a loss in the headline.
-        verdict: what the verdict holds besides low, high, margin, smallest_effect, non_inferior.
+        verdict: the measures of what `judge` gives besides low and high.
         score: all scores of ``(truth, outputs, probabilities)``.
         headline: the first of them, of ``(truth, outputs)``.
         answers: what a person is told for each row, ``(rows,)``: numbers, or indices of classes.
         answer_form: one of these in a CSV file, as NumPy formats it.
         distance: between ``(reference, outputs)``, see `stages.tasks.distance`.
-        judge: the verdict on ``(truth, reference, outputs, margin)``.
-        loss: an interval of the loss in the headline of ``(truth, reference, outputs)``.
-        margin: what the gates allow the judged score to change by.
+        judge: the numbers of the verdict on ``(truth, reference, outputs, gates)``.
+        claims: what these numbers must show for the quantized model to be not inferior.
+        loss: the interval of the loss in the headline, of the verdict's numbers and the float
+            model's headline.
         least: by key, what the gates want of the scores at least; with noise too, if so asked.
     """
 
@@ -134,9 +145,9 @@ class Task:
     answers: Callable[[Array], npt.NDArray[np.float64 | np.intp]]
     answer_form: str
     distance: Callable[[Array, Array], dict[str, float]]
-    judge: Callable[[AnyArray, Array, Array, float], dict[str, float]]
-    loss: Callable[[AnyArray, Array, Array], tuple[float, float]]
-    margin: Callable[[Gates], float]
+    judge: Callable[[AnyArray, Array, Array, Gates], dict[str, float]]
+    claims: Callable[[Gates], tuple[Claim, ...]]
+    loss: Callable[[Mapping[str, float], float], tuple[float, float]]
     least: Callable[[Gates, bool], dict[str, float]]
 
     @property
@@ -148,3 +159,20 @@ class Task:
     def headline_name(self) -> str:
         """The name of the first score."""
         return self.scores[self.headline_key].name
+
+    def decide(
+        self, truth: AnyArray, reference: Array, outputs: Array, gates: Gates
+    ) -> dict[str, float]:
+        """The whole verdict: numbers, the gates that they depend on, and whether all is shown."""
+        numbers, claims = self.judge(truth, reference, outputs, gates), self.claims(gates)
+        shown = all(each.judge(numbers)[1] for each in claims)
+        return {**numbers, **dict(each.made_with for each in claims), "non_inferior": int(shown)}
+
+
+def not_shown(rows: float, needed: float, margin: str) -> str:
+    """What is said where the rows leave it open."""
+    if needed <= rows:
+        return f"not shown: these {rows:,.0f} rows leave {margin} open"
+    if needed >= MOST_ROWS:
+        return f"not shown: no number of rows could show {margin}"
+    return f"not shown: {rows:,.0f} rows cannot show {margin}; {needed:,.0f} could"

@@ -85,7 +85,15 @@ BAD: dict[str, tuple[list[object], str]] = {
     "quant.calibration.seed": ([-1, 2**32], SEED),
     "quant.calibration.range": (["max", [0, 1]], "minmax, percentile or mse"),
     "gates": ([None], "a mapping; see params.yaml"),
-    "gates.mse_increase": ([0, math.inf, *NO_NUMBER], "a positive fraction of the float model's"),
+    "gates.mse_increase": (
+        [0, math.inf, *(each for each in NO_NUMBER if each is not None)],
+        "a positive fraction of the float model's MSE, or null to judge rows alone",
+    ),
+    "gates.worse_by": (
+        [0, math.inf, *NO_NUMBER],
+        "a positive fraction of the float model's median",
+    ),
+    "gates.worse_share": ([0, 1], "a fraction of the test rows, between 0 and 1"),
     "gates.accuracy_decrease": ([0, 1], "a fraction of the test rows, between 0 and 1"),
     "gates.accuracy": ([-0.1, 1.1], "the least accuracy, from 0 to 1"),
     "sweep.bits": ([[], 8, None], "a list of integers from 2 to 8"),

@@ -16,7 +16,8 @@ import pytest
 from octet.errors import OctetError
 from octet.modelfile import storage
 from stages import paths
-from stages.report import classification, evidence, page, tables, vector, verdicts
+from stages.params.file import load_params
+from stages.report import answers, classification, evidence, page, tables, vector, verdicts
 from stages.report.chapter import Chapter, chapter
 from stages.report.evidence import Evidence
 from tests.conftest import ROOT
@@ -80,9 +81,14 @@ def html(tree: Path, systems: list[Evidence]) -> str:
         return page.page(systems)
 
 
+def read_all() -> list[Evidence]:
+    params = load_params()
+    return [evidence.read(name, params) for name in small.systems()]
+
+
 def read(tree: Path) -> list[Evidence]:
     with contextlib.chdir(tree):
-        return [evidence.read(name) for name in small.systems()]
+        return read_all()
 
 
 def run(tree: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -206,24 +212,43 @@ def test_the_summary_has_the_sentences_and_the_figures_of_the_page(
     assert all(line.endswith("|") for line in lines)
 
 
+# No flip among many rows, and no row that got worse.
+SHOWN: dict[str, float] = {
+    "rows": 10_000,
+    "rows_needed": 900,
+    "non_inferior": 1,
+    "p_inferior": 0.001,
+    "low": -0.0005,
+    "high": 0.0003,
+    "margin": 0.005,
+    "high_without": 0.0002,
+    "effective_rows": 1000,
+    "worse": 0,
+    "worse_high": 0.001,
+    "worse_by": 0.1,
+}
+
+
+def with_verdict(tree: Path, name: str, **verdict: float) -> verdicts.Verdict:
+    """That of a system of the tree, of which these numbers are not those of `SHOWN`."""
+    for key, value in (SHOWN | verdict).items():
+        edit(tree / paths.metrics_path(name), f"verdict.{key}", value)
+    return verdicts.judge(dict(zip(small.systems(), read(tree), strict=True))[name])
+
+
 def test_a_verdict_on_images_is_a_sentence_in_points(tree: Path, tmp_path: Path) -> None:
     copy = small.copy(tree, tmp_path / "tree")
     path = copy / paths.metrics_path(small.IMAGES)
-    for key, value in {
-        "change.accuracy": -0.0001,
-        "verdict.low": -0.0005,
-        "verdict.high": 0.0003,
-        "verdict.margin": 0.005,
-        "verdict.non_inferior": 1,
-        "size.quantized_payload": 28,
-        "size.float_payload": 100,
-    }.items():
-        edit(path, key, value)
-    found = verdicts.judge(read(copy)[1])
+    edit(path, "change.accuracy", -0.0001)
+    edit(path, "size.quantized_payload", 28)
+    edit(path, "size.float_payload", 100)
+    edit(path, "size.codes", 20)
+    edit(path, "size.scales", 8)
+    found = with_verdict(copy, small.IMAGES)
     assert found.kind == "yes"
     assert found.sentence == (
         "the uint8 model with 3-bit weights may replace the float one: accuracy changes by -0.01 "
-        "points (95 % interval -0.05 … +0.03, allowed -0.50), at 28 % of the bytes."
+        "points (95 % interval -0.05 … +0.03), at 28 % of the bytes of its weights."
     )
 
 
@@ -241,13 +266,73 @@ def test_a_verdict_on_images_is_a_sentence_in_points(tree: Path, tmp_path: Path)
 def test_worse_than_allowed_is_told_from_not_shown(
     tree: Path, tmp_path: Path, system: str, interval: tuple[float, float], kind: str
 ) -> None:
+    low, high = interval
     copy = small.copy(tree, tmp_path / "tree")
-    keys = ("low", "high", "margin", "non_inferior", "smallest_effect")
-    for key, value in zip(keys, (*interval, 0.005, 0, 0.004), strict=True):
-        edit(copy / paths.metrics_path(system), f"verdict.{key}", value)
-    found = verdicts.judge(dict(zip(small.systems(), read(copy), strict=True))[system])
+    found = with_verdict(copy, system, low=low, high=high, non_inferior=0, rows_needed=20_000)
     assert found.kind == kind
-    assert ("could have shown is 0.40" in found.sentence) == (kind == "open")
+    could = "not shown: 10,000 rows cannot show 0.5 "
+    assert (could in found.sentence) == (kind == "open")
+    assert ("worse than allowed" in found.sentence) == (kind == "no")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({"effective_rows": 3}, "tails too heavy for n = 10,000"),
+        ({"high_without": 0.006}, "one row decides"),
+        ({"worse": 400, "worse_high": 0.06}, "400 of 10,000 rows, up to 6.00% of all; not shown"),
+    ],
+)
+def test_what_a_table_cannot_show_is_said(
+    tree: Path, tmp_path: Path, numbers: dict[str, float], says: str
+) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    found = with_verdict(copy, small.TABLE, non_inferior=0, **numbers)
+    assert found.kind == "open"
+    assert says in found.sentence
+
+
+def test_a_gate_is_part_of_the_verdict(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    edit(copy / paths.metrics_path(small.IMAGES), "quantized.accuracy_noisy", -0.1)
+    found = with_verdict(copy, small.IMAGES)
+    assert found.kind == "no"
+    assert "may not replace the float one: accuracy under noise: -0.1 (allowed" in found.sentence
+
+
+def test_the_smallest_width_comes_first_and_ends_at_the_first_that_fails(
+    html: str, systems: list[Evidence], tree: Path
+) -> None:
+    with contextlib.chdir(tree):
+        summary = page.summary(systems)
+    for each in systems:
+        points = {p.bits: p for p in each.sweep if p.rounding == each.rounding}
+        assert set(points) == {2, 4, 8}
+        enough = [
+            bits for bits in (8, 4, 2) if all(points[b].non_inferior for b in points if b >= bits)
+        ]
+        answer = answers.smallest_width(each)
+        assert answer.startswith(
+            f"{min(enough)} bits are enough: " if enough else "8 bits, the most"
+        )
+        assert 0 < summary.index(f"- **{each.name}**: {answer}.\n") < summary.index("changes by")
+        assert answer in html
+
+
+def test_without_a_sweep_no_width_is_named(systems: list[Evidence]) -> None:
+    assert not answers.smallest_width(replace(systems[0], sweep=()))
+
+
+def test_sentences_of_several_systems_are_held_together(
+    tree: Path, tmp_path: Path, systems: list[Evidence]
+) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    for name in small.systems():
+        edit(copy / paths.metrics_path(name), "verdict.p_inferior", 0.02)
+    assert answers.together(read(copy)).endswith("is shown of none.")
+    edit(copy / paths.metrics_path(small.MLP), "verdict.p_inferior", 0.001)
+    assert answers.together(read(copy)).endswith(f"is shown of {small.MLP}.")
+    assert "(Holm)" in answers.together(systems)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +359,7 @@ def test_a_missing_or_damaged_file_is_one_line_that_says_what_to_run(
     else:
         (copy / path).write_bytes(change)
     with pytest.raises(OctetError) as caught, contextlib.chdir(copy):
-        page.page([evidence.read(name) for name in small.systems()])
+        page.page(read_all())
     message = str(caught.value)
     assert message.splitlines() == [message]
     assert message.startswith(f"{path}: ")
@@ -320,7 +405,8 @@ def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> Non
     systems = read(copy)
     with contextlib.chdir(copy):
         text = page.page(systems)
-    assert "the float copy" in text
+    assert "nothing was quantized; it is float, and that is all" in text
+    assert "may replace" not in text
     assert not [each for each in tables.overview(systems) if each.caption.startswith("Rounding")]
 
 

@@ -16,9 +16,11 @@ from stages.params.sweep import Sweep
 from stages.point import Point
 from stages.sweep import measure
 from stages.tasks import classification, task_of
+from stages.tasks.classification import CLASSIFICATION
 from stages.train import linear
 from tests.octet.quantizer.cases import config, digits
 from tests.stages.small import systems
+from tests.stages.tasks.test_tasks import GATES
 
 IMAGES = config(activations="uint8", granularity="per_channel")
 EVERYTHING = Sweep(bits=(2, 8), roundings=("nearest", "gptq", "exact"), backend="loky")
@@ -26,7 +28,7 @@ EVERYTHING = Sweep(bits=(2, 8), roundings=("nearest", "gptq", "exact"), backend=
 
 @pytest.fixture(scope="module")
 def reference() -> measure.Reference:
-    return measure.prepare(*digits(), IMAGES)
+    return measure.prepare(*digits(), IMAGES, GATES)
 
 
 def test_each_width_meets_each_rounding_and_the_rest_stays() -> None:
@@ -52,7 +54,7 @@ def test_a_point_is_the_network_that_quantize_would_write(
     sizes = storage.sizes(file)
     outputs = inference.run(quantized, data.x_test)
     right = [classification.correct(data.y_test, each) for each in (reference.outputs, outputs)]
-    verdict = classification.judge(data.y_test, reference.outputs, outputs, 0.01)
+    verdict = CLASSIFICATION.decide(data.y_test, reference.outputs, outputs, GATES)
     assert measure.measure(reference, way) == Point(
         bits=way.bits,
         rounding=way.rounding,
@@ -62,6 +64,7 @@ def test_a_point_is_the_network_that_quantize_would_write(
         low=-verdict["high"],
         high=-verdict["low"],
         fidelity=classification.distance(reference.outputs, outputs)["sqnr_db"],
+        non_inferior=int(verdict["non_inferior"]),
     )
 
 
@@ -70,7 +73,7 @@ def test_the_interval_of_a_table_is_of_r2() -> None:
     names = data.signature.inputs.features
     layers = linear.fit(data.x_train, data.y_train, names, standardize=True)
     network = Network(layers, data.signature)
-    found = measure.prepare(network, data, config())
+    found = measure.prepare(network, data, config(), GATES)
     point = measure.measure(found, config(bits=3))
     outputs = inference.run(quantize(network, data.x_train, config(bits=3)), data.x_test)
     mse_float = np.mean((found.outputs[:, 0] - data.y_test) ** 2)
@@ -83,11 +86,11 @@ def test_the_interval_of_a_table_is_of_r2() -> None:
 def test_a_system_of_any_kind_is_swept(name: str) -> None:
     system = systems()[name]
     task = task_of(system.data.signature)
-    reference = measure.prepare(system.network, system.data, system.how)
+    reference = measure.prepare(system.network, system.data, system.how, GATES)
     whole = measure.in_float(reference)
     assert whole.score == task.headline(system.data.y_test, reference.outputs)
     assert (whole.bits, whole.rounding) == (32, "float")
-    assert (whole.loss, whole.low, whole.high) == (0, 0, 0)
+    assert (whole.loss, whole.low, whole.high, whole.non_inferior) == (0, 0, 0, 1)
     two, eight = (measure.measure(reference, replace(system.how, bits=bits)) for bits in (2, 8))
     assert two.low <= two.loss <= two.high
     assert two.fidelity < eight.fidelity < whole.fidelity

@@ -11,6 +11,7 @@ from stages.params.sweep import Sweep
 from stages.point import Point
 from stages.sweep import measure, workers
 from tests.octet.quantizer.cases import config, digits
+from tests.stages.tasks.test_tasks import GATES
 
 WAYS = measure.ways(
     config(activations="uint8", granularity="per_channel"),
@@ -20,7 +21,7 @@ WAYS = measure.ways(
 
 @pytest.fixture(scope="module")
 def reference() -> measure.Reference:
-    return measure.prepare(*digits(), WAYS[0])
+    return measure.prepare(*digits(), WAYS[0], GATES)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Classification: scores are scikit-learn's; the verdict has McNemar's test and an interval."""
+"""Classification: scores are scikit-learn's; the verdict is of the rows that flip."""
 
 import math
 
@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
-from scipy.stats import binomtest, norm
 from sklearn.metrics import accuracy_score, log_loss
 
 from octet.affine import Array
-from stages.tasks import classification
+from stages.tasks import classification, proportions
+from stages.tasks.classification import CLASSIFICATION
+from stages.tasks.level import ALPHA
+from tests.stages.tasks.test_tasks import GATES
 
 fixed = settings(deadline=None, derandomize=True)
 
 MARGIN = 0.005
-Z = 1.959963984540054  # norm.ppf(0.975)
 
 Bools = npt.NDArray[np.bool_]
 
@@ -39,93 +40,39 @@ def judge(
 def judge_right(reference: Bools, quantized: Bools, margin: float = MARGIN) -> dict[str, float]:
     """The verdict on models of two classes that have these rows right; every label is 0."""
     outputs = (np.column_stack([right, ~right]) + 0.0 for right in (reference, quantized))
-    return classification.judge(np.zeros(len(reference), np.uint8), *outputs, margin)
+    gates = GATES.model_copy(update={"accuracy_decrease": margin})
+    return CLASSIFICATION.decide(np.zeros(len(reference), np.uint8), *outputs, gates)
 
 
-def wald_with_half_a_row_more(
-    both: int, gained: int, lost: int, neither: int
-) -> tuple[float, float]:
-    """Agresti & Min, 2005: the Wald interval of the table with 0.5 added to each cell."""
-    cells = np.array([both, gained, lost, neither]) + 0.5
-    share = cells / cells.sum()
-    difference = share[1] - share[2]
-    deviation = math.sqrt((share[1] + share[2] - difference**2) / cells.sum())
-    return max(-1.0, difference - Z * deviation), min(1.0, difference + Z * deviation)
+@pytest.mark.parametrize("table", [(10, 0, 0, 0), (70, 12, 9, 9), (0, 3, 0, 1), (900, 0, 40, 60)])
+def test_the_verdict_is_that_of_the_rows_that_flip(table: tuple[int, int, int, int]) -> None:
+    found, (_, gained, lost, _) = judge(*table), table
+    rows = sum(table)
+    assert (found["rows"], found["gained"], found["lost"]) == (rows, gained, lost)
+    assert (found["low"], found["high"]) == proportions.interval(rows, gained, lost)
+    assert found["p_no_change"] == proportions.p_no_change(rows, gained, lost)
+    assert found["non_inferior"] == (found["low"] >= -MARGIN) == (found["p_inferior"] <= ALPHA)
 
 
-cells = st.tuples(*[st.integers(0, 300)] * 4).filter(any)
-
-
-@fixed
-@given(cells)
-def test_the_interval_is_the_adjusted_wald_interval_of_the_four_cells(
-    table: tuple[int, int, int, int],
-) -> None:
-    found = judge(*table)
-    low, high = wald_with_half_a_row_more(*table)
-    assert found["low"] == pytest.approx(low, rel=1e-9, abs=1e-12)
-    assert found["high"] == pytest.approx(high, rel=1e-9, abs=1e-12)
-    assert (found["gained"], found["lost"]) == table[1:3]
-    assert found["non_inferior"] == (low >= -MARGIN)
-
-
-@fixed
-@given(cells)
-def test_the_test_is_mcnemars_exact_one(table: tuple[int, int, int, int]) -> None:
-    _, gained, lost, _ = table
-    p = judge(*table)["mcnemar_p"]
-    tries = gained + lost
-    # Both tails, of as many as the rarer of the two outcomes.
-    tail = sum(math.comb(tries, k) for k in range(min(gained, lost) + 1))
-    assert p == pytest.approx(min(1.0, 2 * tail / 2**tries), rel=1e-9)
-    if tries:
-        assert p == binomtest(lost, tries, 0.5).pvalue
-
-
-@fixed
-@given(cells)
-def test_gains_and_losses_are_mirror_images(table: tuple[int, int, int, int]) -> None:
-    both, gained, lost, neither = table
-    one, other = judge(*table), judge(both, lost, gained, neither)
-    assert one["low"] == pytest.approx(-other["high"], rel=1e-12, abs=1e-15)
-    assert one["high"] == pytest.approx(-other["low"], rel=1e-12, abs=1e-15)
-    assert one["mcnemar_p"] == other["mcnemar_p"]
-
-
-@fixed
-@given(table=cells, seed=st.integers(0, 2**32 - 1))
-def test_the_order_of_the_rows_makes_no_difference(
-    table: tuple[int, int, int, int], seed: int
-) -> None:
-    reference, quantized = models(*table)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_the_rows_makes_no_difference(seed: int) -> None:
+    reference, quantized = models(70, 12, 9, 9)
     order = np.random.default_rng(seed).permutation(len(reference))
-    shuffled = judge_right(reference[order], quantized[order])
-    assert shuffled == judge(*table)
+    assert judge_right(reference[order], quantized[order]) == judge(70, 12, 9, 9)
 
 
 @pytest.mark.parametrize("wrong", [0, 50, 1000])
 def test_identical_models_do_not_differ_but_a_doubt_is_left(wrong: int) -> None:
     found = judge(1000 - wrong, 0, 0, wrong)
-    assert (found["gained"], found["lost"], found["mcnemar_p"]) == (0, 0, 1)
-    assert found["high"] == -found["low"] == pytest.approx(Z / 1002, rel=1e-12)
+    assert (found["gained"], found["lost"], found["p_no_change"]) == (0, 0, 1)
+    assert found["high"] == -found["low"] > 3 / 1000
     assert found["non_inferior"] == 1
 
 
 def test_on_too_few_rows_not_even_identical_models_are_approved() -> None:
-    rows = math.ceil(Z / MARGIN)
-    assert judge(rows - 3, 0, 0, 0)["non_inferior"] == 0
-    assert judge(rows - 2, 0, 0, 0)["non_inferior"] == 1
-
-
-@pytest.mark.parametrize(("gained", "lost"), [(1, 0), (0, 1)])
-def test_one_row_that_differs_is_no_evidence(gained: int, lost: int) -> None:
-    found = judge(900, gained, lost, 99)
-    assert found["mcnemar_p"] == 1
-    assert found["low"] < 0 < found["high"]
-    assert found["low"] + found["high"] == pytest.approx(2 * (gained - lost) / 1002, rel=1e-12)
-    assert found["high"] - found["low"] == pytest.approx(
-        2 * Z * math.sqrt(2 - 1 / 1002) / 1002, rel=1e-12
-    )
+    """(1 - 0.005)ⁿ is 2.5 % at 736 rows; a ten-thousandth goes to the rate of flips."""
+    assert judge(730, 0, 0, 0)["non_inferior"] == 0
+    assert judge(740, 0, 0, 0)["non_inferior"] == 1
 
 
 def test_opposite_models_are_told_apart() -> None:
@@ -133,13 +80,13 @@ def test_opposite_models_are_told_apart() -> None:
     assert worst["high"] < -0.99
     assert best["low"] > 0.99
     assert (worst["non_inferior"], best["non_inferior"]) == (0, 1)
-    assert worst["mcnemar_p"] == best["mcnemar_p"] == pytest.approx(2.0**-999, rel=1e-9)
+    assert worst["p_no_change"] == best["p_no_change"] < 1e-3
 
 
 def test_as_many_gains_as_losses_are_no_change_but_leave_more_doubt() -> None:
     calm, restless = judge(1000, 0, 0, 0), judge(800, 100, 100, 0)
-    assert restless["mcnemar_p"] == 1
-    assert restless["high"] == -restless["low"] > 10 * calm["high"]
+    assert restless["p_no_change"] > 0.9
+    assert restless["high"] == -restless["low"] > 5 * calm["high"]
     assert restless["non_inferior"] == 0
 
 
@@ -155,55 +102,9 @@ def test_the_margin_has_no_say_in_the_interval_and_may_be_reached() -> None:
 def test_the_verdict_is_made_of_numbers_that_dvc_can_show() -> None:
     for table in ((10, 0, 0, 0), (7, 2, 1, 0)):
         found = judge(*table)
-        assert {type(found[key]) for key in ("gained", "lost", "non_inferior")} == {int}
-        assert {type(found[key]) for key in ("low", "high", "margin", "mcnemar_p")} == {float}
-
-
-@pytest.mark.parametrize(
-    ("gain", "loss"), [(0.02, 0.02), (0.01, 0.03), (0.002, 0.002), (0.0, 0.005), (0.1, 0.25)]
-)
-def test_the_interval_covers_the_true_change_about_as_often_as_it_says(
-    gain: float, loss: float
-) -> None:
-    """Of 600 intervals of 95 % at 360 images: fewer than 552 (92 %) is 1 in 1,000 or less."""
-    rng = np.random.default_rng(0)
-    held = 0
-    for _ in range(600):
-        table = rng.multinomial(360, [0.9 - gain - loss, gain, loss, 0.1])
-        found = judge(*table.tolist())
-        held += found["low"] <= gain - loss <= found["high"]
-    assert held >= 552
-
-
-def test_where_there_is_no_change_small_p_values_are_rare() -> None:
-    """An exact test errs no oftener than it says: 5 % of 600 are 30, and 49 are 1 in 1,000."""
-    rng = np.random.default_rng(1)
-    small = sum(
-        judge(*rng.multinomial(360, [0.8, 0.05, 0.05, 0.1]).tolist())["mcnemar_p"] <= 0.05
-        for _ in range(600)
-    )
-    assert small <= 49
-
-
-def test_the_deviation_is_that_of_two_sided_95_percent() -> None:
-    assert norm.ppf(0.975) == pytest.approx(Z, rel=1e-12)
-
-
-def test_a_change_of_the_smallest_effect_shows_four_times_in_five() -> None:
-    rng = np.random.default_rng(0)
-    rows, lost, gained = 4000, 0.02, 0.01
-    effect = judge(rows - 120, round(gained * rows), round(lost * rows), 0)["smallest_effect"]
-    # The same number of images on which the models differ, and a true change of that size.
-    shown = 0
-    for _ in range(1000):
-        b, c = rng.multinomial(rows, [0.015 - effect / 2, 0.015 + effect / 2, 0.97])[:2]
-        shown += judge(rows - b - c, b, c, 0)["high"] < 0
-    assert 0.75 < shown / 1000 < 0.85
-
-
-def test_more_rows_show_a_smaller_effect() -> None:
-    few, many = judge(900, 5, 5, 90), judge(90_000, 500, 500, 9000)
-    assert many["smallest_effect"] < few["smallest_effect"] / 9
+        whole = ("rows", "gained", "lost", "rows_needed", "non_inferior")
+        assert {type(found[key]) for key in whole} == {int}
+        assert {type(found[key]) for key in found.keys() - set(whole)} == {float}
 
 
 def classes(seed: int, rows: int = 50) -> tuple[Array, Array]:

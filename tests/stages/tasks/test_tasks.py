@@ -10,6 +10,7 @@ from octet.modelfile.arrays import AnyArray
 from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages.params.gates import Gates
 from stages.tasks import KINDS, TASKS, kind_of, task_of
+from stages.tasks.level import ALPHA
 from stages.tasks.measures import measures
 from stages.tasks.task import HIGHER, LOWER, Task
 
@@ -17,13 +18,15 @@ INPUTS = {"columns": Columns(("a", "b")), "images": Images((1, 2, 2), 255)}
 OUTPUTS = {"regression": Numbers("target", "unit"), "classification": Classes(tuple("xyz"))}
 GATES = Gates(
     mse_increase=0.01,
+    worse_by=0.1,
+    worse_share=0.05,
     accuracy_decrease=0.02,
     r2=0.3,
     accuracy=0.4,
     accuracy_noisy=0.5,
     saved=0.6,
 )
-OF_EVERY_VERDICT = {"low", "high", "margin", "smallest_effect", "non_inferior"}
+OF_EVERY_VERDICT = {"rows", "low", "high", "p_inferior", "rows_needed"}
 
 every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 
@@ -73,35 +76,64 @@ def test_more_noise_means_a_lower_headline_and_a_larger_distance(task: Task) -> 
     assert len(set(found)) == 3
 
 
-@every_task
-def test_a_verdict_is_within_its_margin_or_not(task: Task) -> None:
-    for noise, margin in ((0.0, 0.05), (0.3, 1e-6), (5.0, 0.01)):
-        truth, outputs, noisy = rows(task, noise)
-        verdict = task.judge(truth, outputs, noisy, margin)
-        low, high = verdict["low"], verdict["high"]
-        assert set(verdict) == OF_EVERY_VERDICT | set(task.verdict)
-        assert verdict["margin"] == margin
-        assert bool(verdict["non_inferior"]) == task.judged.within(low, high, margin) == (not noise)
-        assert not (verdict["non_inferior"] and task.judged.beyond(low, high, margin))
-    assert task.judged.beyond(low, high, margin)
+# So little that the rows leave a thousandth open.
+LITTLE = {"regression": 0.01, "classification": 0.1}
+
+
+def with_margin(margin: float) -> Gates:
+    return GATES.model_copy(update={"mse_increase": margin, "accuracy_decrease": margin})
 
 
 @every_task
-def test_what_is_allowed_lies_on_the_worse_side_of_no_change(task: Task) -> None:
-    judged = task.judged
-    assert (judged.allowed(0.1) < 0) == (judged.better == HIGHER)
-    at_the_edge = judged.allowed(0.1)
-    assert judged.within(at_the_edge, at_the_edge, 0.1)
-    assert not judged.beyond(at_the_edge, at_the_edge, 0.1)
-    past_it = 1.01 * at_the_edge
-    assert not judged.within(past_it, past_it, 0.1)
-    assert judged.beyond(past_it, past_it, 0.1)
+@pytest.mark.parametrize(
+    ("noise", "margin", "shown"), [(0.0, 0.05, True), (None, 0.001, None), (5.0, 0.01, False)]
+)
+def test_a_verdict_says_what_its_claims_say(
+    task: Task, noise: float | None, margin: float, shown: bool | None
+) -> None:
+    gates, noise = with_margin(margin), LITTLE[task.name] if noise is None else noise
+    verdict, claims = task.decide(*rows(task, noise, 2000), gates), task.claims(gates)
+    assert set(verdict) == {
+        *OF_EVERY_VERDICT,
+        *task.verdict,
+        *(claim.made_with[0] for claim in claims),
+        "non_inferior",
+    }
+    said = [claim.judge(verdict) for claim in claims]
+    assert bool(verdict["non_inferior"]) == all(passed for _, passed in said) == bool(shown)
+    assert said[0][1] is shown
+    assert (verdict["p_inferior"] <= ALPHA) == bool(shown)
+    assert all(not passed or ";" not in got for got, passed in said)
+
+
+@every_task
+def test_a_claim_is_held_against_the_gates_of_now(task: Task) -> None:
+    verdict = task.decide(*rows(task, LITTLE[task.name], 2000), with_margin(0.3))
+    for margin in (0.3, 0.02, 0.002):
+        claim = task.claims(with_margin(margin))[0]
+        assert bool(claim.judge(verdict)[1]) == (
+            task.decide(*rows(task, LITTLE[task.name], 2000), with_margin(margin))["non_inferior"]
+            == 1
+        )
+        assert claim.made_with == ("margin", margin)
+
+
+@every_task
+def test_one_that_is_open_says_how_many_rows_could_show_it(task: Task) -> None:
+    gates = with_margin(0.001)
+    got, shown = task.claims(gates)[0].judge(
+        task.decide(*rows(task, LITTLE[task.name], 2000), gates)
+    )
+    assert shown is None
+    assert "not shown: 2,000 rows cannot show 0.1 " in got
+    assert got.endswith(" could")
 
 
 @every_task
 def test_the_interval_of_the_loss_holds_the_loss(task: Task) -> None:
     truth, outputs, noisy = rows(task, 1.0)
-    low, high = task.loss(truth, outputs, noisy)
+    verdict = task.decide(truth, outputs, noisy, GATES)
+    low, high = task.loss(verdict, task.headline(truth, outputs))
     assert low < task.headline(truth, outputs) - task.headline(truth, noisy) < high
     assert low > 0
 
@@ -112,7 +144,6 @@ def test_gates_ask_for_scores_that_there_are(task: Task) -> None:
     assert set(plain) <= set(task.scores)
     assert plain.items() <= noisy.items()
     assert set(noisy) - set(plain) <= {f"{task.headline_key}_noisy"}
-    assert task.margin(GATES) in (GATES.mse_increase, GATES.accuracy_decrease)
 
 
 @every_task
@@ -134,7 +165,7 @@ def test_every_number_of_the_metrics_can_be_read(task: Task) -> None:
         "quantized": task.score(truth, noisy, False),
         "change": task.score(truth, noisy, False),
         "fidelity": task.distance(outputs, noisy),
-        "verdict": task.judge(truth, outputs, noisy, 0.01),
+        "verdict": task.decide(truth, outputs, noisy, GATES),
     }.items():
         for key in numbers:
             assert f"{group}.{key}" in known
