@@ -72,8 +72,9 @@ def with_grids(network: Network, rows: Input, calibration: Calibration) -> Netwo
     layers, (start, stop) = network.layers, integer_part(network)
     gridded = [i for i, layer in enumerate(layers[:stop]) if isinstance(layer, Gridded)]
     points = {start - 1: Histogram()} | {_shown_at(layers, i): Histogram() for i in gridded}
-    passes = [Histogram.widen] if calibration.range == "minmax" else [*_TWO_PASSES]
-    for note in passes:
+    # The extremes of all, and, where more than those matter, how often there was what between.
+    passes = 1 if calibration.range == "minmax" else 2
+    for note in (Histogram.widen, Histogram.count)[:passes]:
         for batch in batches(rows):
             if not start:
                 note(points[-1], batch)
@@ -90,9 +91,6 @@ def with_grids(network: Network, rows: Input, calibration: Calibration) -> Netwo
         for i, layer in enumerate(layers)
     ]
     return replace(network, layers=_between(on_grids, start, stop, entry))
-
-
-_TWO_PASSES = (Histogram.widen, Histogram.count)
 
 
 def _shown_at(layers: Sequence[Layer], i: int) -> int:

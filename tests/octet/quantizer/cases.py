@@ -61,14 +61,14 @@ def quantized(
     layer: Linear, inputs: Array, how: Config
 ) -> tuple[Quantized, Quantized, dict[str, float]]:
     """Weight and bias in codes, which are checked to be of the right shape and width."""
-    found, figures = weights_only(layer, Hessians([second_moments(inputs)]), how, NAME)
-    for before, after in ((layer.weight, found.weight), (layer.bias, found.bias)):
+    in_codes, report = weights_only(layer, Hessians([second_moments(inputs)]), how, NAME)
+    for before, after in ((layer.weight, in_codes.weight), (layer.bias, in_codes.bias)):
         assert isinstance(after, Quantized)
         assert after.codes.shape == before.shape
         assert after.codes.dtype == after.grid.zero_point.dtype
         assert after.codes.dtype == (np.uint8 if after.grid.bits <= 8 else np.uint16)
         assert np.all(after.codes <= after.grid.top)
-    return found.weight, found.bias, figures
+    return in_codes.weight, in_codes.bias, report
 
 
 def random_layer(rng: np.random.Generator, rows: int = 3, columns: int = 4) -> Linear:
