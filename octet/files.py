@@ -6,8 +6,8 @@ import glob
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 
 def write(path: Path, content: bytes) -> None:
@@ -40,8 +40,9 @@ def _part(path: Path, content: bytes) -> Iterator[Path]:
     try:
         with file:
             with _naming(path):
-                file.write(content)
-                file.flush()
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             yield part
     finally:
@@ -58,11 +59,11 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _new_part(path: Path) -> tuple[Path, BinaryIO]:
+def _new_part(path: Path) -> tuple[Path, FileIO]:
     """A new file and its name, locked for as long as it is open."""
     while True:
         part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-        file = part.open("xb")
+        file = part.open("xb", buffering=0)  # else closing a file on a full disk fails once more
         # Where files cannot be locked, nobody else can lock this one to clear it away.
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)

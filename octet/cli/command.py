@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -55,4 +56,14 @@ def one_line() -> Iterator[None]:
     except MemoryError as error:
         sys.exit(f"error: not enough memory ({error})")
     finally:
+        _drop_what_nobody_takes()
         signal.signal(signal.SIGPIPE, before)
+
+
+def _drop_what_nobody_takes() -> None:
+    """Python flushes standard output once more when it ends, and would end with a status of 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

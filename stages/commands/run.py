@@ -1,10 +1,9 @@
 """python -m stages.commands.run: reproduce the systems whose data is in reach; print a table."""
 
-import subprocess
 import sys
 
 from octet.cli.command import Parser, one_line
-from stages import checks, markdown
+from stages import checks, dvc, markdown
 from stages.load.readers import DATA_SETS
 from stages.load.readers.sources import OutOfReachError, fetch
 from stages.metrics import Metrics, read
@@ -36,7 +35,7 @@ def main() -> None:
         targets = [f"evaluate@{name}" for name in names] if left_out else []
         sys.stdout.write(f"{' '.join(['dvc', 'repro', *targets])}\n")
         sys.stdout.flush()  # DVC answers output that goes nowhere with a traceback
-        if names and _dvc("repro", *targets):
+        if names and dvc.run("repro", *targets):
             sys.exit(1)  # DVC has said why
         sys.stdout.write(f"\n{table(names, checked)}\n")
         for name, reason in left_out.items():
@@ -63,8 +62,8 @@ def out_of_reach(checked: Params) -> dict[str, str]:
                 continue
         except OutOfReachError as error:
             missing[system.data] = str(error)
-        _dvc("checkout", "--quiet", str(data_path(name)))
-        if _dvc("status", "--quiet", f"load@{name}"):
+        dvc.run("checkout", str(data_path(name)), quiet=True)
+        if dvc.run("status", "--quiet", f"load@{name}", quiet=True):
             reasons[name] = missing[system.data]
     return reasons
 
@@ -103,13 +102,6 @@ def _cells(metrics: Metrics) -> list[str]:
         f"{size['codes']} + {size['scales']}",
         f"{size['file_float']} → {size['file_quantized']}",
     ]
-
-
-def _dvc(*arguments: str) -> int:
-    """The exit status of a DVC command; with --quiet it prints nothing."""
-    quiet = subprocess.DEVNULL if "--quiet" in arguments else None
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode
 
 
 if __name__ == "__main__":

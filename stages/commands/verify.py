@@ -6,14 +6,13 @@ of the metrics, and of the cache. Each file that is damaged or missing is named,
 that heals it.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,13 +22,12 @@ from typing import Literal
 from octet import provenance
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
-from stages import lock, paths
+from stages import dvc, git, lock, paths
 from stages.lock import FOLDER, Output
 
 State = Literal["good", "damaged", "missing"]
 
 _MD5 = functools.partial(hashlib.md5, usedforsecurity=False)
-_GIT = shutil.which("git") or "git"
 _OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
@@ -162,9 +160,10 @@ def _metric(output: Output) -> Iterator[Fault]:
     current = state(output.path, output.md5)
     if current == "good":
         return
-    show = [_GIT, "show", f"HEAD:./{output.path.as_posix()}"]
-    committed = subprocess.run(show, capture_output=True, check=False)
-    if _MD5(committed.stdout).hexdigest() == output.md5:
+    committed = b""
+    with contextlib.suppress(OctetError):  # without a commit of it, DVC heals it
+        committed = git.content("HEAD", output.path)
+    if _MD5(committed).hexdigest() == output.md5:
         yield Fault(output.path, current, _shell("git", "checkout", "HEAD", "--", output.path))
     else:
         yield from _faults({output.path: current}, "dvc", "repro", output.stage)
@@ -198,11 +197,11 @@ def _files(folder: Path) -> list[Path]:
 
 def _cache() -> Path:
     """The folder of DVC's objects, wherever its configuration puts it."""
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = dvc.captured("cache", "dir")
     if done.returncode:
-        raise OctetError(f"`dvc cache dir` failed: {' '.join(done.stderr.split())}")
-    return Path(os.path.relpath(done.stdout.strip())) / "files" / "md5"
+        reason = " ".join(done.stderr.decode(errors="replace").split())
+        raise OctetError(f"`dvc cache dir` failed: {reason}")
+    return Path(os.path.relpath(os.fsdecode(done.stdout).strip())) / "files" / "md5"
 
 
 def _shell(*words: str | Path) -> str:

@@ -1,24 +1,23 @@
 """What goes wrong in a command is one line, whatever its streams and locale are."""
 
-import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, environment
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
 
-def run(work: str, shell: str = "{}") -> subprocess.CompletedProcess[str]:
+def run(work: str, shell: str = "{}", before: str = "") -> subprocess.CompletedProcess[str]:
     """A command that does this work, and what a shell makes of it."""
-    code = f"import sys; from octet.cli.command import one_line\nwith one_line():\n    {work}"
+    code = f"{before}\nfrom octet.cli.command import one_line\nwith one_line():\n    {work}"
     command = shell.format('"$PYTHON" -c "$CODE"')
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
-        env=os.environ | ASCII | {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "CODE": code},
+        env=environment(ASCII | {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "CODE": code}),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -29,6 +28,11 @@ def run(work: str, shell: str = "{}") -> subprocess.CompletedProcess[str]:
 def test_output_is_utf8_whatever_the_locale_says() -> None:
     done = run(r"print('R\u00b2', '\u2192')")
     assert (done.returncode, done.stdout, done.stderr) == (0, "R² →\n", "")
+
+
+def test_it_is_too_behind_a_stream_that_a_library_put_there_and_of_names_that_are_no_text() -> None:
+    done = run(r"print('\u2192', '\udcff')", before="import colorama; colorama.init(strip=True)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "→ \\udcff\n", "")
 
 
 @pytest.mark.parametrize(
