@@ -55,7 +55,7 @@ class AveragePool(Gridded):
 
     def dump(self, fields: FieldWriter) -> dict[str, Any]:
         """The window, and the grid of the output."""
-        return dump_window(self.window) | fields.output(self.output)
+        return dump_window(self.window, stride=self.window.sides) | fields.output(self.output)
 
     @classmethod
     def load(cls, spec: Mapping[str, Any], fields: FieldReader, *entering: Signal) -> Self:

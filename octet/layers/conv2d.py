@@ -76,7 +76,7 @@ class Conv2d(Weighted):
     def dump(self, fields: FieldWriter) -> dict[str, Any]:
         """As other layers with weights, and the window."""
         groups = {} if self.groups == 1 else {"groups": self.groups}
-        return dump_window(self.window) | groups | super().dump(fields)
+        return dump_window(self.window, stride=(1, 1)) | groups | super().dump(fields)
 
     @classmethod
     def load(cls, spec: Mapping[str, Any], fields: FieldReader, *entering: Signal) -> Self:

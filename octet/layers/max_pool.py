@@ -54,7 +54,7 @@ class MaxPool(Layer):
     def dump(self, fields: FieldWriter) -> dict[str, Any]:
         """The window."""
         del fields
-        return dump_window(self.window)
+        return dump_window(self.window, stride=self.window.sides)
 
     @classmethod
     def load(cls, spec: Mapping[str, Any], fields: FieldReader, *entering: Signal) -> Self:

@@ -183,17 +183,21 @@ def _unit(x: Array, bits: int) -> Array:
     return np.asarray(np.maximum(unit, np.finfo(np.float64).smallest_normal))
 
 
-def dump_window(where: Window) -> dict[str, Any]:
-    """A window for the header of a model file: one number where all sides have the same."""
-    return {
-        "side": _shortest(where.sides),
-        "stride": _shortest(where.stride),
-        "padding": _shortest(where.padding),
-    }
+def dump_window(where: Window, stride: Sides) -> dict[str, Any]:
+    """A window for the header of a model file; what is usual is left out.
+
+    Args:
+        where: the window.
+        stride: the usual one.
+    """
+    sides = {"side": _shortest(where.sides)}
+    steps = {} if where.stride == stride else {"stride": _shortest(where.stride)}
+    around = {"padding": _shortest(where.padding)} if any(where.padding) else {}
+    return sides | steps | around
 
 
 def load_window(spec: Mapping[str, Any], stride: int | Sides) -> Window:
-    """The window of a header; the first edition's had no stride, which was then this one.
+    """The window of a header, with the usual stride if it has none.
 
     Raises:
         OctetError, KeyError, TypeError, ValueError: it is none.
