@@ -4,6 +4,7 @@ Mostly a layer takes what the one before it gives. Where a network has branches,
 needed further on has a name, and those that take it say so in ``inputs``.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -89,7 +90,7 @@ def flow(layers: Sequence[Layer], first: T, step: Callable[..., T]) -> Iterator[
     """
     taken = sources(layers)
     # What no layer needs any more is let go: memory holds what is alive.
-    last = {source: i for i, indices in enumerate(taken) for source in indices}
+    last = _last_uses(taken)
     alive = {-1: first}
     for i, layer in enumerate(layers):
         alive[i] = step(layer, *(alive[source] for source in taken[i]))
@@ -113,6 +114,28 @@ def signals(network: Network) -> list[Signal]:
         except OctetError as error:
             raise OctetError(f"layer {i} ({layer.kind}): {error}") from None
     return leaving
+
+
+def most_numbers(network: Network) -> int:
+    """How many numbers of one row are in memory at once, where they are most.
+
+    They are those that a layer holds, and those that wait for it or for layers further on.
+    """
+    taken = sources(network.layers)
+    shapes = {-1: network.signature.shape}
+    shapes |= {i: signal.shape for i, signal in enumerate(signals(network))}
+    sizes = {place: math.prod(shape) for place, shape in shapes.items()}
+    last, waiting, most = _last_uses(taken), [-1], sizes[-1]
+    for i, layer in enumerate(network.layers):
+        held = layer.numbers(*(shapes[j] for j in taken[i]))
+        most = max(most, held + sum(sizes[j] for j in waiting))
+        waiting = [j for j in (*waiting, i) if last.get(j, -1) > i]
+    return most
+
+
+def _last_uses(taken: Sequence[tuple[int, ...]]) -> dict[int, int]:
+    """Of each place that is taken, the last layer that takes it."""
+    return {source: i for i, places in enumerate(taken) for source in places}
 
 
 def gives_probabilities(network: Network) -> bool:

@@ -59,10 +59,11 @@ class Conv2d(Weighted):
         return (self.outputs, *self.window.positions(entering[0]))
 
     def numbers(self, *entering: Shape) -> int:
-        """Those of the output, or those that the kernel sees, whichever are more."""
+        """Of the output, of what the kernel sees, and of the padded image, the most."""
         outputs, high, wide = self.shape(*entering)
         inputs = self.groups * math.prod(shape_of(self.weight)[1:])
-        return high * wide * max(outputs, inputs)
+        image = math.prod(windows.padded(entering[0], self.window.padding))
+        return max(high * wide * max(outputs, inputs), image)
 
     def patches(self, x: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """What the kernel sees at each position."""

@@ -1,5 +1,6 @@
 """MaxPool: the largest value in each window."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -42,6 +43,10 @@ class MaxPool(Layer):
     def shape(self, *entering: Shape) -> Shape:
         """A smaller image ``(channels, positions down, positions across)``."""
         return (*entering[0][:1], *self.window.positions(entering[0]))
+
+    def numbers(self, *entering: Shape) -> int:
+        """Those of the image with its padding, which are no fewer than those of the output."""
+        return math.prod(windows.padded(entering[0], self.window.padding))
 
     def reals(self, *x: Array) -> Array:
         """The largest."""

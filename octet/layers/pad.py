@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from octet.affine import Array
+from octet.errors import OctetError
 from octet.layers import windows
 from octet.layers.layer import Layer, Signal
 from octet.layers.windows import Padding
@@ -26,12 +27,14 @@ class Pad(Layer):
 
     padding: Padding
 
+    def __post_init__(self) -> None:
+        """Raise an OctetError if it would take something away."""
+        if min(self.padding) < 0:
+            raise OctetError(f"got padding {self.padding}; allowed are integers from 0")
+
     def shape(self, *entering: Shape) -> Shape:
         """A larger image."""
-        windows.refuse_no_image(entering[0])
-        channels, height, width = entering[0]
-        top, left, bottom, right = self.padding
-        return (channels, height + top + bottom, width + left + right)
+        return windows.padded(entering[0], self.padding)
 
     def reals(self, *x: Array) -> Array:
         """Zeros around."""

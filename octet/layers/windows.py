@@ -58,14 +58,13 @@ class Window:
         Raises:
             OctetError: the shape is no image's, or the image is smaller than the window.
         """
-        refuse_no_image(shape)
-        top, left, bottom, right = self.padding
-        lengths = shape[1] + top + bottom, shape[2] + left + right
+        _, *lengths = padded(shape, self.padding)
         high, wide = (
             (length - side) // step + 1
             for length, side, step in zip(lengths, self.sides, self.stride, strict=True)
         )
         if min(high, wide) < 1:
+            top, left, bottom, right = self.padding
             raise OctetError(
                 f"got shape {shape}; a window of {self.sides[0]} by {self.sides[1]} with padding "
                 f"{self.padding} takes images from {self.sides[0] - top - bottom} by "
@@ -103,6 +102,18 @@ def window(sides: int | Sides, stride: int | Sides = 1, padding: int | Padding =
     down, across = (stride, stride) if isinstance(stride, int) else stride
     around = (padding,) * 4 if isinstance(padding, int) else padding
     return Window((high, wide), (down, across), around)
+
+
+def padded(shape: Shape, padding: Padding) -> tuple[int, int, int]:
+    """Of an image ``(channels, height, width)`` with so much above, left, below and right of it.
+
+    Raises:
+        OctetError: the shape is no image's.
+    """
+    refuse_no_image(shape)
+    channels, height, width = shape
+    top, left, bottom, right = padding
+    return channels, height + top + bottom, width + left + right
 
 
 def refuse_no_image(shape: Shape) -> None:

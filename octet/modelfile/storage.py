@@ -15,9 +15,11 @@ from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
 from octet.modelfile.fields import FieldWriter, FileArrays, number
 from octet.modelfile.reader import read_layers
 from octet.modelfile.signatures import dump_signature, load_signature
-from octet.network import Network, signals
+from octet.network import Network, most_numbers, signals
 from octet.signature import Classes
 
+# Of a row, in all that is alive at once: four times what a layer may hold. In reals, 128 MB.
+_MOST_NUMBERS = 2**24
 # What taking a header apart raises where something in it is not what it should be.
 _NOT_A_NETWORK = (
     AttributeError,
@@ -86,6 +88,10 @@ def _read(file: FileArrays, header: Mapping[str, Any]) -> Network:
         for layer, figures in header["rounding"].items()
     }
     network = Network(layers, signature, rounding, _provenance(header["provenance"]))
+    if (numbers := most_numbers(network)) > _MOST_NUMBERS:
+        raise OctetError(
+            f"the layers hold {numbers} numbers of a row at once; allowed are {_MOST_NUMBERS}"
+        )
     if isinstance(signature.outputs, Classes):
         count, shape = len(signature.outputs.classes), signals(network)[-1].shape
         if shape != (count,):

@@ -14,13 +14,13 @@ import numpy as np
 from octet.affine import Array, refuse_not_finite
 from octet.errors import OctetError
 from octet.layers import Layer
-from octet.network import Network, flow
-from octet.signature import Images, Input, Shape
+from octet.network import Network, flow, most_numbers
+from octet.signature import Images, Input
 
 # What goes through the layers together fits into a cache: images, or numbers of a table.
 _IMAGES = 32
 _NUMBERS = 2**16
-# And into memory, whatever a model's layers are: numbers of the widest.
+# And into memory, whatever a model's layers are: numbers at once.
 _MOST = 2**22
 
 
@@ -58,22 +58,9 @@ def step(layer: Layer, *x: Array) -> Array:
 def batches(network: Network, x: Input) -> Iterator[Input]:
     """Rows that go through the layers together, at least once even if there are none."""
     size = _NUMBERS // math.prod(network.signature.shape) if x.ndim == 2 else _IMAGES
-    size = max(1, min(size, _MOST // _widest(network)))
+    size = max(1, min(size, _MOST // most_numbers(network)))
     for i in range(0, max(len(x), 1), size):
         yield x[i : i + size]
-
-
-def _widest(network: Network) -> int:
-    """Numbers of one row where they are most."""
-    most = math.prod(network.signature.shape)
-
-    def through(layer: Layer, *entering: Shape) -> Shape:
-        nonlocal most
-        most = max(most, layer.numbers(*entering))
-        return layer.shape(*entering)
-
-    deque(flow(network.layers, network.signature.shape, through), maxlen=0)
-    return most
 
 
 def refuse_input(network: Network, x: Input) -> None:

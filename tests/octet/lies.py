@@ -94,6 +94,12 @@ LIES: dict[str, list[Lie]] = {
         ],
         *[layer(POOL, "side", n, "got shape (4, 8, 8); a window of") for n in (9, 10**30)],
         *[layer(FIRST, "side", n, "layer 2 (conv2d): 2.weight: packed codes") for n in (2, 4)],
+        # What comes out is small, and what is padded on the way would fill the memory.
+        (
+            "images",
+            {f"layers.{POOL}.side": 4001, f"layers.{POOL}.padding": 2000},
+            f"layer 4 (max_pool): {4 * 4008**2} numbers at once; allowed are {2**22}",
+        ),
     ],
     "groups": [
         *[layer(FIRST, "groups", n, f"got {n!r} for an integer of at least 1") for n in NO_SIZE],

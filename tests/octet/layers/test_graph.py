@@ -29,9 +29,9 @@ from octet.layers import (
     Tanh,
 )
 from octet.modelfile.storage import dump_network, load_network
-from octet.network import Network, label, signals, sources
+from octet.network import Network, label, most_numbers, signals, sources
 from octet.runtime import floating, inference, integer
-from octet.signature import Classes, Images, Shape, Signature
+from octet.signature import Classes, Images, Numbers, Shape, Signature
 from tests.octet.layers.cases import Case, in_codes, rows, some_grid
 from tests.octet.layers.test_contract import outputs
 
@@ -162,3 +162,31 @@ def test_wrong_wires_are_refused_by_name(
     path.write_bytes(dump_network(network))
     with pytest.raises(OctetError, match=f"model.safetensors: {problem}"):
         load_network(path)
+
+
+@pytest.mark.parametrize(("branches", "taken"), [(3, True), (9, False)])
+def test_what_waits_in_memory_for_layers_further_on_is_bounded(
+    branches: int, taken: bool, tmp_path: Path
+) -> None:
+    """Each branch is small enough by itself; only the last layers need them all."""
+    large = Pad((0, 0, 130_000, 0))
+    pads = [replace(large, name=f"p{i}", inputs=("input",)) for i in range(branches)]
+    sums = [Add(name="s1", inputs=("p0", "p1"))]
+    sums += [Add(name=f"s{i}", inputs=(f"s{i - 1}", f"p{i}")) for i in range(2, branches)]
+    numbers = Signature(SIGNATURE.inputs, Numbers("y", ""))
+    network = Network((*pads, *sums), numbers)
+    size = 3 * 130_006 * 5
+    # At the first sum: the branches, and what it holds itself; the input has gone.
+    assert most_numbers(network) == (branches + 1) * size
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(dump_network(network))
+    if taken:
+        assert len(load_network(path).layers) == len(network.layers)
+        return
+    with pytest.raises(OctetError, match=rf"hold {10 * size} numbers of a row at once; allowed"):
+        load_network(path)
+
+
+def test_a_pad_takes_nothing_away() -> None:
+    with pytest.raises(OctetError, match=r"got padding \(0, -1, 0, 0\); allowed are integers from"):
+        Pad((0, -1, 0, 0))
