@@ -70,7 +70,7 @@ SURROUNDINGS = {
     "closed output": Surrounding("{} >&-", refused=dict.fromkeys(COMMANDS, CLOSED)),
     "full output": Surrounding("{} >/dev/full", refused=dict.fromkeys(COMMANDS, FULL)),
     "full disk": Surrounding(
-        "ulimit -f 0; {}",
+        "ulimit -f 1; {}",
         commands=tuple(WRITERS),
         refused=dict.fromkeys(WRITERS, r"\S+: File too large"),
     ),
