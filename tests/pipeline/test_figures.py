@@ -116,7 +116,7 @@ def test_a_command_gives_the_figures_that_are_promised_of_it(
 @pytest.mark.parametrize("system", [*PROMISED["models"]])
 def test_the_float_models_have_the_published_coefficients(clone: Clone, system: str) -> None:
     clone.git("reset", "--quiet", "--hard")
-    clone.dvc("checkout")
+    clone.dvc("repro", f"train@{system}")
     network = storage.load_network(clone.path / f"models/{system}/float.safetensors")
     _, arrays = load_arrays(clone.path / f"data/{system}.safetensors")
     layer = network.layers[-1]
