@@ -24,6 +24,8 @@ from octet.signature import Shape
 
 _OPSETS = range(11, 26)
 _MOST_BYTES = 1 << 28
+# What taking a node apart raises where an attribute or a constant is not what it should be.
+_NOT_A_NODE = (IndexError, KeyError, TypeError, ValueError)
 
 
 def load(path: Path) -> tuple[tuple[Layer, ...], Shape]:
@@ -33,12 +35,14 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Shape]:
         OctetError: the file is missing, damaged or no ONNX model, or has what Octet has not: the
             node and its operator are named.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise OctetError(f"{path}: got {path.stat().st_size} bytes; allowed are {_MOST_BYTES}")
     try:
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            raise OctetError(f"{path}: got {size} bytes; allowed are up to {_MOST_BYTES}")
         model = onnx.load_model_from_string(path.read_bytes())
         _refuse_external(model)
         onnx.checker.check_model(model)
+    except FileNotFoundError:
+        raise OctetError(f"{path}: no such file") from None
     except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise OctetError(f"{path}: not a whole ONNX model ({reason})") from None
@@ -74,6 +78,8 @@ def layers_of(model: onnx.ModelProto) -> tuple[tuple[Layer, ...], Shape]:
                 OPERATORS[proto.op_type](_node(proto, constants), layers)
             except OctetError as error:
                 raise OctetError(f"{where}: {error}") from None
+            except _NOT_A_NODE as error:
+                raise OctetError(f"{where}: not as the standard has it ({error!r})") from None
     if len(graph.output) != 1:
         raise OctetError(f"got {len(graph.output)} outputs; allowed is one")
     return layers.finish(graph.output[0].name), shape

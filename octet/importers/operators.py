@@ -30,6 +30,7 @@ from octet.layers import (
     Tanh,
     Weighted,
 )
+from octet.layers.batch_normalization import BatchNormalization
 from octet.layers.windows import Padding, Sides
 from octet.parameters import values
 from octet.signature import Shape
@@ -157,19 +158,18 @@ def _add(node: Node, layers: Layers) -> None:
 
 @_operator("BatchNormalization")
 def _batch_normalization(node: Node, layers: Layers) -> None:
-    """γ (x - μ) / √(σ² + ε) + β, folded into the layer before, or a convolution of its own."""
-    gamma, beta, mean, variance = (node.weights(i).astype(np.float64) for i in range(1, 5))
-    factor = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
-    shift = beta - factor * mean
+    """Folded into the layer before, or a convolution of its own."""
+    gamma, beta, mean, variance = (node.weights(i) for i in range(1, 5))
+    epsilon = float(node.attributes.get("epsilon", 1e-5))
+    if np.any(variance + epsilon <= 0):
+        raise OctetError(f"input 4 ({node.inputs[4]}): got a negative variance")
+    normalization = BatchNormalization(gamma, beta, mean, variance, epsilon)
     taken = node.inputs[0]
     source = layers.only_source(taken)
     if isinstance(source, Weighted):
-        weight = values(source.weight)
-        folded = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
-        bias = factor * values(source.bias) + shift
-        merged = replace(source, weight=folded.astype(np.float32), bias=bias.astype(np.float32))
-        layers.merge(node.output, taken, merged)
+        layers.merge(node.output, taken, normalization.fold(source))
         return
+    factor, shift = normalization.factor_and_shift()
     channels = len(factor)
     if len(layers.tensor(taken).shape) == 1:
         layer: Layer = Linear(np.diag(factor).astype(np.float32), shift.astype(np.float32))
@@ -289,12 +289,17 @@ def _global_average_pool(node: Node, layers: Layers) -> None:
 
 @_operator("ReduceMean")
 def _reduce_mean(node: Node, layers: Layers) -> None:
-    given = node.attributes.get("axes")
-    axes = node.constant(1) if given is None else np.asarray(given)
+    axes = _axes(node)
     rank = 1 + len(layers.tensor(node.inputs[0]).shape)
     if axes is None or sorted(int(axis) % rank for axis in axes) != [2, 3] or rank != 4:
         raise OctetError(f"axes: got {axes}; allowed are those of height and width")
     _mean_of_images(node, layers, keep=bool(node.attributes.get("keepdims", 1)))
+
+
+def _axes(node: Node) -> npt.NDArray[Any] | None:
+    """An attribute, or since opset 13 (of ReduceMean: 18) a second input."""
+    attribute = node.attributes.get("axes")
+    return node.constant(1) if attribute is None else np.asarray(attribute)
 
 
 def _mean_of_images(node: Node, layers: Layers, *, keep: bool) -> None:
@@ -327,8 +332,7 @@ def _reshape(node: Node, layers: Layers) -> None:
 
 @_operator("Squeeze")
 def _squeeze(node: Node, layers: Layers) -> None:
-    given = node.attributes.get("axes")
-    axes = node.constant(1) if given is None else np.asarray(given)
+    axes = _axes(node)
     before = layers.tensor(node.inputs[0]).shape
     if axes is None:
         raise OctetError("axes: missing; allowed are those of length 1, but the first")

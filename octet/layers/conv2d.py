@@ -56,6 +56,10 @@ class Conv2d(Weighted):
         channels = shape_of(self.weight)[1] * self.groups
         if entering[0][0] != channels:
             raise OctetError(f"got shape {entering[0]}; allowed are {channels} channels")
+        if self.outputs % self.groups:
+            raise OctetError(
+                f"got {self.outputs} outputs in {self.groups} groups; allowed are multiples"
+            )
         return (self.outputs, *self.window.positions(entering[0]))
 
     def numbers(self, *entering: Shape) -> int:

@@ -52,7 +52,7 @@ class FixedLayer(_Layer):
 
 
 class Conv(_Layer):
-    """A convolution without bias, batch normalisation, and ReLU unless it is left off."""
+    """A convolution without bias, batch normalization, and ReLU unless it is left off."""
 
     kind: Literal["conv"]
     channels: int = Field(ge=1, le=4096, description=_SIZE)

@@ -22,7 +22,7 @@ from stages.train.plots import History
 def fit(
     dataset: Dataset, model: NetworkModel, how: Train, where: str
 ) -> tuple[tuple[Layer, ...], History]:
-    """Train on the training rows; the layers in float32, normalisation folded, scaler first.
+    """Train on the training rows; the layers in float32, normalization folded, scaler first.
 
     Args:
         dataset: of any kind.

@@ -1,18 +1,20 @@
-"""A convolution, batch normalisation and ReLU, of which a convolution with a bias is left."""
+"""A convolution, batch normalization and ReLU, of which a convolution with a bias is left."""
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from octet.errors import OctetError
 from octet.layers import Conv2d, Layer, Relu, windows
+from octet.layers.batch_normalization import BatchNormalization
 from octet.signature import Shape
 from stages.params.layers import Conv
-from stages.train.layers.trainable import Floats32, Trainable, array
+from stages.train.layers.trainable import Trainable, array
 
 
 class TrainableConv(Trainable):
-    """A convolution without bias, batch normalisation, and ReLU unless it is left off."""
+    """A convolution without bias, batch normalization, and ReLU unless it is left off."""
 
     def __init__(self, spec: Conv, entering: Shape) -> None:
         super().__init__()
@@ -37,36 +39,27 @@ class TrainableConv(Trainable):
             groups=spec.groups,
             bias=False,
         )
-        self.normalisation = nn.BatchNorm2d(spec.channels)
+        self.normalization = nn.BatchNorm2d(spec.channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Padded, convolved, normalised, and clipped at 0."""
         if any(self.extra):
             x = functional.pad(x, self.extra)
-        x = self.normalisation(self.convolution(x))
+        x = self.normalization(self.convolution(x))
         return functional.relu(x) if self.spec.relu else x
 
     def layers(self) -> tuple[Layer, ...]:
         """One convolution with a bias, and ReLU."""
-        weight, bias = fold(self.convolution, self.normalisation)
-        where = self.spec.window
+        weight, where = array(self.convolution.weight), self.spec.window
+        bias = np.zeros(len(weight), np.float32)
         conv = Conv2d(weight, bias, where.padding, where.stride, self.spec.groups)
+        # On the device ``meta`` there is nothing to fold, and more of it than memory may hold.
+        if not self.convolution.weight.is_meta:
+            conv = self._normalization().fold(conv)
         return (conv, Relu()) if self.spec.relu else (conv,)
 
-
-def fold(convolution: nn.Conv2d, normalisation: nn.BatchNorm2d) -> tuple[Floats32, Floats32]:
-    """One convolution with a bias in place of a convolution and a batch normalisation.
-
-    γ (W * x - μ) / √(σ² + ε) + β = (γ W / √(σ² + ε)) * x + β - γ μ / √(σ² + ε): Jacob et al.,
-    Quantization and Training of Neural Networks, 2018, 3.2. In float64, then rounded once.
-
-    Returns:
-        Weight ``(outputs, channels / groups, height, width)`` and bias ``(outputs,)``.
-    """
-    state = normalisation.state_dict()
-    gamma, beta, mean, variance = (
-        state[name].double() for name in ("weight", "bias", "running_mean", "running_var")
-    )
-    factor = gamma / torch.sqrt(variance + normalisation.eps)
-    folded = convolution.weight.double() * factor[:, None, None, None]
-    return array(folded.float()), array((beta - factor * mean).float())
+    def _normalization(self) -> BatchNormalization:
+        state = self.normalization.state_dict()
+        names = ("weight", "bias", "running_mean", "running_var")
+        gamma, beta, mean, variance = (array(state[name]) for name in names)
+        return BatchNormalization(gamma, beta, mean, variance, self.normalization.eps)

@@ -251,6 +251,20 @@ def test_what_torch_exports_comes_in(name: str, opset: int, folded: bool) -> Non
         (one("AveragePool", kernel_shape=[2, 2], pads=[1, 1, 0, 0]), "count_include_pad"),
         (one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1), "ceil_mode"),
         (one("Softmax", axis=2), "axis: got 2"),
+        # The checker of onnx lets these through.
+        (one("Conv", normal(6, 1, 3, 3), group=4), "got 6 outputs in 4 groups"),
+        (one("Pad", np.array([0, 0, -1, 0, 0, 0, 0, 0])), r"got padding \(-1, 0, 0, 0\)"),
+        (one("Transpose", perm=[0, 1, 2, 9]), r"node 0 \(Transpose\): not as the standard has it"),
+        (one("Reshape", np.array([], np.int64)), r"node 0 \(Reshape\): not as the standard has it"),
+        (one("MaxPool"), r"node 0 \(MaxPool\): not as the standard has it \(KeyError"),
+        (
+            one("MaxPool", kernel_shape=[2, 2], pads=[1, 1]),
+            "MaxPool\\): not as the standard has it",
+        ),
+        (
+            model(node("BatchNormalization", "x g b m v", "y"), **BATCH_NORM | {"v": -np.ones(4)}),
+            r"BatchNormalization\): input 4 \(v\): got a negative variance",
+        ),
         (one("ReduceMean", axes=[1]), "axes: got"),
         (model(node("Relu", "z", "y")), "tensor z: nothing before gives it"),
         (one("Relu", shape=(4, 0, 6)), "input x: got a shape that is not known"),
@@ -268,6 +282,9 @@ def test_a_file_that_is_no_whole_model_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(OctetError, match=r"net\.onnx: "):
             load(path)
+    path.unlink()
+    with pytest.raises(OctetError, match=r"net\.onnx: no such file"):
+        load(path)
 
 
 def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_the_layers_of_the_library_give_what_torch_gives(
     if isinstance(module, TrainableConv):
         with torch.no_grad():
             module(*[10 * each + 3 for each in x])  # so that there are statistics to fold
-            module.normalisation.weight.uniform_(0.5, 2)
-            module.normalisation.bias.uniform_(-1, 1)
+            module.normalization.weight.uniform_(0.5, 2)
+            module.normalization.bias.uniform_(-1, 1)
     with torch.no_grad():
         expected = module.eval().double()(*(each.double() for each in x)).numpy()
     module.float()
