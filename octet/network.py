@@ -6,6 +6,7 @@ needed further on has a name, and those that take it say so in ``inputs``.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -44,40 +45,58 @@ def label(layers: Sequence[Layer], i: int) -> str:
 class Wiring:
     """Which layers take the outputs of which, as one layer after the other is told.
 
-    Places are indices of layers; -1 is what goes into the first.
+    Places are indices of layers; -1 is what goes into the first, which can be taken by its name,
+    `INPUT`, unless ``input_named`` is False.
     """
 
-    def __init__(self) -> None:
-        self._places = {INPUT: -1}
+    def __init__(self, input_named: bool = True) -> None:
+        self._places = {INPUT: -1} if input_named else {}
         self._count = 0
 
-    def take(self, kind: type[Layer], name: str, inputs: Sequence[str]) -> tuple[int, ...]:
+    def take(self, arity: int, name: str, inputs: Sequence[str]) -> tuple[int, ...]:
         """The places of what the next layer takes.
+
+        Args:
+            arity: how many layers it takes the outputs of.
+            name: its own, or empty.
+            inputs: the names of those layers; empty for the one before.
 
         Raises:
             OctetError: a name that no layer before has, or the layer's own once more; or another
                 number of inputs than its kind takes.
         """
-        where, self._count = f"layer {self._count} ({kind.kind})", self._count + 1
         if unknown := [each for each in inputs if each not in self._places]:
             raise OctetError(
-                f"{where}: inputs: got {unknown[0]!r}; allowed are the names of what is before it: "
-                f"{', '.join(self._places)}"
+                f"inputs: got {unknown[0]!r}; allowed are the names of what is before it: "
+                f"{', '.join(self._places) or 'none has one'}"
             )
-        taken = tuple(self._places[each] for each in inputs) or (self._count - 2,)
-        if len(taken) != kind.arity:
-            raise OctetError(f"{where}: inputs: got {len(taken)}; it takes {kind.arity}")
-        if name in self._places:
-            raise OctetError(f"{where}: name: got {name!r}, which is taken; choose another")
+        taken = tuple(self._places[each] for each in inputs) or (self._count - 1,)
+        if len(taken) != arity:
+            raise OctetError(f"inputs: got {len(taken)}; it takes {arity}")
+        if name == INPUT or name in self._places:
+            raise OctetError(f"name: got {name!r}, which is taken; choose another")
         if name:
-            self._places[name] = self._count - 1
+            self._places[name] = self._count
+        self._count += 1
         return taken
 
 
 def sources(layers: Sequence[Layer]) -> list[tuple[int, ...]]:
-    """For each layer, the places of what it takes; errors as `Wiring.take`."""
-    wiring = Wiring()
-    return [wiring.take(type(layer), layer.name, layer.inputs) for layer in layers]
+    """For each layer, the places of what it takes; errors as `Wiring.take`, of the layer."""
+    wiring, places = Wiring(), list[tuple[int, ...]]()
+    for i, layer in enumerate(layers):
+        with of_layer(i, layer.kind):
+            places.append(wiring.take(layer.arity, layer.name, layer.inputs))
+    return places
+
+
+@contextmanager
+def of_layer(i: int, kind: str) -> Iterator[None]:
+    """Say of which layer it is what goes wrong inside."""
+    try:
+        yield
+    except OctetError as error:
+        raise OctetError(f"layer {i} ({kind}): {error}") from None
 
 
 def flow(layers: Sequence[Layer], first: T, step: Callable[..., T]) -> Iterator[tuple[int, T]]:
@@ -109,10 +128,8 @@ def signals(network: Network) -> list[Signal]:
     leaving: list[Signal] = []
     for i, (layer, taken) in enumerate(zip(network.layers, sources(network.layers), strict=True)):
         entering = [leaving[j] if j >= 0 else Signal(network.signature.shape) for j in taken]
-        try:
+        with of_layer(i, layer.kind):
             leaving.append(layer.signal(*entering))
-        except OctetError as error:
-            raise OctetError(f"layer {i} ({layer.kind}): {error}") from None
     return leaving
 
 

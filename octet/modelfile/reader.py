@@ -7,7 +7,7 @@ from typing import Any
 from octet.errors import OctetError
 from octet.layers import KINDS, Layer, Signal
 from octet.modelfile.fields import FieldReader, FileArrays
-from octet.network import Wiring
+from octet.network import Wiring, of_layer
 from octet.signature import Shape
 
 _MOST_LAYERS = 1000
@@ -34,14 +34,12 @@ def read_layers(specs: Any, file: FileArrays, shape: Shape) -> tuple[Layer, ...]
             allowed = ", ".join(KINDS)
             raise OctetError(f"layer {i}: got kind {spec['kind']!r}; allowed are {allowed}")
         kind, name, inputs = KINDS[spec["kind"]], *_wires(spec)
-        taken = wiring.take(kind, name, inputs)
-        try:
+        with of_layer(i, kind.kind):
+            taken = wiring.take(kind.arity, name, inputs)
             entering = [leaving[j] if j >= 0 else Signal(shape) for j in taken]
             layer = kind.load(spec, FieldReader(str(i), file), *entering)
             _refuse_large(layer, *entering)
             leaving.append(layer.signal(*entering))
-        except OctetError as error:
-            raise OctetError(f"layer {i} ({kind.kind}): {error}") from None
         layers.append(replace(layer, name=name, inputs=inputs))
     return tuple(layers)
 

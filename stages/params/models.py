@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from octet.network import INPUT
+from octet.errors import OctetError
+from octet.network import Wiring
 from stages.params.layers import Layer
 from stages.params.section import Section
 
@@ -29,20 +30,25 @@ class NetworkModel(Section):
     budget: int = Field(ge=1, description="an integer: how many parameters it may have at most")
     layers: tuple[Layer, ...] = Field(min_length=1, description="a list of layers")
 
+    def sources(self) -> list[tuple[int, ...]]:
+        """For each layer, the places of those whose outputs it takes; -1 is what goes in.
+
+        Raises:
+            ValueError: a name is not there, or there twice.
+        """
+        # By its name, what goes into the network is not what goes in here: that is scaled.
+        wiring, places = Wiring(input_named=False), list[tuple[int, ...]]()
+        for i, layer in enumerate(self.layers):
+            try:
+                places.append(wiring.take(len(layer.inputs) or 1, layer.name, layer.inputs))
+            except OctetError as error:
+                raise ValueError(f"layers[{i}].{error}") from None
+        return places
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        names: list[str] = []
+        self.sources()
         for i, layer in enumerate(self.layers):
-            if unknown := [name for name in layer.inputs if name not in names]:
-                raise ValueError(
-                    f"layers[{i}].inputs: got {unknown[0]!r}; allowed are the names of layers "
-                    f"before it: {', '.join(names) or 'none has one'}"
-                )
-            if layer.name in names or layer.name == INPUT:
-                raise ValueError(
-                    f"layers[{i}].name: got {layer.name!r}, which is taken; choose another"
-                )
-            names += [layer.name] if layer.name else []
             if layer.kind == "softmax" and i < len(self.layers) - 1:
                 raise ValueError(f"layers[{i}].kind: got softmax; only the last layer can be one")
         return self

@@ -50,17 +50,13 @@ def plan(model: NetworkModel, signature: Signature, where: str) -> tuple[Step, .
             outputs take, or there are more parameters than the budget.
     """
     steps: list[Step] = []
-    places: dict[str, int] = {}
-    for i, spec in enumerate(model.layers):
-        taken = tuple(places[name] for name in spec.inputs) or (i - 1,)
+    for i, (spec, taken) in enumerate(zip(model.layers, model.sources(), strict=True)):
         entering = tuple(steps[j].leaving if j >= 0 else signature.shape for j in taken)
         try:
             leaving, parameters = _through(spec, entering)
         except OctetError as error:
             raise OctetError(f"params.yaml: {where}.layers[{i}] ({spec.kind}): {error}") from None
         steps.append(Step(spec, taken, entering, leaving, parameters))
-        if spec.name:
-            places[spec.name] = i
     _refuse_other_outputs(steps, signature, where)
     total = sum(step.parameters for step in steps)
     if total > model.budget:

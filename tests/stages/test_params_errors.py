@@ -192,11 +192,16 @@ BROKEN: list[tuple[dict[str, object], str]] = [
     (layer(kind="clip", low=6), f"{LAYERS}[3]: got 6 to 6; the first end must be below"),
     (
         layer(**ADD),
-        f"{LAYERS}[3].inputs: got 'a'; allowed are the names of layers before it: none has one",
+        f"{LAYERS}[3].inputs: got 'a'; allowed are the names of what is before it: none has one",
     ),
     (
         {f"{CONV}.name": "a", **layer(**ADD)},
-        f"{LAYERS}[3].inputs: got 'b'; allowed are the names of layers before it: a",
+        f"{LAYERS}[3].inputs: got 'b'; allowed are the names of what is before it: a",
+    ),
+    # Unscaled it is, by its name, and what was trained has the scaler in front.
+    (
+        layer(kind="relu", inputs=["input"]),
+        f"{LAYERS}[3].inputs: got 'input'; allowed are the names of what is before it: none has",
     ),
     (
         {f"{CONV}.name": "a", **layer(kind="relu", name="a")},
