@@ -5,6 +5,7 @@ folded into what is before it, as is the sum with a constant; what only changes 
 becomes one Reshape at most.
 """
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,18 @@ from octet.errors import OctetError
 from octet.importers.operators import OPERATORS, Node
 from octet.importers.wiring import Layers
 from octet.layers import Layer
-from octet.signature import Shape
+from octet.signature import LARGEST_ROW, Shape
 
 _OPSETS = range(11, 26)
 _MOST_BYTES = 1 << 28
+_NUMBERS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.UINT8)
+_RANDOM = ("Bernoulli", "Multinomial", "Random")
+_NOT_WHOLE = (
+    DecodeError,
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+    ValueError,
+)
 # What taking a node apart raises where an attribute or a constant is not what it should be.
 _NOT_A_NODE = (IndexError, KeyError, TypeError, ValueError)
 
@@ -40,10 +49,10 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Shape]:
             raise OctetError(f"{path}: got {size} bytes; allowed are up to {_MOST_BYTES}")
         model = onnx.load_model_from_string(path.read_bytes())
         _refuse_external(model)
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(model, full_check=True)
     except FileNotFoundError:
         raise OctetError(f"{path}: no such file") from None
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+    except _NOT_WHOLE as error:
         reason = " ".join(str(error).split())
         raise OctetError(f"{path}: not a whole ONNX model ({reason})") from None
     try:
@@ -61,7 +70,7 @@ def layers_of(model: onnx.ModelProto) -> tuple[tuple[Layer, ...], Shape]:
             f"got opset {opset}; allowed are {_OPSETS.start} to {_OPSETS.stop - 1}: export the "
             "network anew"
         )
-    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    constants = {each.name: _array(each) for each in graph.initializer}
     name, shape = _input(graph, constants)
     layers = Layers(name, shape)
     taken = Counter(each for node in graph.node for each in node.input)
@@ -69,7 +78,7 @@ def layers_of(model: onnx.ModelProto) -> tuple[tuple[Layer, ...], Shape]:
     for i, proto in enumerate(graph.node):
         where = f"node {proto.name or i} ({proto.op_type})"
         if all(name in constants for name in proto.input if name):
-            constants[proto.output[0]] = _computed(proto, constants, where)
+            constants[proto.output[0]] = _computed(proto, constants, opset, where)
         elif proto.op_type not in OPERATORS or proto.domain not in ("", "ai.onnx"):
             allowed = ", ".join(sorted(OPERATORS))
             raise OctetError(f"{where}: no such layer; allowed are {allowed}")
@@ -87,17 +96,22 @@ def layers_of(model: onnx.ModelProto) -> tuple[tuple[Layer, ...], Shape]:
 
 def _node(proto: onnx.NodeProto, constants: dict[str, npt.NDArray[np.generic]]) -> Node:
     attributes = {each.name: onnx.helper.get_attribute_value(each) for each in proto.attribute}
+    for name, value in attributes.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise OctetError(f"{name}: got {value}; allowed are finite numbers")
     known = {name: constants[name] for name in proto.input if name in constants}
     return Node(proto.op_type, tuple(proto.input), proto.output[0], attributes, known)
 
 
 def _computed(
-    proto: onnx.NodeProto, constants: dict[str, npt.NDArray[np.generic]], where: str
+    proto: onnx.NodeProto, constants: dict[str, npt.NDArray[np.generic]], opset: int, where: str
 ) -> npt.NDArray[np.generic]:
     """What a node of constants gives, by the definition of the standard."""
+    if proto.op_type.startswith(_RANDOM):
+        raise OctetError(f"{where}: gives other numbers each time; allowed are constants")
     known = {name: constants[name] for name in proto.input if name}
     try:
-        results: list[Any] = [*ReferenceEvaluator(proto).run(None, known)]
+        results: list[Any] = [*ReferenceEvaluator(proto, opsets={"": opset}).run(None, known)]
         return np.asarray(results[0])
     except Exception as error:  # whatever an operator that is not a layer's raises
         reason = " ".join(str(error).split())
@@ -111,18 +125,38 @@ def _input(
     inputs = [each for each in graph.input if each.name not in constants]
     if len(inputs) != 1:
         raise OctetError(f"got {len(inputs)} inputs; allowed is one")
-    first, *rest = inputs[0].type.tensor_type.shape.dim or [None]
+    tensor = inputs[0].type.tensor_type
+    first, *rest = tensor.shape.dim or [None]
     sides = [side.dim_value for side in rest]
-    if first is None or not sides or min(sides) < 1:
+    if first is None or len(sides) not in (1, 3) or min(sides) < 1:
         raise OctetError(
-            f"input {inputs[0].name}: got a shape that is not known; allowed is (rows, …) with all "
-            "sides but the first in numbers"
+            f"input {inputs[0].name}: got ({', '.join(['rows', *map(str, sides)])}), with 0 for "
+            "what is not known; allowed are (rows, features) and (rows, channels, height, width)"
         )
+    if math.prod(sides) > LARGEST_ROW:
+        raise OctetError(
+            f"input {inputs[0].name}: got {math.prod(sides)} numbers a row; allowed are "
+            f"{LARGEST_ROW}"
+        )
+    if tensor.elem_type not in _NUMBERS:
+        got = onnx.TensorProto.DataType.Name(tensor.elem_type)
+        raise OctetError(f"input {inputs[0].name}: got {got}; allowed are FLOAT, DOUBLE and UINT8")
     return inputs[0].name, tuple(sides)
 
 
+def _array(tensor: onnx.TensorProto) -> npt.NDArray[np.generic]:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (TypeError, ValueError) as error:
+        raise OctetError(f"weight {tensor.name}: not a whole tensor ({error})") from None
+
+
 def _refuse_external(model: onnx.ModelProto) -> None:
-    for tensor in model.graph.initializer:
+    attributes = [each for node in model.graph.node for each in node.attribute]
+    for tensor in [
+        *model.graph.initializer,
+        *(each.t for each in attributes if each.HasField("t")),
+    ]:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise OctetError(
                 f"weight {tensor.name}: stands in another file; save the model with its weights "

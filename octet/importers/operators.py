@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from onnx import TensorProto
 
-from octet.affine import Floats
+from octet.affine import Array, Floats
 from octet.errors import OctetError
 from octet.importers.wiring import Layers
 from octet.layers import (
@@ -31,7 +32,7 @@ from octet.layers import (
     Weighted,
 )
 from octet.layers.batch_normalization import BatchNormalization
-from octet.layers.windows import Padding, Sides
+from octet.layers.windows import Padding, Sides, refuse_no_image, window
 from octet.parameters import values
 from octet.signature import Shape
 
@@ -54,18 +55,35 @@ class Node:
     attributes: Mapping[str, Any]
     constants: Mapping[str, npt.NDArray[Any]]
 
-    def constant(self, i: int) -> npt.NDArray[Any] | None:
-        """Input i if it is a constant; None if there is none, or it is computed."""
-        return self.constants.get(self.inputs[i]) if i < len(self.inputs) else None
+    def has(self, i: int) -> bool:
+        """Whether there is an input i: an optional one may be left out."""
+        return i < len(self.inputs) and self.inputs[i] != ""
 
-    def weights(self, i: int) -> Floats:
-        """Input i, which must be a constant of finite numbers."""
+    def constant(self, i: int) -> npt.NDArray[Any] | None:
+        """Input i if it is a constant; None if it is computed, or there is none."""
+        return self.constants.get(self.inputs[i]) if self.has(i) else None
+
+    def option(self, i: int) -> npt.NDArray[Any] | None:
+        """Input i, which must be a constant where it is there."""
         value = self.constant(i)
-        if value is None:
+        if value is None and self.has(i):
             raise OctetError(f"input {i}: got a computed tensor; allowed are constants")
-        if not np.all(np.isfinite(value)):
+        return value
+
+    def weights(self, i: int, allowed: Shape | None = None) -> Floats:
+        """Input i: a constant of finite numbers, of the shape that is ``allowed``, if any is."""
+        value = self.option(i)
+        if value is None:
+            raise OctetError(f"input {i}: missing")
+        single = _singles(value)
+        if not np.all(np.isfinite(single)):
             raise OctetError(f"input {i} ({self.inputs[i]}): got NaN or an infinity")
-        return np.asarray(value, np.float32)
+        if single.size == 0 or allowed not in (None, single.shape):
+            raise OctetError(
+                f"input {i} ({self.inputs[i]}): got shape {single.shape}; "
+                f"allowed is {allowed or 'one without a 0'}"
+            )
+        return single
 
     def refuse_other(self, **allowed: Any) -> None:
         """Raise an OctetError where an attribute is there and not what is allowed."""
@@ -73,6 +91,12 @@ class Node:
             got = self.attributes.get(name, value)
             if got != value:
                 raise OctetError(f"{name}: got {got}; allowed is {value}")
+
+
+def _singles(x: npt.NDArray[Any]) -> Floats:
+    """In float32; what that cannot hold becomes infinite, and is refused."""
+    with np.errstate(over="ignore"):
+        return x.astype(np.float32)
 
 
 Operator = Callable[[Node, Layers], None]
@@ -89,12 +113,17 @@ def _operator(*names: str) -> Callable[[Operator], Operator]:
 
 @_operator("Identity", "Dropout")
 def _identity(node: Node, layers: Layers) -> None:
+    if node.has(2) and (training := node.option(2)) is not None and training.any():
+        raise OctetError("training_mode: got 1; allowed is 0: export the network in eval mode")
     layers.alias(node.output, node.inputs[0])
 
 
 @_operator("Cast")
 def _cast(node: Node, layers: Layers) -> None:
-    # From a float to a float; what else there could be is no layer's input.
+    # From a float to one that has no fewer digits than a layer's weights.
+    if node.attributes["to"] not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        name = TensorProto.DataType.Name(node.attributes["to"])
+        raise OctetError(f"to: got {name}; allowed are FLOAT and DOUBLE")
     layers.alias(node.output, node.inputs[0])
 
 
@@ -105,7 +134,8 @@ def _conv(node: Node, layers: Layers) -> None:
         raise OctetError(f"got a kernel of {weight.ndim - 2} axes; allowed are 2")
     node.refuse_other(dilations=[1, 1])
     outputs, _, high, wide = weight.shape
-    bias = node.weights(2) if len(node.inputs) > 2 else np.zeros(outputs, np.float32)
+    node.refuse_other(kernel_shape=[high, wide])
+    bias = node.weights(2, (outputs,)) if node.has(2) else np.zeros(outputs, np.float32)
     stride = _sides(node.attributes.get("strides", [1, 1]))
     sides = (int(high), int(wide))
     padding = _padding(node, layers, sides, stride)
@@ -124,12 +154,12 @@ def _gemm(node: Node, layers: Layers) -> None:
     weight = node.weights(1)
     if not node.attributes.get("transB", 0):
         weight = weight.T
-    weight = np.float32(node.attributes.get("alpha", 1.0)) * weight
-    bias = np.zeros(len(weight), np.float32)
-    if len(node.inputs) > 2:
-        beta = np.float32(node.attributes.get("beta", 1.0))
-        bias = bias + beta * node.weights(2).reshape(-1)
-    layers.add(node.output, Linear(weight, bias), node.inputs[0])
+    weight = _singles(float(node.attributes.get("alpha", 1.0)) * weight.astype(np.float64))
+    bias = np.zeros(len(weight))
+    if node.has(2):
+        beta = float(node.attributes.get("beta", 1.0))
+        bias += beta * _of_each_output(node.weights(2), (len(weight),))
+    layers.add(node.output, Linear(weight, _singles(bias)), node.inputs[0])
 
 
 @_operator("MatMul")
@@ -149,33 +179,43 @@ def _add(node: Node, layers: Layers) -> None:
         return
     taken, shift = node.inputs[1 - known[0]], node.weights(known[0])
     source = layers.only_source(taken)
-    outputs = layers.tensor(taken).shape[0]
-    if not isinstance(source, Weighted) or shift.size not in (1, outputs):
+    if not isinstance(source, Weighted):
         raise OctetError("got a constant that is no bias of the layer before")
-    bias = values(source.bias) + shift.astype(np.float64).reshape(-1)
-    layers.merge(node.output, taken, replace(source, bias=bias.astype(np.float32)))
+    bias = values(source.bias) + _of_each_output(shift, layers.tensor(taken).shape)
+    layers.merge(node.output, taken, replace(source, bias=_singles(bias)))
+
+
+def _of_each_output(shift: Floats, shape: Shape) -> Array:
+    """A constant that is added to rows of this shape, as a bias: ``(outputs,)`` or ``(1,)``."""
+    wide = (1,) * (1 + len(shape) - shift.ndim) + shift.shape
+    if wide not in ((1, size, *[1] * (len(shape) - 1)) for size in (1, shape[0])):
+        raise OctetError(
+            f"got a constant of shape {shift.shape}, which is no bias of the layer before: it must "
+            f"be the same for all but the {shape[0]} outputs"
+        )
+    return shift.astype(np.float64).reshape(-1)
 
 
 @_operator("BatchNormalization")
 def _batch_normalization(node: Node, layers: Layers) -> None:
     """Folded into the layer before, or a convolution of its own."""
-    gamma, beta, mean, variance = (node.weights(i) for i in range(1, 5))
+    node.refuse_other(training_mode=0)
+    taken = node.inputs[0]
+    channels = layers.tensor(taken).shape[0]
+    gamma, beta, mean, variance = (node.weights(i, (channels,)) for i in range(1, 5))
     epsilon = float(node.attributes.get("epsilon", 1e-5))
     if np.any(variance + epsilon <= 0):
-        raise OctetError(f"input 4 ({node.inputs[4]}): got a negative variance")
+        raise OctetError(f"input 4 ({node.inputs[4]}): got a negative variance, or 0")
     normalization = BatchNormalization(gamma, beta, mean, variance, epsilon)
-    taken = node.inputs[0]
     source = layers.only_source(taken)
     if isinstance(source, Weighted):
         layers.merge(node.output, taken, normalization.fold(source))
         return
     factor, shift = normalization.factor_and_shift()
-    channels = len(factor)
     if len(layers.tensor(taken).shape) == 1:
-        layer: Layer = Linear(np.diag(factor).astype(np.float32), shift.astype(np.float32))
+        layer: Layer = Linear(_singles(np.diag(factor)), _singles(shift))
     else:
-        weight = factor.reshape(-1, 1, 1, 1).astype(np.float32)
-        layer = Conv2d(weight, shift.astype(np.float32), groups=channels)
+        layer = Conv2d(_singles(factor.reshape(-1, 1, 1, 1)), _singles(shift), groups=channels)
     layers.add(node.output, layer, taken)
 
 
@@ -197,9 +237,11 @@ def _clip(node: Node, layers: Layers) -> None:
 
 def _end(node: Node, i: int, name: str) -> float:
     """An end of Clip: an input, or before opset 11 an attribute; infinite if left out."""
-    value = node.constant(i)
+    value = node.option(i)
     if value is None:
         return float(node.attributes.get(name, -math.inf if i == 1 else math.inf))
+    if value.size != 1:
+        raise OctetError(f"{name}: got shape {value.shape}; allowed is one number")
     return float(value.reshape(()))
 
 
@@ -250,6 +292,7 @@ def _window(node: Node, layers: Layers) -> tuple[Sides, Sides, Padding]:
     stride = _sides(node.attributes.get("strides", [1, 1]))
     padding = _padding(node, layers, sides, stride)
     if node.attributes.get("ceil_mode", 0):
+        window(sides, stride, padding).positions(layers.tensor(node.inputs[0]).shape)
         height, width = layers.tensor(node.inputs[0]).shape[1:]
         lengths = height + padding[0] + padding[2], width + padding[1] + padding[3]
         rest = [(n - s) % d for n, s, d in zip(lengths, sides, stride, strict=True)]
@@ -268,10 +311,16 @@ def _padding(node: Node, layers: Layers, sides: Sides, stride: Sides) -> Padding
     """What ``pads`` says, or ``auto_pad``: as many positions as strides fit into the image."""
     automatic = node.attributes.get("auto_pad", b"NOTSET").decode()
     if automatic == "NOTSET":
-        top, left, bottom, right = node.attributes.get("pads", [0, 0, 0, 0])
-        return int(top), int(left), int(bottom), int(right)
+        pads = [int(pad) for pad in node.attributes.get("pads", [0, 0, 0, 0])]
+        if len(pads) != 4 or min(pads) < 0:
+            raise OctetError(f"pads: got {pads}; allowed are four from 0")
+        return pads[0], pads[1], pads[2], pads[3]
+    node.refuse_other(pads=[0, 0, 0, 0])
     if automatic == "VALID":
         return 0, 0, 0, 0
+    if automatic not in ("SAME_UPPER", "SAME_LOWER"):
+        raise OctetError(f"auto_pad: got {automatic}; allowed are what the standard names")
+    refuse_no_image(layers.tensor(node.inputs[0]).shape)
     before, after = [], []
     lengths = layers.tensor(node.inputs[0]).shape[1:]
     for length, side, step in zip(lengths, sides, stride, strict=True):
@@ -299,7 +348,7 @@ def _reduce_mean(node: Node, layers: Layers) -> None:
 def _axes(node: Node) -> npt.NDArray[Any] | None:
     """An attribute, or since opset 13 (of ReduceMean: 18) a second input."""
     attribute = node.attributes.get("axes")
-    return node.constant(1) if attribute is None else np.asarray(attribute)
+    return node.option(1) if attribute is None else np.asarray(attribute)
 
 
 def _mean_of_images(node: Node, layers: Layers, *, keep: bool) -> None:
@@ -317,9 +366,11 @@ def _flatten(node: Node, layers: Layers) -> None:
 
 @_operator("Reshape")
 def _reshape(node: Node, layers: Layers) -> None:
-    wanted = node.constant(1)
-    if wanted is None:
-        raise OctetError("shape: got a computed tensor; allowed is a constant")
+    wanted = node.option(1)
+    if wanted is None or wanted.shape in ((), (0,)):
+        raise OctetError("shape: missing; allowed is (rows, …)")
+    if 0 in wanted:
+        node.refuse_other(allowzero=0)
     before = layers.tensor(node.inputs[0]).shape
     first, *rest = (int(side) for side in wanted)
     sides = [before[i] if side == 0 and i < len(before) else side for i, side in enumerate(rest)]
@@ -354,17 +405,18 @@ def _transpose(node: Node, layers: Layers) -> None:
 
 @_operator("Pad")
 def _pad(node: Node, layers: Layers) -> None:
-    pads = node.constant(1)
-    around = [int(n) for n in (node.attributes.get("pads", []) if pads is None else pads)]
-    value = node.constant(2)
+    pads, value, axes = (node.option(i) for i in (1, 2, 3))
+    listed = [int(n) for n in (node.attributes.get("pads", []) if pads is None else pads)]
     node.refuse_other(mode=b"constant")
+    chosen = range(4) if axes is None else [int(axis) % 4 for axis in axes]
+    around = dict(zip([*chosen, *(4 + axis for axis in chosen)], listed, strict=False))
     if (
-        len(around) != 8
-        or any(around[i] for i in (0, 1, 4, 5))
-        or (value is not None and value != 0)
+        len(listed) != 2 * len(chosen)
+        or any(around.get(i, 0) for i in (0, 1, 4, 5))
+        or (value is not None and np.any(value != 0))
     ):
-        raise OctetError(f"pads: got {around}; allowed are zeros around images")
-    top, left, bottom, right = around[2], around[3], around[6], around[7]
+        raise OctetError(f"pads: got {listed}; allowed are zeros around images")
+    top, left, bottom, right = (around.get(i, 0) for i in (2, 3, 6, 7))
     layers.add(node.output, Pad((top, left, bottom, right)), node.inputs[0])
 
 

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from octet.errors import OctetError
-from octet.layers import Layer
+from octet.layers import Layer, Signal, Weighted
 from octet.layers.reshape import Rearranging, Reshape
+from octet.modelfile.reader import refuse_large
+from octet.parameters import values
 from octet.signature import Shape
 
 
@@ -54,10 +58,14 @@ class Layers:
         """A layer that takes these tensors and gives ``result``.
 
         Raises:
-            OctetError: shapes do not meet.
+            OctetError: shapes do not meet, there is such a tensor, or it has too many numbers.
         """
+        if result in self._tensors:
+            raise OctetError(f"tensor {result}: a second one of this name")
         entering = [self.tensor(name) for name in taken]
+        _refuse_infinite(layer)
         shape = layer.shape(*(tensor.shape for tensor in entering))
+        refuse_large(layer, *(Signal(tensor.shape) for tensor in entering))
         inputs = tuple(tensor.layer for tensor in entering)
         if isinstance(layer, Rearranging):
             self._rearrange(result, inputs[0], shape)
@@ -76,6 +84,7 @@ class Layers:
 
     def merge(self, result: str, taken: str, layer: Layer) -> None:
         """Let ``layer`` stand in place of the one that gave ``taken``, and give ``result`` too."""
+        _refuse_infinite(layer)
         tensor = self.tensor(taken)
         inputs = self._layers[tensor.layer].inputs
         self._layers[tensor.layer] = replace(layer, name=tensor.layer, inputs=inputs)
@@ -87,16 +96,16 @@ class Layers:
         while isinstance(layer := self._layers.get(source), Rearranging):
             (source,) = layer.inputs
         if self._tensors[source].shape == shape:
-            self._pass_on(result, Tensor(source, shape))
+            self._pass_on(result, Tensor(source, shape), directly=source == taken)
             return
         self._layers[result] = replace(Reshape(shape), name=result, inputs=(source,))
         self._tensors[result] = Tensor(result, shape)
 
-    def _pass_on(self, result: str, tensor: Tensor) -> None:
-        """Who takes ``result`` takes this tensor, whose consumer one node no longer is."""
+    def _pass_on(self, result: str, tensor: Tensor, directly: bool = True) -> None:
+        """Who takes ``result`` takes this tensor; what took it ``directly`` till now is no more."""
         self._tensors[result] = tensor
-        count = self._consumers.get(tensor.layer, 0) - 1 + self._consumers.get(result, 0)
-        self._consumers[tensor.layer] = count
+        count = self._consumers.get(tensor.layer, 0) + self._consumers.get(result, 0)
+        self._consumers[tensor.layer] = count - directly
 
     def finish(self, last: str) -> tuple[Layer, ...]:
         """The layers that the last tensor needs, with names where they are needed."""
@@ -126,3 +135,11 @@ class Layers:
         chained = len(layer.inputs) == 1 and layer.inputs[0] not in named
         inputs: Sequence[str] = () if chained else [words[source] for source in layer.inputs]
         return replace(layer, name=words[name] if name in named else "", inputs=tuple(inputs))
+
+
+def _refuse_infinite(layer: Layer) -> None:
+    """Raise an OctetError if what was folded into weights is more than float32 holds."""
+    if isinstance(layer, Weighted) and not all(
+        np.all(np.isfinite(values(parameter))) for parameter in (layer.weight, layer.bias)
+    ):
+        raise OctetError("its weights, with what is folded in, are more than float32 holds")

@@ -38,7 +38,7 @@ def read_layers(specs: Any, file: FileArrays, shape: Shape) -> tuple[Layer, ...]
             taken = wiring.take(kind.arity, name, inputs)
             entering = [leaving[j] if j >= 0 else Signal(shape) for j in taken]
             layer = kind.load(spec, FieldReader(str(i), file), *entering)
-            _refuse_large(layer, *entering)
+            refuse_large(layer, *entering)
             leaving.append(layer.signal(*entering))
         layers.append(replace(layer, name=name, inputs=inputs))
     return tuple(layers)
@@ -51,7 +51,8 @@ def _wires(spec: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return name, tuple(inputs)
 
 
-def _refuse_large(layer: Layer, *entering: Signal) -> None:
+def refuse_large(layer: Layer, *entering: Signal) -> None:
+    """Raise an OctetError if a layer holds more numbers at once than ours have memory for."""
     numbers = layer.numbers(*(signal.shape for signal in entering))
     if numbers > _LARGEST_LAYER:
         raise OctetError(f"{numbers} numbers at once; allowed are {_LARGEST_LAYER}")

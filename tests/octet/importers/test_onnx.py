@@ -66,6 +66,16 @@ GRAPHS = {
     "Add of a bias": model(
         node("Conv", "x w", "a"), node("Add", "a b", "y"), w=KERNEL, b=normal(6, 1, 1)
     ),
+    "Add of a bias to a row": model(
+        node("MatMul", "x w", "a"),
+        node("Add", "a b", "y"),
+        shape=ROW,
+        w=normal(6, 3),
+        b=normal(1, 3),
+    ),
+    "Add of one number": model(
+        node("Conv", "x w", "a"), node("Add", "a b", "y"), w=KERNEL, b=normal(1, 1)
+    ),
     "AveragePool": one("AveragePool", kernel_shape=[3, 2], strides=[2, 2]),
     "AveragePool, padded": one(
         "AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1
@@ -85,10 +95,24 @@ GRAPHS = {
         w=normal(4, 4, 3, 3),
         **BATCH_NORM,
     ),
+    # The reshapes give back the tensor of MatMul, which the second branch needs as it is.
+    "BatchNormalization, behind reshapes": model(
+        node("MatMul", "x w", "a"),
+        node("Reshape", "a to", "r"),
+        node("Flatten", "r", "f"),
+        node("BatchNormalization", "f g b m v", "c"),
+        node("Flatten", "r", "h"),
+        node("Add", "c h", "y"),
+        shape=ROW,
+        w=normal(6, 4),
+        to=np.array([0, 1, 4]),
+        **BATCH_NORM,
+    ),
     "Cast": one("Cast", to=TensorProto.FLOAT),
     "Clip": one("Clip", np.float32(0), np.float32(6)),
     "Clip from 0": model(helper.make_node("Clip", ["x", "c"], ["y"]), c=np.float32(0)),
     "Conv": one("Conv", KERNEL, normal(6), strides=[2, 1], pads=[1, 0, 2, 1]),
+    "Conv, its bias left out": model(helper.make_node("Conv", ["x", "w", ""], ["y"]), w=KERNEL),
     "Conv, depthwise": one("Conv", normal(8, 1, 3, 3), group=4, pads=[1, 1, 1, 1]),
     "Conv, as TensorFlow pads": one("Conv", KERNEL, strides=[2, 2], auto_pad="SAME_UPPER"),
     "Conv, the other way": one("Conv", KERNEL, strides=[2, 2], auto_pad="SAME_LOWER"),
@@ -96,6 +120,7 @@ GRAPHS = {
     "Dropout": one("Dropout"),
     "Flatten": one("Flatten"),
     "Gemm": one("Gemm", normal(6, 5), normal(5), shape=ROW, alpha=0.5, beta=2.0),
+    "Gemm, one bias for all": one("Gemm", normal(6, 5), normal(1), shape=ROW),
     "Gemm, transposed": one("Gemm", normal(5, 6), normal(5), shape=ROW, transB=1),
     "GlobalAveragePool": one("GlobalAveragePool"),
     "Identity": model(node("Identity", "x", "a"), node("Relu", "a", "y")),
@@ -105,6 +130,12 @@ GRAPHS = {
     ),
     "MaxPool": one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 0, 1]),
     "Pad": one("Pad", np.array([0, 0, 1, 2, 0, 0, 0, 3])),
+    "Pad, axes named": model(
+        helper.make_node("Pad", ["x", "pads", "", "axes"], ["y"]),
+        opset=18,
+        pads=np.array([1, 2, 0, 3]),
+        axes=np.array([3, 2]),
+    ),
     "ReduceMean": one("ReduceMean", axes=[2, 3], keepdims=0),
     "ReduceMean, sides kept": one("ReduceMean", axes=[-1, -2]),
     "Relu": one("Relu"),
@@ -255,19 +286,55 @@ def test_what_torch_exports_comes_in(name: str, opset: int, folded: bool) -> Non
         (one("Conv", normal(6, 1, 3, 3), group=4), "got 6 outputs in 4 groups"),
         (one("Pad", np.array([0, 0, -1, 0, 0, 0, 0, 0])), r"got padding \(-1, 0, 0, 0\)"),
         (one("Transpose", perm=[0, 1, 2, 9]), r"node 0 \(Transpose\): not as the standard has it"),
-        (one("Reshape", np.array([], np.int64)), r"node 0 \(Reshape\): not as the standard has it"),
+        (one("Reshape", np.array([], np.int64)), r"node 0 \(Reshape\): shape: missing"),
         (one("MaxPool"), r"node 0 \(MaxPool\): not as the standard has it \(KeyError"),
-        (
-            one("MaxPool", kernel_shape=[2, 2], pads=[1, 1]),
-            "MaxPool\\): not as the standard has it",
-        ),
+        (one("MaxPool", kernel_shape=[2, 2], pads=[1, 1]), r"MaxPool\): pads: got \[1, 1\]"),
         (
             model(node("BatchNormalization", "x g b m v", "y"), **BATCH_NORM | {"v": -np.ones(4)}),
             r"BatchNormalization\): input 4 \(v\): got a negative variance",
         ),
         (one("ReduceMean", axes=[1]), "axes: got"),
         (model(node("Relu", "z", "y")), "tensor z: nothing before gives it"),
-        (one("Relu", shape=(4, 0, 6)), "input x: got a shape that is not known"),
+        (one("Relu", shape=(4, 0, 6)), r"input x: got \(rows, 4, 0, 6\), with 0 for what is not"),
+        (one("Relu", shape=(4, 5)), r"input x: got \(rows, 4, 5\)"),
+        (one("Relu", shape=(4, 10**9, 10**9)), "numbers a row; allowed are 1048576"),
+        (one("Pad", np.array([0, 0, 2**40, 0, 0, 0, 0, 0])), "numbers at once; allowed are"),
+        (one("Conv", KERNEL, pads=[1, 1]), r"pads: got \[1, 1\]; allowed are four"),
+        (one("Conv", KERNEL, auto_pad="SAME"), "auto_pad: got SAME"),
+        (one("Conv", KERNEL, kernel_shape=[5, 5]), r"kernel_shape: got \[5, 5\]"),
+        (one("Conv", KERNEL, normal(1)), r"input 2 \(c1\): got shape \(1,\); allowed is \(6,\)"),
+        (one("Conv", normal(0, 4, 3, 3)), r"got shape \(0, 4, 3, 3\)"),
+        (one("Gemm", normal(6, 1), normal(5, 1), shape=ROW), r"constant of shape \(5, 1\)"),
+        (
+            one("Gemm", np.full((6, 1), 1e30, np.float32), shape=ROW, alpha=1e30),
+            "more than float32",
+        ),
+        (one("MatMul", np.full((6, 1), 1e300), shape=ROW), r"input 1 \(c0\): got NaN or an inf"),
+        (one("BatchNormalization", *[np.ones(4)] * 4, training_mode=1), "training_mode: got 1"),
+        (one("BatchNormalization", *[np.ones(1)] * 4), r"got shape \(1,\); allowed is \(4,\)"),
+        (one("Dropout", np.float32(0.5), np.array(True)), "training_mode: got 1; allowed is 0"),
+        (one("Cast", to=TensorProto.INT32), "to: got INT32; allowed are FLOAT and DOUBLE"),
+        (one("Clip", normal(2)), r"min: got shape \(2,\)"),
+        (model(node("Clip", "x x", "y")), "input 1: got a computed tensor"),
+        (one("LeakyRelu", alpha=np.nan), "alpha: got nan"),
+        (one("Reshape", np.array([0, 4, 8, 6]), allowzero=1), "allowzero: got 1"),
+        (
+            model(
+                node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+                node("Add", "a b", "y"),
+                shape=(4, 4, 4),
+                w=normal(4, 4, 3, 3),
+                b=normal(4),  # along the width, not the channels
+            ),
+            r"constant of shape \(4,\), which is no bias",
+        ),
+        (
+            model(
+                helper.make_node("RandomNormal", [], ["w"], shape=[6, 4, 3, 3]),
+                node("Conv", "x w", "y"),
+            ),
+            "gives other numbers each time",
+        ),
     ],
 )
 def test_what_octet_has_not_is_named(proto: onnx.ModelProto, problem: str) -> None:
