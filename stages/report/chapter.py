@@ -90,7 +90,11 @@ def chapter(evidence: Evidence, key: str) -> Chapter:
         name=evidence.name,
         verdict=verdicts.judge(evidence),
         smallest_width=answers.smallest_width(evidence),
-        tables=[layers.table(evidence), *([sweep.table(evidence)] if evidence.sweep else [])],
+        tables=[
+            *([regression.table(evidence)] if task is REGRESSION else []),
+            layers.table(evidence),
+            *([sweep.table(evidence)] if evidence.sweep else []),
+        ],
         pictures=[
             *_OF_TASK[task.name](evidence, key),
             *weights.pictures(evidence, key),

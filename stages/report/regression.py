@@ -10,7 +10,9 @@ from octet.signature import Numbers
 from stages.report import picture, verdicts
 from stages.report.evidence import Evidence
 from stages.report.picture import Picture, Words
+from stages.report.tables import Cell, Table, cell
 from stages.report.vector import FLOAT, INK, QUANTIZED
+from stages.tasks import squares
 
 
 def pictures(evidence: Evidence, key: str) -> list[Picture]:
@@ -20,6 +22,29 @@ def pictures(evidence: Evidence, key: str) -> list[Picture]:
         _predictions(evidence, f"{key}-quantized", 1),
         _errors(evidence, f"{key}-errors"),
     ]
+
+
+def table(evidence: Evidence) -> Table:
+    """What single test rows have to do with the change: see `stages.tasks.squares`."""
+    truth = evidence.data.y_test.astype(np.float64)
+    before, after = (outputs[:, 0] for outputs in evidence.outputs)
+    errors = (truth - before) ** 2, (truth - after) ** 2
+    whole, found = squares.change(*errors), squares.influence(*errors)
+    row = found.row
+    rows = tuple(
+        (
+            Cell(name, name),
+            *(cell(100 * each, "+.3f") for each in (change.value, change.low, change.high)),
+            cell(change.effective_rows, ",.1f"),
+        )
+        for name, change in (("all rows", whole), (f"without row #{row}", found.without))
+    )
+    caption = (
+        f"{evidence.name}: change of the test MSE in %; {found.half:,} of {whole.rows:,} rows hold "
+        f"half of its variance. Row #{row} moves it most: actual {truth[row]:.4g}, "
+        f"float {before[row]:.6g}, quantized {after[row]:.6g}"
+    )
+    return Table(caption, ("test rows", "change", "low", "high", "effective rows"), rows)
 
 
 def _predictions(evidence: Evidence, key: str, model: int) -> Picture:

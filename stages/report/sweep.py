@@ -65,10 +65,20 @@ def table(evidence: Evidence) -> Table:
             cell(point.score, ".4f"),
             *(cell(axis.factor * each, axis.form) for each in (point.loss, point.low, point.high)),
             cell(point.fidelity, ".1f"),
+            Cell("yes" if point.non_inferior else "not shown", float(point.non_inferior)),
         )
         for point in evidence.sweep
     )
-    headings = ("rounding", "bytes", task.headline_name, "loss", "low", "high", "SQNR in dB")
+    headings = (
+        "rounding",
+        "bytes",
+        task.headline_name,
+        "loss",
+        "low",
+        "high",
+        "SQNR in dB",
+        "as good",
+    )
     caption = f"every point of the sweep, with the 95 % interval of its loss in {axis.name}"
     return Table(f"{evidence.name}: {caption}", headings, rows)
 

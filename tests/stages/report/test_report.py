@@ -319,6 +319,24 @@ def test_the_smallest_width_comes_first_and_ends_at_the_first_that_fails(
         assert answer in html
 
 
+def test_the_row_that_moves_the_change_most_is_shown_with_the_change_without_it(
+    chapters: dict[str, Chapter], systems: list[Evidence]
+) -> None:
+    (each,) = [each for each in systems if each.name == small.TABLE]
+    truth, (before, after) = each.data.y_test, (outputs[:, 0] for outputs in each.outputs)
+    a, b = (truth - before) ** 2, (truth - after) ** 2
+    left_out = [np.delete(b, i).sum() / np.delete(a, i).sum() - 1 for i in range(len(a))]
+    row = int(np.argmax(np.abs(np.array(left_out) - (b.sum() / a.sum() - 1))))
+    (found,) = [t for t in chapters[small.TABLE].tables if "change of the test MSE" in t.caption]
+    assert f"Row #{row} moves it most: actual {truth[row]:.4g}, float {before[row]:.6g}" in (
+        found.caption
+    )
+    assert [r[1].text for r in found.rows] == [
+        f"{100 * change:+.3f}" for change in (b.sum() / a.sum() - 1, left_out[row])
+    ]
+    assert [r[0].text for r in found.rows] == ["all rows", f"without row #{row}"]
+
+
 def test_without_a_sweep_no_width_is_named(systems: list[Evidence]) -> None:
     assert not answers.smallest_width(replace(systems[0], sweep=()))
 
