@@ -133,6 +133,22 @@ def new_clone(committed: Path, tmp_path: Path) -> Callable[..., Clone]:
 
 
 @pytest.fixture(scope="session")
+def reproduced_once(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of one bundled system, with sweep and report, reproduced and committed: to copy."""
+    path = tmp_path_factory.mktemp("reproduced") / "clone"
+    clone = new_clone_at(path, committed, "diabetes", whole=True)
+    clone.dvc("repro")
+    clone.git("commit", "--quiet", "--all", "--allow-empty", "--message", "reproduced")
+    return path
+
+
+@pytest.fixture
+def reproduced(reproduced_once: Path, tmp_path: Path) -> Clone:
+    """A copy of it, for a test to change."""
+    return Clone(shutil.copytree(reproduced_once, tmp_path / "reproduced", symlinks=True))
+
+
+@pytest.fixture(scope="session")
 def california() -> None:
     """Skip a test whose data is nowhere in reach. Under .ci/run it is."""
     _skip_without("california_housing")

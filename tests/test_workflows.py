@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Clone, environment, new_clone_at
+from tests.conftest import ROOT, Clone, environment
 
 FOLDER = ROOT / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
@@ -188,24 +188,19 @@ def commands(name: str, job: str) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def pushed(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pushed(reproduced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of one small system, whose author has reproduced and committed it."""
     # The real one takes minutes; tests/pipeline/test_everything.py reproduces it.
-    author = new_small(tmp_path_factory.mktemp("pushed") / "author", committed)
-    author.dvc("repro")
-    author.git("add", "--all")
-    author.git("commit", "--quiet", "--message", "reproduced")
-    return author.path
-
-
-def new_small(path: Path, committed: Path) -> Clone:
-    clone = new_clone_at(path, committed, "diabetes", whole=True)
-    strangers = [f"metrics/{m.name}" for m in clone.path.glob("metrics/*") if m.stem != "diabetes"]
-    clone.git("rm", "--quiet", *strangers)
-    pipeline = yaml.safe_load((clone.path / "dvc.yaml").read_text())
+    path = tmp_path_factory.mktemp("pushed") / "author"
+    author = Clone(shutil.copytree(reproduced_once, path, symlinks=True))
+    strangers = [f"metrics/{m.name}" for m in author.path.glob("metrics/*") if m.stem != "diabetes"]
+    author.git("rm", "--quiet", *strangers)
+    pipeline = yaml.safe_load((author.path / "dvc.yaml").read_text())
     del pipeline["plots"]  # of the other systems
-    (clone.path / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
-    return clone
+    (author.path / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    author.dvc("repro")
+    author.git("commit", "--quiet", "--all", "--message", "reproduced")
+    return author.path
 
 
 @pytest.fixture
@@ -218,6 +213,8 @@ def checked_out(pushed: Path, tmp_path: Path) -> Clone:
         (venv / part.name).symlink_to(part)
     (venv / ".ready").unlink(missing_ok=True)
     (venv / ".ready").touch()
+    if (ROOT / ".mypy_cache").is_dir():  # what `make check` knows of the libraries
+        shutil.copytree(ROOT / ".mypy_cache", tmp_path / "clone" / ".mypy_cache")
     return Clone(tmp_path / "clone")
 
 

@@ -54,14 +54,9 @@ def test_the_gate_of_a_checkout_comes_to_its_end(
 
 
 @pytest.mark.slow
-def test_no_stage_runs_again_and_every_metric_is_whole(
-    new_clone: Callable[..., Clone], tmp_path: Path
-) -> None:
-    origin = new_clone("diabetes")
-    origin.dvc("repro")
-    origin.git("commit", "--quiet", "--all", "--allow-empty", "--message", "reproduced")
-    clone = clone_with(SETTINGS[0], origin, tmp_path / "other")
-    clone.dvc("config", "--local", "cache.dir", str(origin.path / ".dvc" / "cache"))
+def test_no_stage_runs_again_and_every_metric_is_whole(reproduced: Clone, tmp_path: Path) -> None:
+    clone = clone_with(SETTINGS[0], reproduced, tmp_path / "other")
+    clone.dvc("config", "--local", "cache.dir", str(reproduced.path / ".dvc" / "cache"))
     clone.dvc("checkout")
     assert "up to date" in clone.dvc("status")
     assert "Running stage" not in clone.dvc("repro", "--dry")

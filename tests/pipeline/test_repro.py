@@ -2,14 +2,12 @@
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import Clone, new_clone_at
+from tests.conftest import Clone
 
 pytestmark = pytest.mark.slow
 
@@ -19,23 +17,6 @@ NewClone = Callable[..., Clone]
 def ran(output: str) -> list[str]:
     """The stages that DVC said it ran, in order."""
     return re.findall(r"^Running stage '([^']+)'", output, re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def reproduced_once(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the bundled system, with sweep and report, reproduced and committed."""
-    path = tmp_path_factory.mktemp("reproduced") / "clone"
-    clone = new_clone_at(path, committed, "diabetes", whole=True)
-    clone.dvc("repro")
-    clone.git("commit", "--quiet", "--all", "--allow-empty", "--message", "reproduced")
-    return path
-
-
-@pytest.fixture
-def reproduced(reproduced_once: Path, tmp_path: Path) -> Clone:
-    """A copy of it, for a test to change."""
-    shutil.copytree(reproduced_once, tmp_path / "reproduced", symlinks=True)
-    return Clone(tmp_path / "reproduced")
 
 
 def test_nothing_to_do_runs_nothing_and_changes_nothing(reproduced: Clone) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from stages.commands.verify import object_path
-from tests.conftest import Clone, new_clone_at
+from tests.conftest import Clone
 
 # One process makes the clone, and every test leaves it as it was.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
@@ -27,12 +28,10 @@ CACHE = Path(".dvc/cache/files/md5")
 
 
 @pytest.fixture(scope="module")
-def whole(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def whole(reproduced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone in which all that dvc.lock names is there."""
-    clone = new_clone_at(tmp_path_factory.mktemp("verify") / "clone", committed, SYSTEM)
-    clone.dvc("repro")
-    clone.git("commit", "--quiet", "--all", "--allow-empty", "--message", "reproduced")
-    return clone
+    path = tmp_path_factory.mktemp("verify") / "clone"
+    return Clone(shutil.copytree(reproduced_once, path, symlinks=True))
 
 
 def digests(clone: Clone) -> dict[str, str]:
