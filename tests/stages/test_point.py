@@ -9,9 +9,9 @@ from stages import point
 from stages.point import Point
 
 POINTS = (
-    Point(32, "float", 6680, 0.991666667, 0.0, 0.0, 0.0, 319.1),
-    Point(2, "exact", 700, 0.5, 0.491666667, 0.4, 0.6, -3.25),
-    Point(8, "nearest", 2004, 0.99, 0.001, -1e-09, 0.01, 36.9421223),
+    Point(32, "float", 6680, 0.991666667, 0.0, 0.0, 0.0, 319.1, 1),
+    Point(2, "exact", 700, 0.5, 0.491666667, 0.4, 0.6, -3.25, 0),
+    Point(8, "nearest", 2004, 0.99, 0.001, -1e-09, 0.01, 36.9421223, 1),
 )
 
 
@@ -29,10 +29,10 @@ def test_what_is_written_is_read(file: Path) -> None:
 
 
 def test_a_line_has_the_system_and_nine_digits() -> None:
-    longer = Point(8, "exact", 1, 1 / 3, 0.0, 0.0, 0.0, 1e-20 / 3)
+    longer = Point(8, "exact", 1, 1 / 3, 0.0, 0.0, 0.0, 1e-20 / 3, 1)
     assert point.dump("small", [longer]) == (
-        b"system,bits,rounding,payload,score,loss,low,high,fidelity\n"
-        b"small,8,exact,1,0.333333333,0,0,0,3.33333333e-21\n"
+        b"system,bits,rounding,payload,score,loss,low,high,fidelity,non_inferior\n"
+        b"small,8,exact,1,0.333333333,0,0,0,3.33333333e-21,1\n"
     )
 
 
