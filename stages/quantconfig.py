@@ -16,7 +16,7 @@ def config_of(quant: Quant, bits: int | None = None) -> Config:
         "bits": quant.bits if bits is None else bits,
         "bias": Bias(bits=quant.bias.bits, range=quant.bias.range),
         "calibration": Calibration(
-            rows=quant.calibration.images,
+            rows=quant.calibration.rows,
             seed=quant.calibration.seed,
             range=quant.calibration.range,
         ),

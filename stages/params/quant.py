@@ -25,7 +25,7 @@ class Bias(Section):
 class Calibration(Section):
     """Which training rows the ranges of activations are taken from, and how."""
 
-    images: int = Field(ge=1, description="an integer from 1 to the number of training rows")
+    rows: int = Field(ge=1, description="an integer from 1 to the number of training rows")
     seed: int = Field(ge=0, lt=2**32, description="an integer from 0 to 2^32 - 1")
     range: Literal["minmax", "percentile", "mse"] = Field(description="minmax, percentile or mse")
 
@@ -50,7 +50,7 @@ class Quant(Section):
     activations: Literal["none", "uint8"] = Field(
         description="none (weights only) or uint8 (integers only)"
     )
-    calibration: Calibration = Field(description="a mapping with images, seed and range")
+    calibration: Calibration = Field(description="a mapping with rows, seed and range")
 
     @field_validator("bits")
     @classmethod

@@ -79,7 +79,7 @@ ALLOWED: dict[str, list[object]] = {
     "quant.bits": [2, 16, 32],
     "quant.range": [[-1, 1], [0, 1], [-1, 0], [-1, 1e300]],
     "quant.bias.range": [[-0.5, 2.5]],
-    "quant.calibration.images": [1, 10**9],
+    "quant.calibration.rows": [1, 10**9],
     "quant.calibration.seed": [0, 2**32 - 1],
     "quant.calibration.range": ["minmax", "percentile", "mse"],
     "gates.mse_increase": [1e-9, 1e9, None],

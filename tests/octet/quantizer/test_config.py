@@ -85,7 +85,7 @@ def test_what_is_allowed_is_taken(values: dict[str, Any]) -> None:
 
 def test_the_values_that_one_gets_are_those_of_params_yaml() -> None:
     quant = load_params().quant
-    assert config_of(quant) == Config(calibration=Calibration(quant.calibration.images))
+    assert config_of(quant) == Config(calibration=Calibration(quant.calibration.rows))
     assert config_of(quant, bits=4).bits == 4
 
 
