@@ -80,7 +80,7 @@ BAD: dict[str, tuple[list[object], str]] = {
     "quant.rounding": (["stochastic", 1], "nearest, gptq or exact"),
     "quant.margin": ([0, [], [0.1], [0, 0, 0]], "[below, above], fractions of the range from 0"),
     "quant.activations": (["int8", True], "none (weights only) or uint8"),
-    "quant.calibration": ([1000, None], "a mapping with images, seed and range"),
+    "quant.calibration": ([1000, None], "a mapping with rows, seed and range"),
     "quant.calibration.rows": ([0, 1.5], "an integer from 1 to the number of training rows"),
     "quant.calibration.seed": ([-1, 2**32], SEED),
     "quant.calibration.range": (["max", [0, 1]], "minmax, percentile or mse"),
