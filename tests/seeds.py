@@ -26,7 +26,6 @@ from stages.dataset import Dataset, load_dataset
 from stages.params.file import Params, load_params
 from stages.params.models import NetworkModel
 from stages.params.quant import Quant
-from stages.quantconfig import config_of
 from stages.tasks import classification
 from stages.train import network as training
 
@@ -77,7 +76,7 @@ def measure(checked: Params, name: str, seed: int) -> Found:
     assert isinstance(model, NetworkModel)
     recipe = checked.train_of(name).model_copy(update={"seed": seed})
     network = Network(training.fit(data, model, recipe, name)[0], data.signature)
-    how = config_of(quant).calibration
+    how = quant.config().calibration
     found = {
         (name, "float", 0): accuracy(network, data),
         (name, "noisy", 0): accuracy(network, noisy(data, network)),
@@ -103,7 +102,7 @@ def quantized(
     changes: dict[str, str] | None = None,
 ) -> Network:
     how = quant.model_copy(update={"bits": bits, **(changes or {})})
-    return quantize(network, data.x_train, config_of(how))
+    return quantize(network, data.x_train, how.config())
 
 
 def noisy(data: Dataset, network: Network) -> Dataset:

@@ -13,7 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from octet.errors import OctetError
 from stages.params.gates import Gates
-from stages.params.quant import FLOAT_BITS, Quant
+from stages.params.quant import Quant
 from stages.params.refusals import nearest, refusal, shown
 from stages.params.section import PATH, Section, merge
 from stages.params.split import Split
@@ -71,16 +71,10 @@ class Params(Section):
         merged = merge(self.quant.model_dump(), self.system(name).quant)
         where = f"systems.{name}.quant"
         quant = _parse(Quant, merged, where)
-        if quant.activations == "uint8" and 8 < quant.bits < FLOAT_BITS:
-            raise OctetError(
-                f"{PATH}: {where}.bits: got {quant.bits} with activations uint8; integer inference "
-                "takes weights of 2 to 8 bits: set bits: 8, or activations: none"
-            )
-        if quant.activations == "uint8" and quant.granularity not in ("per_tensor", "per_channel"):
-            raise OctetError(
-                f"{PATH}: {where}.granularity: got {quant.granularity} with activations uint8; "
-                "integer inference takes per_tensor or per_channel"
-            )
+        try:
+            quant.config()
+        except OctetError as error:
+            raise OctetError(f"{PATH}: {where}.{error}") from None
         return quant
 
     def train_of(self, name: str) -> Train:

@@ -1,15 +1,19 @@
 """``quant``: how a float network becomes a quantized one."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from octet import quantizer
 from octet.affine import MAX_BITS, MIN_BITS
+from octet.errors import OctetError
+from octet.quantizer import Config
+from octet.quantizer.config import Activations, Granularity, Rounding, Scheme
 from stages.params.section import Section, Span
 
 FLOAT_BITS = 32
+_WIDTH = 8
 
-Rounding = Literal["nearest", "gptq", "exact"]
 Margin = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
@@ -34,8 +38,8 @@ class Quant(Section):
     """How a float network becomes a quantized one."""
 
     bits: int = Field(description="an integer from 2 to 16, or 32 to leave the network float")
-    scheme: Literal["asymmetric", "symmetric"] = Field(description="asymmetric or symmetric")
-    granularity: Literal["per_tensor", "per_channel", "per_parameter", "unified"] = Field(
+    scheme: Scheme = Field(description="asymmetric or symmetric")
+    granularity: Granularity = Field(
         description="per_tensor, per_channel (with scheme: symmetric), per_parameter or unified"
     )
     range: Literal["minmax", "mse"] | Span = Field(
@@ -47,9 +51,7 @@ class Quant(Section):
     )
     rounding: Rounding = Field(description="nearest, gptq or exact")
     bias: Bias = Field(description="a mapping with bits and range")
-    activations: Literal["none", "uint8"] = Field(
-        description="none (weights only) or uint8 (integers only)"
-    )
+    activations: Activations = Field(description="none (weights only) or uint8 (integers only)")
     calibration: Calibration = Field(description="a mapping with rows, seed and range")
 
     @field_validator("bits")
@@ -61,15 +63,30 @@ class Quant(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.granularity == "per_channel" and self.scheme != "symmetric":
-            raise ValueError(
-                "granularity: got per_channel with scheme asymmetric; a scale per channel needs "
-                "one zero point for all: set scheme: symmetric"
-            )
-        if any(self.margin) and self.range != "minmax":
-            span = list(self.range) if isinstance(self.range, tuple) else self.range
-            raise ValueError(
-                f"margin: got {list(self.margin)} with range {span!r}; "
-                "a margin widens the range of the weights: set range: minmax, or margin: [0, 0]"
-            )
+        # What integers do not take is another matter: see `stages.params.file.Params.quant_of`.
+        try:
+            self.model_copy(update={"activations": "none"}).config()
+        except OctetError as error:
+            raise ValueError(str(error)) from None
         return self
+
+    def config(self, bits: int | None = None) -> Config:
+        """The same choices as the quantizer takes them.
+
+        Args:
+            bits: another width. None: that of here, or 8 where that leaves the network float.
+
+        Raises:
+            OctetError: a choice leaves no room for another, or a range is too narrow or too wide
+                for a scale at its width; the key is named.
+        """
+        own = _WIDTH if self.bits == FLOAT_BITS else self.bits
+        calibration = self.calibration
+        chosen: dict[str, Any] = self.model_dump() | {
+            "bits": own if bits is None else bits,
+            "bias": quantizer.Bias(self.bias.bits, self.bias.range),
+            "calibration": quantizer.Calibration(
+                calibration.rows, calibration.seed, calibration.range
+            ),
+        }
+        return Config(**chosen)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from octet.affine import MIN_BITS
-from stages.params.quant import Rounding
+from octet.quantizer.config import Rounding
 from stages.params.section import Section
 
 

@@ -14,7 +14,6 @@ from stages import paths
 from stages import stage as command
 from stages.dataset import load_dataset
 from stages.params.quant import FLOAT_BITS, Quant
-from stages.quantconfig import config_of
 
 if TYPE_CHECKING:
     from stages.params.file import Params
@@ -34,9 +33,9 @@ def quantize(name: str, params: "Params") -> dict[Path, bytes]:
             bar.update()
 
         if quant.bits != FLOAT_BITS:
-            quantized = quantizer.quantize(network, rows, config_of(quant), show)
+            quantized = quantizer.quantize(network, rows, quant.config(), show)
             models[paths.quantized_path(name)] = _signed(quantized, quant)
-        config = config_of(quant, max(widths))
+        config = quant.config(max(widths))
         apart = quantizer.quantize_apart(network, rows, config, widths, show)
     models |= {paths.apart_path(name, bits): apart[bits] for bits in widths}
     return {path: storage.dump_network(each) for path, each in models.items()}

@@ -7,7 +7,6 @@ from octet.modelfile import storage
 from stages import paths, point
 from stages import stage as command
 from stages.dataset import load_dataset
-from stages.quantconfig import config_of
 from stages.sweep import measure, workers
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def sweep(name: str, params: "Params") -> dict[Path, bytes]:
     """What each width and rounding of a system costs and saves."""
     network = storage.load_network(paths.float_path(name))
-    config = config_of(params.quant_of(name), bits=max(params.sweep.bits))
+    config = params.quant_of(name).config(max(params.sweep.bits))
     reference = measure.prepare(network, load_dataset(name), config, params.gates_of(name))
     ways = measure.ways(config, params.sweep)
     with workers.backend(params.sweep.backend):

@@ -100,7 +100,7 @@ def test_a_word_of_a_summary_and_a_new_gate_train_nothing_again(
     gate = "    saved: float"
     clone.edit("stages/params/gates.py", gate, f"    another: float = 0.5\n{gate}")
     clone.edit("stages/params/file.py", '"""The whole', '"""All')
-    clone.edit("params.yaml", "gates:\n", "gates:\n  another: 0.25\n")
+    clone.edit("params.yaml", "\ngates:\n", "\ngates:\n  another: 0.25\n")
     assert "up to date" in clone.dvc("repro", "--dry", "train@diabetes")
     # Else the line above could not fail.
     clone.edit("stages/train/linear.py", '"""Linear', '"""The linear')

@@ -17,7 +17,6 @@ from octet.signature import Input
 from stages import paths
 from stages.dataset import load_dataset
 from stages.params.file import load_params
-from stages.quantconfig import config_of
 from tests.conftest import Clone, new_clone_at
 
 pytestmark = [
@@ -63,7 +62,7 @@ def test_every_code_of_every_layer_for_every_test_image_is_that_of_onnxruntime(
     # Those are per channel and symmetric; which codes are chosen does not matter here, so take
     # those that are found fastest.
     config = replace(
-        config_of(load_params().quant_of(system)),
+        load_params().quant_of(system).config(),
         granularity="per_tensor",
         scheme="asymmetric",
         range="minmax",

@@ -77,7 +77,7 @@ ALLOWED: dict[str, list[object]] = {
     "train.augment.crop": [0, 0.999],
     "train.device": ["auto", "cpu", "cuda"],
     "quant.bits": [2, 16, 32],
-    "quant.range": [[-1, 1], [0, 1], [-1, 0], [-1, 1e300]],
+    "quant.range": [[-1, 1], [0, 1], [-1, 0], [-1, 1e38]],
     "quant.bias.range": [[-0.5, 2.5]],
     "quant.calibration.rows": [1, 10**9],
     "quant.calibration.seed": [0, 2**32 - 1],

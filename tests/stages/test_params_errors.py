@@ -163,6 +163,7 @@ BROKEN: list[tuple[dict[str, object], str]] = [
         "quant.granularity: got per_channel with scheme asymmetric; a scale per channel needs one "
         "zero point for all: set scheme: symmetric",
     ),
+    ({f"{OWN}.range": [-1e-45, 0.0]}, f"{OWN}.range: got [-1e-45, 0.0], too narrow for a float32"),
     ({f"{OWN}.granularity": "per_channel"}, f"{OWN}.granularity: got per_channel with scheme "),
     ({f"{MODEL}.kind": "cnn"}, f"{MODEL}.kind: got 'cnn'; allowed are {MODEL_KINDS}"),
     ({f"{MODEL}.kind": None}, f"{MODEL}.kind: got None; allowed are {MODEL_KINDS}"),

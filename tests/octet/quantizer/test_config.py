@@ -9,7 +9,6 @@ import pytest
 from octet.errors import OctetError
 from octet.quantizer import Bias, Calibration, Config
 from stages.params.file import load_params
-from stages.quantconfig import config_of
 from tests.conftest import ROOT
 
 SYMMETRIC = {"scheme": "symmetric", "granularity": "per_channel"}
@@ -85,14 +84,8 @@ def test_what_is_allowed_is_taken(values: dict[str, Any]) -> None:
 
 def test_the_values_that_one_gets_are_those_of_params_yaml() -> None:
     quant = load_params().quant
-    assert config_of(quant) == Config(calibration=Calibration(quant.calibration.rows))
-    assert config_of(quant, bits=4).bits == 4
-
-
-def test_a_range_too_narrow_is_refused_by_its_key_in_params_yaml() -> None:
-    quant = load_params().quant.model_copy(update={"range": (-1e-45, 0.0)})
-    with pytest.raises(OctetError, match=r"^params\.yaml: quant\.range: got \[-1e-45, 0\.0\], too"):
-        config_of(quant)
+    assert quant.config() == Config(calibration=Calibration(quant.calibration.rows))
+    assert quant.config(bits=4).bits == 4
 
 
 ALONE = """
