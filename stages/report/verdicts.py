@@ -37,7 +37,7 @@ def judge(evidence: Evidence) -> Verdict:
     if model == FLOAT:
         return Verdict("open", "float", "nothing was quantized; it is float, and that is all.")
     failed = [check for check in evidence.checks if not check.passed]
-    changed = f"{_change(evidence)}, at {_share(evidence)} of the bytes of its weights."
+    changed = f"{_change(evidence)}, at {_share(evidence)}."
     if not failed:
         return Verdict("yes", "may replace", f"the {model} may replace the float one: {changed}")
     reasons = "; ".join(f"{each.what}: {each.got} (allowed {each.allowed})" for each in failed)
@@ -83,8 +83,13 @@ def _change(evidence: Evidence) -> str:
 
 
 def _share(evidence: Evidence) -> str:
+    """Of what there are fewer bytes, and of what more: a header may outweigh the codes."""
     payload, whole = evidence.metrics.numbers("size.quantized_payload", "size.float_payload")
-    return f"{100 * payload / whole:.0f} %"
+    share = f"{100 * payload / whole:.0f} % of the bytes of its weights"
+    file, before = evidence.metrics.numbers("size.file_quantized", "size.file_float")
+    if file <= before:
+        return share
+    return f"{share}, though its file grows from {before:,.0f} bytes to {file:,.0f}"
 
 
 def _upper(sentence: str) -> str:

@@ -244,12 +244,22 @@ def test_a_verdict_on_images_is_a_sentence_in_points(tree: Path, tmp_path: Path)
     edit(path, "size.float_payload", 100)
     edit(path, "size.codes", 20)
     edit(path, "size.scales", 8)
+    edit(path, "size.file_float", 1000)
+    edit(path, "size.file_quantized", 1000)
     found = with_verdict(copy, small.IMAGES)
     assert found.kind == "yes"
     assert found.sentence == (
         "the uint8 model with 3-bit weights may replace the float one: accuracy changes by -0.01 "
         "points (95 % interval -0.05 … +0.03), at 28 % of the bytes of its weights."
     )
+
+
+def test_a_file_that_grows_though_its_weights_shrink_is_said(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    edit(copy / paths.metrics_path(small.IMAGES), "size.file_float", 936)
+    edit(copy / paths.metrics_path(small.IMAGES), "size.file_quantized", 1669)
+    says = "% of the bytes of its weights, though its file grows from 936 bytes to 1,669."
+    assert says in with_verdict(copy, small.IMAGES).sentence
 
 
 @pytest.mark.parametrize(
