@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from octet.affine import Array, Grid
+from octet.affine import Array, Codes, Grid
 from octet.layers import integers, windows
 from octet.layers.layer import Gridded, Signal
 from octet.layers.weighted import refuse_infinite
@@ -35,6 +35,10 @@ class AveragePool(Gridded):
 
     side: int | Sides
     stride: int | Sides | None = None
+
+    def __post_init__(self) -> None:
+        """Raise an OctetError if there is no such window."""
+        _ = self.window
 
     @property
     def window(self) -> Window:
@@ -82,7 +86,7 @@ def mean(x: Array, where: Window) -> Array:
     return np.asarray(windows.total(x, where, np.float64) / _count(where))
 
 
-def mean_codes(entering: Quantized, where: Window, leaving: Grid) -> "np.typing.NDArray[Any]":
+def mean_codes(entering: Quantized, where: Window, leaving: Grid) -> Codes:
     """The codes of `mean`, on the grid that leaves."""
     zeros = _count(where) * entering.grid.zero_point.astype(np.int32)
     acc = windows.total(entering.codes, where, np.int32) - zeros

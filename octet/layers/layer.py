@@ -76,9 +76,9 @@ class Layer(ABC):
 
     def forward(self, *x: Value) -> Value:
         """What comes out, in codes for codes and in reals for reals."""
-        coded = [value for value in x if isinstance(value, Quantized)]
-        if len(coded) == len(x):
-            return self.codes(*coded)
+        in_codes = [value for value in x if isinstance(value, Quantized)]
+        if len(in_codes) == len(x):
+            return self.codes(*in_codes)
         return self.reals(*[value for value in x if not isinstance(value, Quantized)])
 
     def signal(self, *entering: Signal) -> Signal:

@@ -34,6 +34,10 @@ class MaxPool(Layer):
     stride: int | Sides | None = None
     padding: int | Padding = 0
 
+    def __post_init__(self) -> None:
+        """Raise an OctetError if there is no such window."""
+        _ = self.window
+
     @property
     def window(self) -> Window:
         """Of the fields."""

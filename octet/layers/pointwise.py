@@ -57,14 +57,14 @@ class Clipping(SameShape):
         """Max and Min, on codes as on reals: standard operators, and the same codes everywhere."""
         (tensor,) = entering
         ends: tuple[Any, ...] = self.ends()
-        steps = [i for i, end in enumerate(ends) if math.isfinite(end)]
+        finite = [i for i, end in enumerate(ends) if math.isfinite(end)]
         if tensor.signal.grid is not None:
             ends = self._ends_on(tensor.signal.grid)
         last = tensor.name
-        for i in steps:
+        for i in finite:
             operator = ("Max", "Min")[i]
             end = ends[i] if tensor.signal.grid is not None else graph.like(tensor, ends[i])
-            result = name if i == steps[-1] else f"{name}.{operator}"
+            result = name if i == finite[-1] else f"{name}.{operator}"
             graph.node(operator, result, last, graph.constant(f"{name}.{operator}.end", end))
             last = result
 

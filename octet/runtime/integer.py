@@ -35,10 +35,10 @@ def run(network: Network, x: Input) -> Array:
         float make of them.
 
     Raises:
-        OctetError: as `floating.run`.
+        OctetError: as `floating.run`; or the network has no integer layers.
     """
     floating.refuse_input(network, x)
-    _start(network)
+    _refuse_float(network)
     return np.concatenate([_outputs(network, part) for part in floating.batches(network, x)])
 
 
@@ -62,8 +62,12 @@ def trace(network: Network, x: Input) -> Iterator[tuple[int, Layer, Codes]]:
 
 
 def output_grid(network: Network) -> Grid:
-    """The grid of the last codes."""
-    _start(network)
+    """The grid of the last codes.
+
+    Raises:
+        OctetError: the network has no integer layers.
+    """
+    _refuse_float(network)
     grids = [signal.grid for signal in signals(network) if signal.grid is not None]
     return grids[-1]
 
@@ -72,8 +76,6 @@ def _step(layer: Layer, *x: Value) -> Value:
     return layer.forward(*x)
 
 
-def _start(network: Network) -> int:
-    for i, layer in enumerate(network.layers):
-        if isinstance(layer, Quantize):
-            return i
-    raise OctetError("the network computes in float: it has no integer layers")
+def _refuse_float(network: Network) -> None:
+    if not is_integer(network):
+        raise OctetError("the network computes in float: it has no integer layers")

@@ -90,11 +90,6 @@ class MaxPool(FixedLayer):
         """What it is in a network."""
         return layers.MaxPool(self.side, self.stride, self.padding)
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _refuse(lambda: self.layer.window)
-        return self
-
 
 class AveragePool(FixedLayer):
     """The mean of each window; without a stride, of windows side by side."""

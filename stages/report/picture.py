@@ -83,11 +83,11 @@ def _picture(
     def on_figure(figure: Figure) -> None:
         left, width = horizontal
         bottom, top = 0.16 * _HEIGHT / height, 0.08 * _HEIGHT / height
-        drawn = figure.add_axes((left, bottom, width, 1 - bottom - top))
-        drawn.set_axisbelow(True)
-        drawn.set_xlabel(words.x)
-        drawn.set_ylabel(words.y)
-        paint(drawn)
+        axes = figure.add_axes((left, bottom, width, 1 - bottom - top))
+        axes.set_axisbelow(True)
+        axes.set_xlabel(words.x)
+        axes.set_ylabel(words.y)
+        paint(axes)
 
     return Picture(draw((_WIDTH, height), on_figure, key), words.caption, words.label)
 
