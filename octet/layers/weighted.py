@@ -39,6 +39,15 @@ class Weighted(Gridded):
     weight: Parameter
     bias: Parameter
 
+    def __post_init__(self) -> None:
+        """Raise an OctetError if there is not one bias for each output: NumPy would spread it."""
+        weight, bias = shape_of(self.weight), shape_of(self.bias)
+        if bias != weight[:1]:
+            raise OctetError(
+                f"got a bias of shape {bias} for a weight of shape {weight}; allowed is "
+                f"{weight[:1]}: one for each output"
+            )
+
     @property
     def outputs(self) -> int:
         """How many sums there are."""

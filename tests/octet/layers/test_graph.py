@@ -190,3 +190,11 @@ def test_what_waits_in_memory_for_layers_further_on_is_bounded(
 def test_a_pad_takes_nothing_away() -> None:
     with pytest.raises(OctetError, match=r"got padding \(0, -1, 0, 0\); allowed are integers from"):
         Pad((0, -1, 0, 0))
+
+
+@pytest.mark.parametrize("kind", [Linear, Conv2d])
+@pytest.mark.parametrize("count", [1, 4])
+def test_there_is_one_bias_for_each_output(kind: type[Linear] | type[Conv2d], count: int) -> None:
+    weight = np.zeros((3, 2, 1, 1) if kind is Conv2d else (3, 2), np.float32)
+    with pytest.raises(OctetError, match=rf"got a bias of shape \({count},\) for .* is \(3,\)"):
+        kind(weight, np.zeros(count, np.float32))
