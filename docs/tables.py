@@ -69,16 +69,17 @@ def filled(page: str) -> str:
     Each stands between ``<!-- table GROUP -->``, or ``commands``, and ``<!-- end -->``.
     """
     for group in PROMISED["experiments"]:
-        page = _between(page, f"<!-- table {group} -->", table(group))
-        page = _between(page, f"<!-- commands {group} -->", f"```sh\n{commands(group)}```\n")
+        page = between(page, f"<!-- table {group} -->", table(group))
+        page = between(page, f"<!-- commands {group} -->", f"```sh\n{commands(group)}```\n")
     return page
 
 
-def _between(page: str, mark: str, text: str) -> str:
+def between(page: str, mark: str, text: str) -> str:
+    """The page with this text between a mark and the next ``<!-- end -->``."""
     before, found, rest = page.partition(f"{mark}\n")
     _, end, after = rest.partition("<!-- end -->\n")
     if not (found and end):
-        raise ValueError(f"{PAGE}: no {mark} … <!-- end -->")
+        raise ValueError(f"no {mark} … <!-- end -->")
     return f"{before}{mark}\n\n{text}\n<!-- end -->\n{after}"
 
 
