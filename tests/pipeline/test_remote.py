@@ -16,7 +16,8 @@ def test_a_second_clone_pulls_every_output_and_runs_no_stage(
     first = new_clone("diabetes", "wine-mlp")
     first.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     first.dvc("repro")
-    first.git("commit", "--quiet", "--all", "--message", "reproduced, and a remote")
+    first.git("add", "--all")
+    first.git("commit", "--quiet", "--message", "reproduced, and a remote")
     first.dvc("push")
     second = new_clone_at(tmp_path / "second", first.path)
     # A stage that ran would have no data, and fail at its first import.
