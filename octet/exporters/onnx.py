@@ -56,7 +56,10 @@ def to_onnx(network: Network, every_layer: bool = False) -> onnx.ModelProto:
     """
     graph = Graph()
     leaving = signals(network)
-    tensors = [Tensor(label(network.layers, i), signal) for i, signal in enumerate(leaving)]
+    labels = [label(network.layers, i) for i in range(len(leaving))]
+    # Of two that quantize in the same place of the float network, the second is another.
+    unlike = [name if name not in labels[:i] else f"{name}.{i}" for i, name in enumerate(labels)]
+    tensors = [Tensor(name, signal) for name, signal in zip(unlike, leaving, strict=True)]
     names = iter(tensors)
 
     def add(layer: Layer, *entering: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.modelfile.fields import whole
-from octet.signature import Shape
+from octet.signature import LARGEST_ROW, Shape
 
 Number = TypeVar("Number", bound=np.number)
 # Height and width; and what is added above, left, below and right: the order of ONNX.
@@ -43,13 +43,15 @@ class Window:
         top, left, bottom, right = self.padding
         if (
             min(*self.sides, *self.stride) < 1
+            or max(*self.sides, *self.stride) > LARGEST_ROW
             or min(self.padding) < 0
             or max(top, bottom) >= high
             or max(left, right) >= wide
         ):
             raise OctetError(
                 f"got a window of {high} by {wide} with stride {self.stride} and padding "
-                f"{self.padding}; allowed are sides and strides from 1, and padding below the sides"
+                f"{self.padding}; allowed are sides and strides from 1 to {LARGEST_ROW}, and "
+                "padding below the sides"
             )
 
     def positions(self, shape: Shape) -> Sides:

@@ -17,6 +17,9 @@ _SIZE = "an integer from 1 to 4096"
 _SIDES = "an integer from 1 to 99, or [height, width] of such"
 _PADDING = "an integer from 0 to 99, or [top, left, bottom, right] of such"
 
+_FLOAT32 = "a number from -3e38 to 3e38"  # what training can hold
+
+_End = Annotated[float, Field(ge=-3e38, le=3e38, allow_inf_nan=False)]
 _Side = Annotated[int, Field(ge=1, le=99)]
 _Border = Annotated[int, Field(ge=0, le=99)]
 Sides = _Side | tuple[_Side, _Side]
@@ -136,8 +139,8 @@ class Clip(FixedLayer):
     """x, but not below low and not above high; the defaults are ReLU6."""
 
     kind: Literal["clip"]
-    low: float = Field(default=0.0, allow_inf_nan=False, description="a number")
-    high: float = Field(default=6.0, allow_inf_nan=False, description="a number")
+    low: _End = Field(default=0.0, description=_FLOAT32)
+    high: _End = Field(default=6.0, description=_FLOAT32)
 
 
 class Sigmoid(FixedLayer):

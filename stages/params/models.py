@@ -47,7 +47,12 @@ class NetworkModel(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        self.sources()
+        taken = {place for places in self.sources() for place in places}
+        if unused := {*range(len(self.layers) - 1)} - taken:
+            raise ValueError(
+                f"layers[{min(unused)}]: nothing takes what it gives: name it among the inputs of "
+                "a later layer, or take it out"
+            )
         for i, layer in enumerate(self.layers):
             if layer.kind == "softmax" and i < len(self.layers) - 1:
                 raise ValueError(f"layers[{i}].kind: got softmax; only the last layer can be one")

@@ -59,6 +59,10 @@ def plan(model: NetworkModel, signature: Signature, where: str) -> tuple[Step, .
         steps.append(Step(spec, taken, entering, leaving, parameters))
     _refuse_other_outputs(steps, signature, where)
     total = sum(step.parameters for step in steps)
+    if not total:
+        raise OctetError(
+            f"params.yaml: {where}.layers: nothing to train: put a linear or a conv among them"
+        )
     if total > model.budget:
         raise OctetError(
             f"params.yaml: {where}.layers: got {total:,} parameters; allowed are "

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from octet.affine import Grid, asymmetric
 from octet.errors import OctetError
 from octet.exporters import onnx as export
-from octet.layers import Linear, Quantize, Relu, Standardize
+from octet.layers import Dequantize, Linear, Quantize, Relu, Standardize
 from octet.network import Network, label
 from octet.parameters import Quantized, values
 from octet.runtime import floating, integer
@@ -185,3 +185,12 @@ CODES = np.array([200, 30, 129])
 def test_what_onnx_would_not_compute_alike_is_refused(network: Network, message: str) -> None:
     with pytest.raises(OctetError, match=message):
         export.to_onnx(network)
+
+
+def test_a_network_may_quantize_twice() -> None:
+    grids = asymmetric(-1, 1, 8), asymmetric(-0.5, 2, 8)
+    layers = Quantize(grids[0]), Dequantize(), Quantize(grids[1]), Relu()
+    network = Network(layers, Signature(Columns(("a", "b")), Numbers("y", "")))
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    (reals,) = outputs(network, [export.OUTPUT], x)
+    assert reals.tobytes() == integer.run(network, x).tobytes()

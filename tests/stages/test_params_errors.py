@@ -190,6 +190,10 @@ BROKEN: list[tuple[dict[str, object], str]] = [
         layer(kind="conv", channels=6, kernel=3, groups=4),
         f"{LAYERS}[3].groups: got 4; allowed is what divides channels, 6",
     ),
+    (
+        layer(kind="clip", low=-1e300),
+        f"{LAYERS}[3].low: got -1e+300; allowed is a number from -3e3",
+    ),
     (layer(kind="clip", low=6), f"{LAYERS}[3]: got 6 to 6; the first end must be below"),
     (
         layer(**ADD),
@@ -210,6 +214,10 @@ BROKEN: list[tuple[dict[str, object], str]] = [
     ),
     ({f"{CONV}.name": "input"}, f"{LAYERS}[0].name: got 'input', which is taken; choose another"),
     (layer(kind="softmax"), f"{LAYERS}[3].kind: got softmax; only the last layer can be one"),
+    (
+        {f"{CONV}.name": "a", **layer(kind="relu", inputs=["a"])},
+        f"{LAYERS}[2]: nothing takes what it gives: name it among the inputs of a later layer",
+    ),
     ({f"{MODEL}.standardize": True}, f"{MODEL}.standardize: no such key; allowed are kind, bud"),
     (
         {f"systems.{TABLE}.model.budget": 9},

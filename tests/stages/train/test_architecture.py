@@ -86,10 +86,16 @@ def test_a_layer_gives_the_shape_that_its_kind_gives(
 
 def test_a_layer_takes_what_the_one_before_it_gives_or_what_it_names() -> None:
     named = conv(4).model_copy(update={"name": "a"}), conv(4).model_copy(update={"name": "b"})
-    steps = planned(*named, relu(), Add(kind="add", inputs=("a", "b")), flat(), dense())
-    assert [step.taken for step in steps] == [(-1,), (0,), (1,), (0, 1), (3,), (4,)]
+    clipped = relu().model_copy(update={"name": "c"})
+    steps = planned(*named, clipped, Add(kind="add", inputs=("a", "c")), flat(), dense())
+    assert [step.taken for step in steps] == [(-1,), (0,), (1,), (0, 2), (3,), (4,)]
     assert steps[3].entering == ((4, 8, 8), (4, 8, 8))
     assert_is_the_module(steps)
+
+
+def test_layers_of_which_none_is_trained_are_refused() -> None:
+    with pytest.raises(OctetError, match=r"small\.model\.layers: nothing to train: put a linear"):
+        planned(flat(), Softmax(kind="softmax"), image=(1, 2, 5))
 
 
 @pytest.mark.parametrize(
