@@ -188,8 +188,9 @@ def test_revisions_of_the_folder_are_compared_as_dvc_compares_them(project: Clon
 
 def test_numbers_of_other_parameters_pass_no_gate(project: Clone) -> None:
     gate, compare = COMMANDS["gate"].split(), COMMANDS["compare"].split()
-    project.dvc("exp", "run", "-S", "quant.bits=8.0")  # which is the same to DVC
+    project.dvc("exp", "run", "-n", "same", "-S", "quant.bits=8.0")  # which it is to DVC
     assert "FAIL" not in project.run(*gate).stdout
+    assert "1 → same\n" in project.run(*compare, "same").stdout
     project.git("checkout", "--quiet", "params.yaml")
     project.edit("params.yaml", "quant:\n  bits: 8", "quant:\n  bits: 2")
     stale = "quant.bits: 2 in params.yaml, 8 in dvc.lock"
