@@ -182,5 +182,7 @@ def _refuse_unusable(network: Network, rows: Input, config: Config) -> None:
         if isinstance(layer, Weighted):
             parameters(layer, label(network.layers, i))
     floating.refuse_input(network, rows)
+    if len(rows) == 0:
+        raise OctetError("input: got no rows; allowed is one of the training data at least")
     if config.activations == "uint8":
         calibration.refuse_float_only(network)

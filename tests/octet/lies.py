@@ -114,7 +114,9 @@ LIES: dict[str, list[Lie]] = {
         images(f"layers.{RELU}", {"kind": "quantize"}, "layer 3 (quantize): a second quantize"),
         images(f"layers.{RELU}", {"kind": "standardize"}, "standardize behind quantize"),
         images(f"layers.{MEAN + 1}", {"kind": "softmax"}, "softmax among integer layers"),
-        images(f"layers.{POOL - 1}", {"kind": "max_pool", "side": 1, "stride": 2**70}, "strides from"),
+        images(
+            f"layers.{POOL - 1}", {"kind": "max_pool", "side": 1, "stride": 2**70}, "strides from"
+        ),
         ("images_in_float", {"layers.2": {"kind": "dequantize"}}, "dequantize without quantize in"),
     ],
     "bits": [

@@ -20,6 +20,7 @@ from octet.network import Network, flow, label, signals, sources
 from octet.parameters import Int32, Quantized, values
 from octet.quantizer import Calibration, Config, calibrate, quantize, quantize_apart
 from octet.quantizer.calibration import pick
+from octet.quantizer.config import Activations
 from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.layer import for_integers, weights_only
 from octet.quantizer.spool import Spool
@@ -391,6 +392,15 @@ def test_inputs_whose_squares_overflow_are_refused_by_name(rounding: str) -> Non
     network, x = table()
     with pytest.raises(OctetError, match=r"^layer 1_linear: inputs: got up to .*: rescale the fea"):
         quantize(network, x * [1.0, 1e200, 1.0, 1.0], config(rounding=rounding))
+
+
+@pytest.mark.parametrize("activations", ["none", "uint8"])
+def test_no_rows_are_refused(activations: Activations) -> None:
+    weight, bias = np.array([[1.0, 2.0]], np.float32), np.zeros(1, np.float32)
+    signature = Signature(Columns(("a", "b")), Numbers("y", ""))
+    network = Network((Linear(weight, bias),), signature)
+    with pytest.raises(OctetError, match="input: got no rows; allowed is one"):
+        quantize(network, np.zeros((0, 2)), Config(activations=activations))
 
 
 def test_more_calibration_rows_than_there_are_are_refused() -> None:
