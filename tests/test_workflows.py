@@ -259,6 +259,9 @@ def test_the_job_sees_stale_stages_other_numbers_and_failed_gates(
     checked_out.edit("params.yaml", "bits: 8", "bits: 2")
     assert status("Nothing is left to do") != 0
     assert status("The committed numbers are those that the code gives") != 0
+    # The metrics are not of these parameters.
+    assert status("Gate") != 0
+    checked_out.edit("params.yaml", "bits: 2", "bits: 8")
     assert status("Gate") == 0
     checked_out.edit("params.yaml", "saved: 0.6", "saved: 0.99")
     assert status("Gate") != 0
