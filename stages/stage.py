@@ -1,7 +1,6 @@
 """What every stage's command does: check params.yaml, work, and write all of its files or none."""
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import stages
 from octet import files
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
+from stages import orphans
 
 if TYPE_CHECKING:
     from stages.params.file import Params
@@ -64,15 +64,5 @@ def _run(
             raise OctetError(
                 f"{of}numbers too large or too small to work with ({error}); rescale"
             ) from None
-        _refuse_to_outlive(stages.PARENT)
+        orphans.refuse_to_outlive(stages.PARENT)
         files.write_all(contents)
-
-
-def _refuse_to_outlive(parent: int) -> None:
-    """End here if the DVC that started this stage is gone.
-
-    Killing ``dvc repro`` leaves its stage running. What such an orphan makes belongs to a run
-    that is over, and may come late enough to replace the output of the next one.
-    """
-    if os.getppid() != parent:
-        raise OctetError("the process that started this stage has ended; nothing was written")

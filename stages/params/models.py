@@ -28,7 +28,9 @@ class NetworkModel(Section):
 
     kind: Literal["network"] = Field(description="network")
     budget: int = Field(ge=1, description="an integer: how many parameters it may have at most")
-    layers: tuple[Layer, ...] = Field(min_length=1, description="a list of layers")
+    layers: tuple[Layer, ...] = Field(
+        min_length=1, max_length=400, description="a list of 1 to 400 layers"
+    )
 
     def sources(self) -> list[tuple[int, ...]]:
         """For each layer, the places of those whose outputs it takes; -1 is what goes in.

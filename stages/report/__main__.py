@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages import stage as command
-from stages.report import evidence, page
+from stages.report import comment, evidence, page
 
 if TYPE_CHECKING:
     from stages.params.file import Params
@@ -17,7 +17,7 @@ def report(params: "Params") -> dict[Path, bytes]:
     systems = [evidence.read(name, params) for name in params.systems]
     return {
         _FOLDER / "index.html": page.page(systems).encode(),
-        _FOLDER / "summary.md": page.summary(systems).encode(),
+        _FOLDER / "summary.md": comment.comment(systems).encode(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The page and its Markdown twin, from templates beside this file."""
+"""The page, from templates beside this file."""
 
 import base64
 import hashlib
@@ -7,13 +7,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages import markdown
-from stages.report import answers, tables, verdicts
+from stages.report import answers, tables
 from stages.report.chapter import chapter
 from stages.report.evidence import Evidence
 
 _FOLDER = Path(__file__).parent
-_TITLE = "# May the quantized model replace the float one?\n"
 
 
 def page(systems: Sequence[Evidence]) -> str:
@@ -39,19 +37,3 @@ def page(systems: Sequence[Evidence]) -> str:
         script=script,
         style=style,
     )
-
-
-def summary(systems: Sequence[Evidence]) -> str:
-    """Verdicts and tables as Markdown; errors as `page`."""
-    widths = [(each.name, answers.smallest_width(each)) for each in systems]
-    smallest = "".join(f"- **{name}**: {answer}.\n" for name, answer in widths if answer)
-    verdicts_of = "".join(
-        f"- **{each.name}**: {verdicts.judge(each).sentence}\n" for each in systems
-    )
-    together = f"{answers.together(systems)}\n"
-    parts = [
-        f"**{table.caption}**\n\n"
-        f"{markdown.table(table.columns, [[cell.text for cell in row] for row in table.rows])}"
-        for table in tables.overview(systems)
-    ]
-    return "\n".join(filter(None, [_TITLE, smallest, verdicts_of, together, *parts]))

@@ -113,7 +113,7 @@ BAD: dict[str, tuple[list[object], str]] = {
     f"{TRAIN}.noise": ([0.3], "a mapping with share and std"),
     f"{TRAIN}.augment.crop": ([2], "a fraction of the side"),
     f"{MODEL}.budget": ([0, 1.5], "an integer"),
-    LAYERS: ([5, "conv", {}, []], "a list of layers"),
+    LAYERS: ([5, "conv", {}, []], "a list of 1 to 400 layers"),
     f"{CONV}.channels": ([0, 4097, *NO_WHOLE], SIZE),
     f"{CONV}.kernel": ([0, 100, 1.5, [3], [3, 3, 3], "3"], SIDES),
     f"{CONV}.stride": ([0, [1, 1, 1]], SIDES),

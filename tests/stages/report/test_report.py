@@ -15,7 +15,7 @@ import pytest
 from octet.errors import OctetError
 from octet.modelfile import storage
 from stages import paths
-from stages.report import classification, page, tables, vector, verdicts
+from stages.report import classification, comment, page, tables, vector, verdicts
 from stages.report.chapter import Chapter
 from stages.report.evidence import Evidence
 from tests.conftest import ROOT
@@ -152,7 +152,7 @@ def test_the_summary_has_the_sentences_and_the_figures_of_the_page(
     html: str, systems: list[Evidence], tree: Path
 ) -> None:
     with contextlib.chdir(tree):
-        summary = page.summary(systems)
+        summary = comment.comment(systems)
     for each in systems:
         sentence = verdicts.judge(each).sentence
         assert f"- **{each.name}**: {sentence}\n" in summary
@@ -213,7 +213,7 @@ def test_a_figure_that_is_missing_or_no_number_is_never_left_out(
         copy = small.copy(tree, tmp_path / f"tree{i}")
         edit(copy / paths.metrics_path(small.IMAGES), "fidelity.max_abs", value)
         with pytest.raises(OctetError, match=r"metrics/digits.json: fidelity.max_abs: ") as caught:
-            page.summary(read(copy))
+            comment.comment(read(copy))
         assert "dvc repro" in str(caught.value)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import paths
-from stages.report import answers, page, verdicts
+from stages.report import answers, comment, verdicts
 from stages.report.chapter import Chapter
 from stages.report.evidence import Evidence
 from tests.stages import small
@@ -116,7 +116,7 @@ def test_the_smallest_width_comes_first_and_ends_at_the_first_that_fails(
     html: str, systems: list[Evidence], tree: Path
 ) -> None:
     with contextlib.chdir(tree):
-        summary = page.summary(systems)
+        summary = comment.comment(systems)
     for each in systems:
         points = {p.bits: p for p in each.sweep if p.rounding == each.rounding}
         assert set(points) == {2, 4, 8}
