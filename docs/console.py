@@ -75,7 +75,8 @@ class Shell:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._env = os.environ | {
+        # A make of this one's own would print that it is inside another.
+        self._env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")} | {
             "PATH": f"{place}/.venv/bin{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "100",
         }
