@@ -43,7 +43,7 @@ def main() -> None:
     def from_csv() -> None:
         with predict.opened(file, network.signature, False) as rows, out.open("w") as target:
             for predicted in predict.predict(network, rows, skip=False):
-                answers.write(predicted.outputs, network.signature, target)
+                answers.answers_of(network.signature).write(predicted.outputs, target)
 
     print(f"rows of {FEATURES} columns per second, median (least … most) of {REPEATS}\n")
     print("| what | rows per second |\n|---|---|")
