@@ -19,6 +19,7 @@ from tests.conftest import Clone, environment, new_clone_at
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.release,
     pytest.mark.usefixtures("california"),
 ]
 
