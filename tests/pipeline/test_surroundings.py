@@ -17,7 +17,11 @@ import pytest
 from tests.conftest import ROOT, Clone, new_clone_at
 
 # One process makes the project, and every test leaves it as it was.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("surroundings")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.release,
+    pytest.mark.xdist_group("surroundings"),
+]
 
 SYSTEM = "diabetes"
 FOLDER = "ä ö#%20"
