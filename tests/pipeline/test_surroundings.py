@@ -75,6 +75,8 @@ SURROUNDINGS = {
     "full output": Surrounding("{} >/dev/full", refused=dict.fromkeys(COMMANDS, FULL)),
     "full disk": Surrounding(
         "ulimit -f 1; {}",
+        # Python 3.11 keeps the half of a .pyc that fits, and whoever imports it next fails.
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
         commands=tuple(WRITERS),
         refused=dict.fromkeys(WRITERS, r"\S+: File too large"),
     ),
