@@ -52,7 +52,7 @@ print(*[pool["architecture"] for pool in threadpoolctl.threadpool_info()])
     ],
 )
 def test_every_output_is_as_committed(new_clone: Callable[..., Clone], machine: str) -> None:
-    clone = new_clone(*QUICK)
+    clone = new_clone(*QUICK, whole=True)
     # The sweeps of all would take as long again; one has what they do.
     targets = [*(f"evaluate@{system}" for system in QUICK), "sweep@wine"]
     clone.dvc("repro", "--force", *targets, env={**MACHINES[machine]})
