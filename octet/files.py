@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
+from octet.errors import OctetError
+
 
 def write(path: Path, content: bytes) -> None:
     """Replace ``path`` by ``content`` in one step: a reader sees the old file or the new one."""
@@ -27,6 +29,18 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
         for path, part in parts.items():
             with _naming(path):
                 part.replace(path)
+
+
+def refuse_target(path: Path, source: Path) -> None:
+    """Refuse a place for a new file that is none, for what is written takes its place.
+
+    Raises:
+        OctetError: it is a link, a folder or a device, or the file that is read.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OctetError(f"{path}: got a link, folder or device; name a file, old or new")
+    if path.exists() and path.samefile(source):
+        raise OctetError(f"{path}: this is the model itself; name another")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
-"""What is in a model file: its layers with their bytes, what is proven of them, and its origin."""
+"""python -m octet info: a model file's layers, bytes, what is proven of them, and its origin."""
 
+import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 from octet import provenance
 from octet.affine import Grid
 from octet.cli.answers import answers_of
+from octet.cli.command import Parser
 from octet.errors import printable
 from octet.layers import Gridded, Quantize, Weighted
 from octet.modelfile import signatures, storage
@@ -23,6 +26,23 @@ from octet.signature import Columns, Images
 Facts = dict[str, Any]
 
 _HEAD = ("layer", "holds", "bits", "range", "codes", "scales", "floats", "output", "proven")
+
+
+def arguments(prog: str) -> Parser:
+    """What the command is given."""
+    parser = Parser(prog, description="Say what is in a model file.")
+    parser.add_argument("model", type=Path, help="a model file of Octet")
+    parser.add_argument("--json", action="store_true", help="as JSON, with everything")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Say it."""
+    facts = describe(arguments.model)
+    if arguments.json:
+        sys.stdout.write(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+    else:
+        sys.stdout.write(table(facts))
 
 
 def describe(path: Path) -> Facts:

@@ -1,0 +1,58 @@
+"""python -m octet predict: rows in, a line of CSV out for each."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from octet.cli.answers import answers_of, write_header
+from octet.cli.command import Parser
+from octet.cli.progress import Progress
+from octet.errors import OctetError, printable
+from octet.modelfile import storage
+from octet.runtime.predict import STANDARD_INPUT, opened, predict
+
+_SUMMARY = (
+    "say on standard error what the predictions come to; and how good they are, where the rows "
+    "have the truth: CSV in a column with the name of the target, or a column `class` with names "
+    "of classes; .safetensors in an array y or y_test"
+)
+
+
+def arguments(prog: str) -> Parser:
+    """What the command is given."""
+    parser = Parser(prog, description="Predict rows, as CSV on standard output.")
+    parser.add_argument("model", type=Path, help="a model file of Octet")
+    parser.add_argument(
+        "rows",
+        type=Path,
+        nargs="?",
+        default=STANDARD_INPUT,
+        help="CSV, .npy or .safetensors; without it, or for -, CSV from standard input",
+    )
+    parser.add_argument(
+        "--on-error", choices=["stop", "skip"], default="stop", help="what to do about a bad row"
+    )
+    parser.add_argument("--summary", action="store_true", help=_SUMMARY)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the predictions as the rows come."""
+    network = storage.load_network(arguments.model)
+    answers = answers_of(network.signature)
+    summary = answers.summary() if arguments.summary else None
+    source = opened(arguments.rows, network.signature, with_truth=arguments.summary)
+    with source as rows, Progress() as progress:
+        write_header(network, sys.stdout)
+        for predicted in predict(network, rows, arguments.on_error == "skip"):
+            answers.write(predicted.outputs, sys.stdout)
+            sys.stdout.flush()
+            progress.add(predicted)
+            if summary:
+                summary.add(predicted)
+    if progress.skipped:
+        if not progress.rows:
+            raise OctetError(f"every row was bad, {progress.skipped} in all; {progress.first}")
+        sys.stderr.write(f"skipped {progress.skipped}, the first: {printable(progress.first)}\n")
+    if summary:
+        sys.stderr.write(summary.text())
