@@ -5,11 +5,12 @@ import sys
 from octet.cli.command import Parser, one_line
 from stages import checks, dvc, markdown
 from stages.load.readers import DATA_SETS
-from stages.load.readers.sources import OutOfReachError, fetch
+from stages.load.readers.sources import fetch
 from stages.metrics import Metrics, read
 from stages.params.file import Params, load_params
 from stages.params.quant import FLOAT_BITS
 from stages.paths import data_path, metrics_path
+from stages.pinned import OutOfReachError
 
 _HEAD = (
     "system",

@@ -1,9 +1,9 @@
 """What all sections of params.yaml have in common."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 PATH = Path("params.yaml")
 
@@ -40,6 +40,19 @@ def _whole(value: Any) -> Any:
 
 def _flag(value: Any) -> Any:
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
+
+
+def _refuse_outside(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError
+    return path
+
+
+# Of a file that the user brings; see `stages.pinned`.
+BelowTop = Annotated[str, Field(min_length=1), AfterValidator(_refuse_outside)]
+BELOW_TOP = "a path from the top of the repository, or below $OCTET_DATA, without .."
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+SHA256 = "the 64 hexadecimal digits that `sha256sum` prints"
 
 
 def _refuse_empty(span: tuple[float, float]) -> tuple[float, float]:

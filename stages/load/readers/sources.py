@@ -8,15 +8,11 @@ import pooch
 import requests
 
 from octet.errors import OctetError
+from stages.pinned import MIRROR_VARIABLE, OutOfReachError
 
-MIRROR_VARIABLE = "OCTET_DATA"
 _TIMEOUT = (3, 10)  # seconds to connect, seconds without a byte
 _RETRIES = 2
 _MOST_BYTES = 1 << 26
-
-
-class OutOfReachError(OctetError):
-    """The data is neither here nor to be had: nothing is wrong with the project."""
 
 
 @dataclass(frozen=True)
