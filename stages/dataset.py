@@ -9,7 +9,7 @@ from octet.affine import refuse_not_finite
 from octet.errors import OctetError
 from octet.modelfile import signatures
 from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
-from octet.signature import Classes, Columns, Images, Numbers, Signature
+from octet.signature import Images, Inputs, Numbers, Outputs, Signature
 from stages.paths import data_path
 
 _LARGEST = 1e100  # so that squares and their sums are finite
@@ -21,8 +21,8 @@ class Dataset:
     """Rows to train on and rows to test on, and what they are.
 
     Attributes:
-        x_train, x_test: `Columns` float64 ``(rows, features)``, or `Images` uint8
-            ``(rows, channels, height, width)``.
+        x_train, x_test: `Columns` float64 ``(rows, features)``, `Images` uint8
+            ``(rows, channels, height, width)``, or `Arrays` float64 ``(rows, …)``.
         y_train, y_test: ``(rows,)``; of `Numbers` the targets, float64; of `Classes` the labels,
             each the index of a class, uint8 (uint16 from 257 classes on).
     """
@@ -52,7 +52,7 @@ def load_dataset(system: str) -> Dataset:
     try:
         signature = signatures.load_signature(header)
         parts = {name: arrays[name] for name in _ARRAYS}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OctetError, TypeError, ValueError) as error:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
     for part in ("train", "test"):
         x, y = parts[f"x_{part}"], parts[f"y_{part}"]
@@ -65,7 +65,7 @@ def load_dataset(system: str) -> Dataset:
 def _refuse_other_shapes(
     x: AnyArray, y: AnyArray, signature: Signature, x_name: str, y_name: str
 ) -> None:
-    x_type = np.dtype(np.float64 if isinstance(signature.inputs, Columns) else np.uint8)
+    x_type = np.dtype(np.uint8 if isinstance(signature.inputs, Images) else np.float64)
     y_type = _type_of_truth(signature.outputs)
     allowed = (y.size, *signature.shape)
     if x.shape != allowed or y.ndim != 1 or not y.size or (x.dtype, y.dtype) != (x_type, y_type):
@@ -76,20 +76,20 @@ def _refuse_other_shapes(
         )
 
 
-def _type_of_truth(outputs: Numbers | Classes) -> np.dtype[Any]:
+def _type_of_truth(outputs: Outputs) -> np.dtype[Any]:
     if isinstance(outputs, Numbers):
         return np.dtype(np.float64)
     return np.min_scalar_type(max(len(outputs.classes) - 1, 0))
 
 
-def _refuse_inputs(x: AnyArray, inputs: Columns | Images, name: str) -> None:
-    if isinstance(inputs, Columns):
-        _refuse_unusable(x, name)
-    else:
+def _refuse_inputs(x: AnyArray, inputs: Inputs, name: str) -> None:
+    if isinstance(inputs, Images):
         _refuse_above(x, inputs.white, name)
+    else:
+        _refuse_unusable(x, name)
 
 
-def _refuse_truth(y: AnyArray, outputs: Numbers | Classes, name: str) -> None:
+def _refuse_truth(y: AnyArray, outputs: Outputs, name: str) -> None:
     if isinstance(outputs, Numbers):
         _refuse_unusable(y, name)
     else:

@@ -21,7 +21,7 @@ from octet.modelfile.arrays import AnyArray, load_arrays
 from octet.network import Network, label, signals
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.runtime import integer
-from octet.signature import Columns, Images
+from octet.signature import Arrays, Column, Columns, Images, Inputs, Shape
 
 Facts = dict[str, Any]
 
@@ -67,11 +67,25 @@ def describe(path: Path) -> Facts:
     }
 
 
-def _takes(inputs: Columns | Images) -> str:
+def _takes(inputs: Inputs) -> str:
     """What goes in, for people."""
-    if isinstance(inputs, Columns):
-        return ", ".join(inputs.features)
-    return f"images of {' × '.join(map(str, inputs.shape))}, pixels 0 … {inputs.white}"
+    match inputs:
+        case Columns():
+            return ", ".join(map(_column, inputs.columns))
+        case Images():
+            return f"images of {_sides(inputs.shape)}, pixels 0 … {inputs.white}"
+        case Arrays():
+            return f"arrays of {_sides(inputs.shape)}"
+
+
+def _column(column: Column) -> str:
+    categories = f" ({' | '.join(column.categories)})" if column.categories else ""
+    gap = "" if column.missing is None else f" [empty: {column.missing}]"
+    return f"{column.name}{categories}{gap}"
+
+
+def _sides(shape: Shape) -> str:
+    return " × ".join(map(str, shape))
 
 
 def _layer(network: Network, i: int, arrays: Mapping[str, AnyArray]) -> Facts:
@@ -134,7 +148,7 @@ def table(facts: Facts) -> str:
 def _line(layer: Facts) -> Sequence[str]:
     weight, bias = layer.get("weight"), layer.get("bias")
     output, certificate = layer.get("output"), layer.get("certificate")
-    holds = f"{_sides(weight)} + {_sides(bias)}" if weight and bias else ""
+    holds = f"{_extent(weight)} + {_extent(bias)}" if weight and bias else ""
     return (
         layer["layer"],
         holds,
@@ -148,7 +162,7 @@ def _line(layer: Facts) -> Sequence[str]:
     )
 
 
-def _sides(parameter: Facts) -> str:
+def _extent(parameter: Facts) -> str:
     return "×".join(map(str, parameter["shape"]))
 
 

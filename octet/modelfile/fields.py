@@ -1,6 +1,7 @@
 """The arrays of one layer in a model file: written, and checked before they are used."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from octet.parameters import Int32, Parameter, Quantized
 from octet.signature import Shape
 
 _INT32_BITS = 32
+_LARGEST = sys.float_info.max
 
 
 class FieldWriter:
@@ -231,7 +233,8 @@ def number(value: object) -> float:
     Raises:
         ValueError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # No NaN and no infinity is at most the largest float, and neither is a longer integer.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         raise ValueError(f"got {value!r} for a number")
     return value
 

@@ -15,7 +15,7 @@ from octet.quantizer.hessian import Hessians, Moments
 from octet.quantizer.layer import RoundingReport, for_integers, parameters, weights_only
 from octet.quantizer.walk import hessians, walk
 from octet.runtime import floating
-from octet.signature import Images, Input
+from octet.signature import Columns, Input
 
 OnLayer = Callable[[str], None]
 
@@ -112,7 +112,7 @@ def quantize_apart(
     """
     _refuse_unusable(network, rows, config)
     at_widths = {bits: replace(config, bits=bits) for bits in widths}
-    if config.activations == "none" and not isinstance(network.signature.inputs, Images):
+    if config.activations == "none" and isinstance(network.signature.inputs, Columns):
         h = hessians(network, rows.astype(np.float64))
         return {bits: _weights_only(network, h, each, on_layer) for bits, each in at_widths.items()}
     calibrated = calibrate(network, rows, config.calibration)

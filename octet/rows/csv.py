@@ -6,7 +6,6 @@ import itertools
 import math
 import operator
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
@@ -18,6 +17,7 @@ from octet.affine import Array
 from octet.errors import OctetError
 from octet.rows.batches import Batch, Rows
 from octet.rows.binary import refuse_binary
+from octet.rows.table import listed, number, shown
 from octet.signature import Classes, Columns, Numbers, Signature
 
 Places = npt.NDArray[np.int64]
@@ -27,8 +27,6 @@ _TOGETHER = 1 << 19
 _LONGEST = 1 << 20
 _EMPTY = 1 << 12
 _TOO_LONG = f"longer than {_LONGEST} bytes; is this CSV?"
-# What `np.loadtxt` takes for a number, but for nan and inf.
-_NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class _Layout:
         """What a field of the column at this place of a line stands for; None if it is nothing."""
         if self.labels and place == self.columns[-1]:
             return self.labels.get(field)
-        return _number(field)
+        return number(field)
 
 
 def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bool) -> Rows:
@@ -126,7 +124,7 @@ def _is_empty(line: str) -> bool:
 
 
 def _are_names(fields: Sequence[str], features: Sequence[str]) -> bool:
-    return set(features) <= set(fields) or all(_number(field) is None for field in fields)
+    return set(features) <= set(fields) or all(number(field) is None for field in fields)
 
 
 def _by_position(signature: Signature) -> _Layout:
@@ -145,11 +143,11 @@ def _by_name(
             labels = {each: i for i, each in enumerate(outputs.classes)}
     if missing := [one for one in wanted if one not in fields]:
         raise OctetError(
-            f"{name}: line 1: no column {_listed(missing)}; got {_listed(fields)}; allowed are, in "
-            f"any order, {_listed(inputs.features)}, or lines without names"
+            f"{name}: line 1: no column {listed(missing)}; got {listed(fields)}; allowed are, in "
+            f"any order, {listed(inputs.features)}, or lines without names"
         )
     if twice := [one for one in wanted if fields.count(one) > 1]:
-        raise OctetError(f"{name}: line 1: more than one column {_listed(twice)}")
+        raise OctetError(f"{name}: line 1: more than one column {listed(twice)}")
     return _Layout(len(fields), tuple(fields.index(one) for one in wanted), wanted, labels)
 
 
@@ -235,12 +233,12 @@ def _row(line: str, layout: _Layout) -> list[float] | str:
     if len(fields) != layout.width:
         return f"got {len(fields)} columns; allowed are {layout.width}"
     row = [layout.number(column, fields[column]) for column in layout.columns]
-    for name, column, number in zip(layout.names, layout.columns, row, strict=True):
-        if number is None:
+    for name, column, value in zip(layout.names, layout.columns, row, strict=True):
+        if value is None:
             labelled = layout.labels and column == layout.columns[-1]
-            allowed = _listed([*layout.labels]) if labelled else "a finite number"
-            return f"{name}: got {_shown(fields[column])}; allowed is {allowed}"
-    return [number for number in row if number is not None]
+            allowed = listed([*layout.labels]) if labelled else "a finite number"
+            return f"{name}: got {shown(fields[column])}; allowed is {allowed}"
+    return [value for value in row if value is not None]
 
 
 def _broken(line: str) -> str:
@@ -255,17 +253,3 @@ def _broken(line: str) -> str:
 def _fields(line: str) -> list[str]:
     """The fields of a line; csv.Error if a quote does not end in it, say."""
     return [field.strip() for field in next(csv.reader([line], strict=True), [])]
-
-
-def _number(field: str) -> float | None:
-    number = float(field) if _NUMBER.fullmatch(field) else math.inf
-    return number if math.isfinite(number) else None
-
-
-def _listed(fields: Sequence[str]) -> str:
-    shown = [field if len(field) <= 40 else f"{field[:40]}…" for field in fields[:20]]
-    return ", ".join([*shown, f"and {len(fields) - 20} more"] if len(fields) > 20 else shown)
-
-
-def _shown(field: str) -> str:
-    return repr(field if len(field) <= 40 else f"{field[:40]}…")

@@ -2,19 +2,28 @@
 
 from dataclasses import dataclass
 
-from octet.signature import Classes, Columns, Images, Numbers, Signature
+from octet.signature import (
+    Arrays,
+    Classes,
+    Columns,
+    Images,
+    Inputs,
+    Numbers,
+    Outputs,
+    Signature,
+)
 from stages.tasks.classification import CLASSIFICATION
 from stages.tasks.regression import REGRESSION
 from stages.tasks.task import Task
 
-_BY_OUTPUTS: dict[type[Numbers | Classes], Task] = {Numbers: REGRESSION, Classes: CLASSIFICATION}
+_BY_OUTPUTS: dict[type[Outputs], Task] = {Numbers: REGRESSION, Classes: CLASSIFICATION}
 TASKS = tuple(_BY_OUTPUTS.values())
-_INPUTS: dict[type[Columns | Images], str] = {Columns: "columns", Images: "images"}
+_INPUTS: dict[type[Inputs], str] = {Columns: "columns", Images: "images", Arrays: "arrays"}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a system is: a task, and what goes in, ``columns`` or ``images``.
+    """What a system is: a task, and what goes in, ``columns``, ``images`` or ``arrays``.
 
     As text, ``classification of images``; in metrics/<system>.json it stands under `kind`.
     """

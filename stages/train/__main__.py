@@ -72,12 +72,12 @@ def _of_one_step(trained: Network, dataset: Dataset) -> History:
 
 
 def _misfit(model: Model, signature: Signature) -> str:
-    inputs = "columns" if isinstance(signature.inputs, Columns) else "images"
-    outputs = "numbers" if isinstance(signature.outputs, Numbers) else "classes"
+    halves = signature.inputs, signature.outputs
+    inputs, outputs = (type(half).__name__.lower() for half in halves)
     allowed = [
         "linear (columns to numbers)",
         "logistic (columns to classes)",
-        "network (anything to anything)",
+        "network (columns or images to anything)",
     ]
     return f"got {model.kind} for data of {inputs} and {outputs}; allowed are {', '.join(allowed)}"
 

@@ -21,7 +21,16 @@ from octet.network import Network
 from octet.rows.batches import Batch, Rows
 from octet.runtime.predict import predict
 from tests.octet.modelfiles import put, weights_only
-from tests.octet.networks import anything, flattened, images, in_float, rows, table
+from tests.octet.networks import (
+    anything,
+    flattened,
+    images,
+    in_array,
+    in_float,
+    of_text,
+    rows,
+    table,
+)
 
 SECONDS = 10
 
@@ -36,6 +45,8 @@ VALID = [
         flattened(0),
         images(0, bits=4),
         in_float(images(0)),
+        in_array(),
+        of_text(),
         *(anything(seed, 5, per_channel=True) for seed in range(8)),
     )
 ]

@@ -43,6 +43,31 @@ LIES: dict[str, list[Lie]] = {
         *[images("white", n, f"got {n!r} for an integer of at least 1") for n in NO_SIZE],
         images("white", 2**16, "got white 65536; allowed are 1 to 65535"),
     ],
+    "array": [
+        images("array", [2, 8, 8], "got array and shape; allowed is one of them"),
+        images("features", ["a"], "got features and shape; allowed is one of them"),
+        *[("array", {"array": shape}, "axes; allowed are 1 to 4") for shape in ([], [1] * 5)],
+        *[("array", {"array": shape}, NO_HEADER) for shape in (None, 3, "3", [0], [True])],
+        ("array", {"array": [2**21]}, f"got an array of {2**21} numbers; allowed are {2**20}"),
+    ],
+    "table": [
+        ("text", {"table": []}, "a table of nothing but numbers without gaps, which has features"),
+        *[("text", {"table": each}, NO_HEADER) for each in (None, 3, "age", [3], [None], [[]])],
+        ("text", {"table.0.unit": "years"}, NO_HEADER),
+        ("text", {"table.0.missing": "30"}, "got '30' for a number"),
+        ("text", {"table.0.missing": 10**400}, NO_HEADER),
+        ("text", {"table.0.name": "city"}, "got 'city' more than once; names must differ"),
+        ("text", {"table.0.name": "city=Oslo"}, "got 'city=Oslo' more than once"),
+        ("text", {"table.1.missing": "Bonn"}, "got 'Bonn' for what is missing of 'city'"),
+        ("text", {"table.1.categories": ["Oslo"]}, "got categories ('Oslo',) of 'city'; allowed"),
+        ("text", {"table.1.categories": ["Oslo", ""]}, "got categories ('Oslo', '') of 'city'"),
+        (
+            "text",
+            {"table.1.name": "x" * 10_000, "table.1.categories": ["Oslo", *map(str, range(999))]},
+            "names of features of more than 4194304 characters",
+        ),
+        ("text", {"table.1.categories": ["Rome", "Oslo"]}, "layer 0 (linear): 0.weight: got floa"),
+    ],
     "classes": [
         *[
             images("classes", names, "names must be strings")

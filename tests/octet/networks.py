@@ -28,7 +28,7 @@ from octet.layers import (
 )
 from octet.network import Network, flow
 from octet.parameters import Int32, Quantized, values
-from octet.signature import Classes, Columns, Images, Numbers, Shape, Signature
+from octet.signature import Arrays, Classes, Column, Columns, Images, Numbers, Shape, Signature
 
 IMAGE = (2, 8, 8)
 FEATURES = 5
@@ -103,6 +103,23 @@ def table(seed: int, bits: int = 8, per_channel: bool = True) -> Network:
     )
     names = tuple(f"x{i}" for i in range(FEATURES))
     return Network(layers, Signature(Columns(names), Numbers("y", "")))
+
+
+def in_array() -> Network:
+    """Numbers from -1 to 1 in an array, as a network from elsewhere may take them."""
+    rng = np.random.default_rng(0)
+    start, end = unit(128, 2**-7), activation(rng)
+    last = Linear(*weighted(rng, (2, 6), start, 8, True), output=end)
+    return Network(
+        (Quantize(start), Flatten(), last), Signature(Arrays((2, 3)), Classes(("a", "b")))
+    )
+
+
+def of_text() -> Network:
+    """A table with text and gaps: age, and whether it is Oslo or Paris, or else Rome."""
+    layer = Linear(np.array([[0.5, 100.0, 200.0]]), np.array([1.0]))
+    table = Column("age", missing=30.0), Column("city", ("Rome", "Oslo", "Paris"), "Oslo")
+    return Network((layer,), Signature(Columns.of(table), Numbers("price", "EUR")))
 
 
 def rows(network: Network, count: int, seed: int = 0) -> np.ndarray:

@@ -26,13 +26,24 @@ from tests.octet.modelfiles import (
     take_apart,
     weights_only,
 )
-from tests.octet.networks import anything, images, in_float, one_output, unit, weighted
+from tests.octet.networks import (
+    anything,
+    images,
+    in_array,
+    in_float,
+    of_text,
+    one_output,
+    unit,
+    weighted,
+)
 
 NETWORKS = {
     **{granularity: weights_only(granularity) for granularity in GRANULARITIES},
     "images": images(0, bits=4),
     "images_in_float": in_float(images(0, bits=4)),
     "branches": anything(8, 4, per_channel=True),
+    "array": in_array(),
+    "text": of_text(),
 }
 every_network = pytest.mark.parametrize("name", NETWORKS)
 

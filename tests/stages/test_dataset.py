@@ -16,7 +16,7 @@ from octet.layers import Relu
 from octet.modelfile import storage
 from octet.modelfile.arrays import dump_arrays, load_arrays
 from octet.network import Network
-from octet.signature import Classes, Columns, Images, Numbers, Signature
+from octet.signature import Arrays, Classes, Column, Columns, Images, Numbers, Signature
 from stages import paths
 from stages.dataset import Dataset, dump_dataset, load_dataset
 
@@ -24,7 +24,13 @@ SYSTEM = "small"
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 WHITE = 16
 
-INPUTS = {"columns": Columns(("age", "bmi", "größe")), "images": Images((1, 3, 2), WHITE)}
+GAPS = Columns.of([Column("age", missing=30.5), Column("city", ("Rome", "Oslo", "größe"), "Oslo")])
+INPUTS = {
+    "columns": Columns(("age", "bmi", "größe")),
+    "text": GAPS,
+    "images": Images((1, 3, 2), WHITE),
+    "array": Arrays((1, 3, 2)),
+}
 OUTPUTS = {
     "numbers": Numbers("progression", "points"),
     "classes": Classes(tuple("0123456789")),
@@ -46,9 +52,9 @@ def dataset(signature: Signature, seed: int = 0) -> Dataset:
     arrays = []
     for rows in (5, 2):
         arrays += [
-            rng.normal(size=(rows, *signature.shape))
-            if isinstance(signature.inputs, Columns)
-            else rng.integers(0, signature.inputs.white + 1, (rows, *signature.shape), np.uint8),
+            rng.integers(0, signature.inputs.white + 1, (rows, *signature.shape), np.uint8)
+            if isinstance(signature.inputs, Images)
+            else rng.normal(size=(rows, *signature.shape)),
             rng.normal(size=rows)
             if isinstance(signature.outputs, Numbers)
             else rng.integers(0, count := len(signature.outputs.classes), rows).astype(
@@ -89,11 +95,26 @@ def refusal(file: Path, content: bytes) -> str:
 names = st.text(max_size=5).filter(lambda text: text.isprintable() and text == text.strip())
 several = st.lists(names, min_size=1, max_size=12, unique=True).map(tuple)
 sides = st.integers(1, 5)
+words = st.lists(names.filter(bool), min_size=2, max_size=5, unique=True).map(tuple)
+columns = st.one_of(
+    st.builds(Column, names, missing=st.none() | st.floats(allow_nan=False, allow_infinity=False)),
+    words.flatmap(
+        lambda each: st.builds(Column, names, st.just(each), st.none() | st.sampled_from(each))
+    ),
+)
+# The names of features are made of those of columns: with "=" in these, they might not differ.
+tables = (
+    st.lists(columns, min_size=1, max_size=5, unique_by=lambda column: column.name)
+    .filter(lambda table: not any("=" in column.name for column in table))
+    .map(Columns.of)
+)
 signatures = st.builds(
     Signature,
     st.one_of(
         st.builds(Columns, several),
         st.builds(Images, st.tuples(sides, sides, sides), st.integers(1, 255)),
+        st.builds(Arrays, st.lists(sides, min_size=1, max_size=4).map(tuple)),
+        tables,
     ),
     st.one_of(st.builds(Numbers, names, names), st.builds(Classes, several)),
 )
@@ -173,7 +194,7 @@ def test_a_part_of_another_shape_or_type_is_refused_with_what_is_allowed(
             assert f"x_{which}: got " in said
             assert f"{array.dtype} of shape {array.shape}" in said
             shape = ", ".join(map(str, signature.shape))
-            x_type = "float64" if isinstance(signature.inputs, Columns) else "uint8"
+            x_type = "uint8" if isinstance(signature.inputs, Images) else "float64"
             assert (
                 f"allowed is {x_type} of shape (rows, {shape}), at least one row, with a " in said
             )
@@ -202,10 +223,30 @@ def test_a_value_that_is_not_allowed_is_refused_with_what_is(
             assert refusal(file, dumped(signature, **{part: array})) == f"{part}: got {message}"
 
 
+AGE, CITY = ({"name": "age", "categories": [], "missing": 30.5}, {"name": "city"})
+WORDS = ["Rome", "Oslo"]
+WRONG_TABLES: list[Any] = [
+    *(None, 3, "age", {}, [], [None], [[]], ["age"], [CITY], [{**AGE, "unit": "years"}]),
+    *([AGE, {**AGE, "name": name}] for name in ("age", 3, None, "a\nb", " a")),
+    [{**AGE, "missing": None}],  # nothing but numbers without gaps: those are features
+    *([{**AGE, "missing": gap}] for gap in ("30.5", True, [], 10**400, float("nan"))),
+    *(
+        [{**CITY, "categories": words, "missing": gap}]
+        for words, gap in (
+            *((WORDS, gap) for gap in ("", "Paris", 0, [], ["Rome"])),
+            *((words, None) for words in (["Rome"], ["Rome", ""], ["Rome"] * 2, "Rome", [1, 2])),
+        )
+    ),
+    [{**CITY, "categories": WORDS, "missing": None}, {**AGE, "name": "city=Oslo"}],
+    [{"name": "x" * 10_000, "categories": [*map(str, range(1000))], "missing": None}],
+]
 HEADERS = [
     {},
     {"features": ["a", "b", "c"]},
     {"features": 3, "target": "t", "unit": "u"},
+    {"array": [1, 3, 2], "features": ["a"], "classes": ["a"]},
+    *({"array": shape, "classes": ["a"]} for shape in (None, 3, [], [1] * 5, [0], [2.0], [2**21])),
+    *({"table": table, "classes": ["a"]} for table in WRONG_TABLES),
     {"features": [], "target": "t", "unit": "u"},
     {"shape": [1, 3, 2], "classes": ["a"]},
     {"shape": [1, 3, 2], "white": 16},

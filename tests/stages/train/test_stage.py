@@ -134,7 +134,7 @@ def test_data_that_the_model_does_not_take_is_refused() -> None:
     assert refusal("diabetes", COMMITTED) == (
         "params.yaml: systems.diabetes.model.kind: got linear for data of images and classes; "
         "allowed are linear (columns to numbers), logistic (columns to classes), network "
-        "(anything to anything)"
+        "(columns or images to anything)"
     )
 
 
