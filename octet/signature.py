@@ -16,6 +16,8 @@ Shape = tuple[int, ...]
 Pixels = npt.NDArray[np.uint8]
 # Numbers of one row, on its way in or behind a layer: some 20 times or more what MNIST takes.
 LARGEST_ROW = 2**20
+# The column of classes whose own has no name.
+UNNAMED_CLASSES = "class"
 # Rows on their way into a network.
 Input = Array | Pixels
 
@@ -131,14 +133,13 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Classes:
-    """One of several classes: a logit for each, in the order of their names."""
+    """One of several classes: a logit for each, in the order of their names.
+
+    Predictions and the truth stand in this ``column`` of CSV, by name.
+    """
 
     classes: tuple[str, ...]
-
-    @property
-    def column(self) -> str:
-        """Of CSV, in which predictions and the truth stand, by name."""
-        return "class"
+    column: str = UNNAMED_CLASSES
 
 
 Inputs = Columns | Images | Arrays

@@ -8,6 +8,7 @@ from typing import Any
 from octet.modelfile.fields import number, whole
 from octet.signature import (
     LARGEST_ROW,
+    UNNAMED_CLASSES,
     Arrays,
     Classes,
     Column,
@@ -28,7 +29,10 @@ _LONGEST_NAMES = 2**22
 
 def dump_signature(signature: Signature) -> dict[str, Any]:
     """What a header holds of a signature: both of its halves."""
-    return _dump_inputs(signature.inputs) | asdict(signature.outputs)
+    outputs = asdict(signature.outputs)
+    if outputs.get("column") == UNNAMED_CLASSES:
+        del outputs["column"]
+    return _dump_inputs(signature.inputs) | outputs
 
 
 def load_signature(header: Mapping[str, Any]) -> Signature:
@@ -109,7 +113,8 @@ def _load_shape(sides: Any, what: str) -> Shape:
 
 def _load_outputs(header: Mapping[str, Any]) -> Outputs:
     if "classes" in header:
-        return Classes(_names(header["classes"]))
+        (column,) = _names([header.get("column", UNNAMED_CLASSES)])
+        return Classes(_names(header["classes"]), column)
     (target,), (unit,) = _names([header["target"]]), _names([header["unit"]])
     return Numbers(target, unit)
 

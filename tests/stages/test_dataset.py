@@ -116,7 +116,7 @@ signatures = st.builds(
         st.builds(Arrays, st.lists(sides, min_size=1, max_size=4).map(tuple)),
         tables,
     ),
-    st.one_of(st.builds(Numbers, names, names), st.builds(Classes, several)),
+    st.one_of(st.builds(Numbers, names, names), st.builds(Classes, several, names)),
 )
 
 
