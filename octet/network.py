@@ -26,8 +26,8 @@ class Network:
     ``rounding`` is what the quantizer knows of the codes of each layer, by its `label`: their error
     at the outputs and what was proven of it (see `octet.quantizer.layer`). Empty in float.
     ``provenance`` says of what it was made: ``data``, the MD5 of the data file as in dvc.lock, and
-    ``params``, the parameters of which the layers do not tell. (Of the revision of the code see
-    `octet.provenance`.)
+    ``params``, the parameters of which the layers do not tell; ``import``, what was measured when
+    it came from another format. (Of the revision of the code see `octet.provenance`.)
     """
 
     layers: tuple[Layer, ...]

@@ -143,9 +143,13 @@ def total(arrays: Mapping[str, AnyArray], *kinds: str) -> int:
 
 def _provenance(value: dict[str, Any]) -> dict[str, Any]:
     """What a file says of its origin: of any content, but JSON."""
-    if not value.keys() <= {"data", "params"} or not isinstance(value.get("data", ""), str):
-        raise ValueError("provenance: allowed are data, a string, and params")
+    if not value.keys() <= {"data", "import", "params"} or not isinstance(
+        value.get("data", ""), str
+    ):
+        raise ValueError("provenance: allowed are data, a string, import, and params")
     if not all(isinstance(group, dict) for group in value.get("params", {}).values()):
         raise ValueError("provenance: params: allowed are mappings")
+    if not isinstance(value.get("import", {}), dict):
+        raise TypeError("provenance: import: allowed is a mapping")
     json.dumps(value, allow_nan=False)
     return value

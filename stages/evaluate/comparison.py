@@ -72,7 +72,7 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
     scores = _scores(models.reference, data, before, rows)
     quantized_scores = _scores(models.quantized, data, after, rows)
     of_layers = layers.table(models.reference, models.quantized, models.apart, data)
-    metrics = {
+    metrics: dict[str, object] = {
         "kind": str(kind),
         "float": scores,
         "quantized": quantized_scores,
@@ -83,6 +83,8 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
         "size": _size(*models.sizes),
         "verdict": kind.task.decide(data.y_test, before, after, gates),
     }
+    if imported := models.reference.provenance.get("import"):
+        metrics["import"] = imported
     return Comparison(metrics, of_layers, (before, after))
 
 

@@ -7,13 +7,23 @@ from pydantic import Field, model_validator
 from octet.errors import OctetError
 from octet.network import Wiring
 from stages.params.layers import Layer
-from stages.params.section import Section
+from stages.params.section import BELOW_TOP, SHA256, BelowTop, Section, Sha256
 
 
 class LinearModel(Section):
     """Linear regression by least squares: a table in, a number out."""
 
     kind: Literal["linear"] = Field(description="linear")
+    standardize: bool = Field(description="true or false")
+
+
+class RidgeModel(Section):
+    """Ridge regression: least squares with a penalty on the weights."""
+
+    kind: Literal["ridge"] = Field(description="ridge")
+    alpha: float = Field(
+        gt=0, le=1e100, description="a positive number: the penalty, 1 for a light one"
+    )
     standardize: bool = Field(description="true or false")
 
 
@@ -61,4 +71,24 @@ class NetworkModel(Section):
         return self
 
 
-Model = Annotated[LinearModel | LogisticModel | NetworkModel, Field(discriminator="kind")]
+class OnnxModel(Section):
+    """A network from an ONNX file."""
+
+    kind: Literal["onnx"] = Field(description="onnx")
+    path: BelowTop = Field(description=BELOW_TOP)
+    sha256: Sha256 = Field(description=SHA256)
+
+
+class GivenModel(Section):
+    """A float network in a model file of Octet's own."""
+
+    kind: Literal["given"] = Field(description="given")
+    path: BelowTop = Field(description=BELOW_TOP)
+    sha256: Sha256 = Field(description=SHA256)
+
+
+# The kinds of stages/train/kinds.
+Model = Annotated[
+    LinearModel | LogisticModel | RidgeModel | NetworkModel | OnnxModel | GivenModel,
+    Field(discriminator="kind"),
+]

@@ -16,7 +16,8 @@ class System(Section):
 
     data: DataName = Field(description=" or ".join(get_args(DataName)))
     model: Model = Field(
-        description="a mapping with kind: linear, logistic or network, and the keys of that kind"
+        description="a mapping with kind: linear, logistic, ridge, network, onnx or given, and the "
+        "keys of that kind"
     )
     train: dict[str, Any] = Field(description="a mapping of any keys of train, or {}")
     quant: dict[str, Any] = Field(description="a mapping of any keys of quant, or {}")

@@ -44,26 +44,19 @@ def fit(
     if device.type == "cpu":
         kernels.pin()
     goal = objective(dataset, steps[-1].spec.kind, how)
-    scaler, batches = _standardized(dataset, goal.truth, how, where)
+    scaler, batches = _standardized(dataset, goal.truth, how)
     torch.manual_seed(how.seed)
     module = Module(steps).to(device)
     history = recipe.train(module, batches, goal, how, device)
     return (scaler, *finished(module.layers(), goal)), history
 
 
-def _standardized(
-    dataset: Dataset, truth: torch.Tensor, how: Train, where: str
-) -> tuple[Standardize, Batches]:
+def _standardized(dataset: Dataset, truth: torch.Tensor, how: Train) -> tuple[Standardize, Batches]:
     """The first layer of the network, and batches of what leaves it."""
     x, inputs = dataset.x_train, dataset.signature.inputs
     if isinstance(inputs, Columns):
         (scaler,) = scale(x, inputs.features, standardize=True).scaler
         return scaler, TableBatches(x, scaler, truth, how)
-    if not isinstance(inputs, Images):
-        raise OctetError(
-            f"params.yaml: {where}.kind: got network for arrays of shape {inputs.shape}; allowed "
-            "are columns and images; a network from elsewhere takes them, with kind onnx"
-        )
     scaler = standardize(x)
     return scaler, ImageBatches(x, scaler, truth, how)
 

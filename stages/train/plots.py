@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from octet.affine import Array
+from octet.modelfile.arrays import AnyArray
 from octet.signature import Pixels
 
 SAMPLES = 12
@@ -45,11 +46,33 @@ def _digits(numbers: Iterable[float]) -> Iterable[str]:
     return [f"{number:.{_DIGITS}g}" for number in numbers]
 
 
-def image_sheet(*rows_of_images: npt.NDArray[np.float32]) -> bytes:
-    """Images ``(count, 1, height, width)``, from 0 to 1, in a row; more of them below; as PNG."""
-    rows = [np.concatenate(list(images[:, 0]), axis=1) for images in rows_of_images]
+def image_sheet(*rows_of_images: npt.NDArray[np.floating]) -> bytes:
+    """Images ``(count, channels, height, width)``, from 0 to 1, in a row; more below; as PNG.
+
+    Three channels are red, green and blue; of any other number the first is shown.
+    """
+    rows = [np.concatenate(list(map(_shown, images)), axis=1) for images in rows_of_images]
     sheet = np.rint(255 * np.clip(np.concatenate(rows), 0, 1)).astype(np.uint8)
     return _png(sheet)
+
+
+def _shown(image: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """``(height, width)``, or with colours ``(height, width, 3)``."""
+    return np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
+
+
+def row_or_image_sheet(x: AnyArray) -> bytes:
+    """The first rows: of a table as `row_sheet`, of images from their least value to the largest.
+
+    Args:
+        x: ``(rows, features)``, ``(rows, channels, height, width)``, or of other axes, which are
+            shown as one long one.
+    """
+    if x.ndim != 4:
+        return row_sheet(x.reshape(len(x), -1))
+    images = x[:SAMPLES].astype(np.float64)
+    low, high = images.min(), images.max()
+    return image_sheet((images - low) / (high - low if high > low else 1.0))
 
 
 def row_sheet(x: Array) -> bytes:
@@ -64,9 +87,9 @@ def row_sheet(x: Array) -> bytes:
     return _png(cells.repeat(_CELL, axis=0).repeat(_CELL, axis=1))
 
 
-def _png(grey: Pixels) -> bytes:
-    """A picture ``(height, width)``, enlarged."""
-    enlarged = grey.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
+def _png(pixels: Pixels) -> bytes:
+    """A picture ``(height, width)`` or ``(height, width, 3)``, enlarged."""
+    enlarged = pixels.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
     file = io.BytesIO()
     # Not compressed: what zlib makes of the same pixels depends on the processor.
     Image.fromarray(enlarged).save(file, "PNG", compress_level=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -58,7 +58,7 @@ def solved(x: Array, y: Array) -> Array:
     return np.array([model.intercept_, *model.coef_])
 
 
-def exactly(x: Array, y: Array) -> Array:
+def exactly(x: Array, y: Array, alpha: float = 0) -> Array:
     """The normal equations, solved in fractions; only the result is rounded."""
     rows = [[Fraction(1), *map(Fraction, row)] for row in x.tolist()]
     target = [Fraction(value) for value in y.tolist()]
@@ -68,6 +68,8 @@ def exactly(x: Array, y: Array) -> Array:
         + [sum(row[i] * value for row, value in zip(rows, target, strict=True))]
         for i in range(size)
     ]
+    for i in range(1, size):
+        system[i][i] += Fraction(alpha)
     for i in range(size):
         pivot = next(k for k in range(i, size) if system[k][i])
         system[i], system[pivot] = system[pivot], system[i]
@@ -110,19 +112,35 @@ def test_a_fit_is_the_least_squares_solution_correctly_rounded(seed: int) -> Non
     for _ in range(5):
         noisy = clean * (1 + 1e-9 * rng.uniform(-1, 1, clean.size))
         assert np.all(noisy != clean)
-        np.testing.assert_array_equal(refine(x, y, noisy), expected)
+        np.testing.assert_array_equal(refine(x, y, noisy, np.zeros(x.shape[1])), expected)
     network = fit(dataset(x, y), standardize=True)
     scaler = network.layers[0]
     assert isinstance(scaler, Standardize)
     np.testing.assert_array_equal(coefficients(network), exactly((x - scaler.mean) / scaler.std, y))
 
 
+@pytest.mark.parametrize("alpha", [1e-7, 0.3, 50.0])
+@pytest.mark.parametrize("seed", SEEDS[:3])
+def test_a_ridge_is_the_least_penalized_sum_of_squares_correctly_rounded(
+    seed: int, alpha: float
+) -> None:
+    x, y = problem(seed)
+    x = np.column_stack([x, x[:, 0] - 3 * x[:, 2]])  # least squares would refuse it
+    names = tuple(f"f{i}" for i in range(x.shape[1]))
+    (last,) = linear.fit(x, y, names, standardize=False, alpha=alpha)
+    assert isinstance(last, Linear)
+    got = np.array([values(last.bias)[0], *values(last.weight)[0]])
+    np.testing.assert_array_equal(got, exactly(x, y, alpha))
+    model = Ridge(alpha, solver="svd").fit(x, y)
+    np.testing.assert_allclose(got, [model.intercept_, *model.coef_], rtol=1e-5, atol=1e-6)
+
+
 def test_noise_makes_no_difference_on_real_data() -> None:
     data = diabetes()
-    clean = solved(data.x_train, data.y_train)
+    clean, free = solved(data.x_train, data.y_train), np.zeros(data.x_train.shape[1])
     noisy = clean * (1 + 1e-9 * np.random.default_rng(0).uniform(-1, 1, clean.size))
-    expected = refine(data.x_train, data.y_train, clean)
-    np.testing.assert_array_equal(refine(data.x_train, data.y_train, noisy), expected)
+    expected = refine(data.x_train, data.y_train, clean, free)
+    np.testing.assert_array_equal(refine(data.x_train, data.y_train, noisy, free), expected)
 
 
 @pytest.mark.parametrize("standardize", [False, True])

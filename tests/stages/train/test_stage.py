@@ -133,8 +133,9 @@ def test_data_that_the_model_does_not_take_is_refused() -> None:
     with_data("diabetes", pictures())
     assert refusal("diabetes", COMMITTED) == (
         "params.yaml: systems.diabetes.model.kind: got linear for data of images and classes; "
-        "allowed are linear (columns to numbers), logistic (columns to classes), network "
-        "(columns or images to anything)"
+        "allowed are linear (columns to numbers), logistic (columns to classes), ridge (columns to "
+        "numbers), network (columns or images to anything), onnx (anything to anything), given "
+        "(anything to anything)"
     )
 
 

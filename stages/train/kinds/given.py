@@ -1,0 +1,44 @@
+"""A float network in a model file of Octet's own."""
+
+from octet.errors import OctetError
+from octet.layers import Layer, Quantize, Weighted
+from octet.modelfile import storage
+from octet.parameters import Int32, Quantized
+from octet.signature import Numbers, Signature
+from stages.params.models import GivenModel
+from stages.pinned import pinned
+from stages.train.kinds.kind import Job, Kind, Trained, in_one_step
+
+
+def train(job: Job[GivenModel]) -> Trained:
+    """Read it.
+
+    Raises:
+        OctetError: the file is not the one that was pinned, or no model; the network is in codes
+            already; or it takes or gives something else than the data has.
+    """
+    path = pinned(job.model.path, job.model.sha256, job.where)
+    network = storage.load_network(path)
+    where = f"params.yaml: {job.where}.path: {path}"
+    if any(map(_in_codes, network.layers)):
+        raise OctetError(f"{where}: got a quantized network; allowed is one in float")
+    _refuse_stranger(network.signature, job.dataset.signature, where)
+    return in_one_step(job.dataset, network.layers)
+
+
+def _in_codes(layer: Layer) -> bool:
+    if isinstance(layer, Weighted):
+        return any(isinstance(each, Quantized | Int32) for each in (layer.weight, layer.bias))
+    return isinstance(layer, Quantize)
+
+
+def _refuse_stranger(model: Signature, data: Signature, where: str) -> None:
+    """The names of numbers are the data's; what a class or a column is, both must agree on."""
+    if model.inputs != data.inputs:
+        raise OctetError(f"{where}: got {model.inputs} for data of {data.inputs}")
+    both = model.outputs, data.outputs
+    if model.outputs != data.outputs and not all(isinstance(each, Numbers) for each in both):
+        raise OctetError(f"{where}: got {model.outputs} for data of {data.outputs}")
+
+
+KIND = Kind((), (), train)
