@@ -54,12 +54,23 @@ def load_dataset(system: str) -> Dataset:
         parts = {name: arrays[name] for name in _ARRAYS}
     except (KeyError, OctetError, TypeError, ValueError) as error:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
+    dataset = Dataset(**parts, signature=signature)
+    refuse_unusable(dataset, str(file))
+    return dataset
+
+
+def refuse_unusable(dataset: Dataset, where: str) -> None:
+    """Refuse shapes and types that do not belong together, and values that are not allowed.
+
+    Raises:
+        OctetError: there are such.
+    """
+    signature = dataset.signature
     for part in ("train", "test"):
-        x, y = parts[f"x_{part}"], parts[f"y_{part}"]
-        _refuse_other_shapes(x, y, signature, f"{file}: x_{part}", f"y_{part}")
-        _refuse_inputs(x, signature.inputs, f"{file}: x_{part}")
-        _refuse_truth(y, signature.outputs, f"{file}: y_{part}")
-    return Dataset(**parts, signature=signature)
+        x, y = getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")
+        _refuse_other_shapes(x, y, signature, f"{where}: x_{part}", f"y_{part}")
+        _refuse_inputs(x, signature.inputs, f"{where}: x_{part}")
+        _refuse_truth(y, signature.outputs, f"{where}: y_{part}")
 
 
 def _refuse_other_shapes(
@@ -86,17 +97,17 @@ def _refuse_inputs(x: AnyArray, inputs: Inputs, name: str) -> None:
     if isinstance(inputs, Images):
         _refuse_above(x, inputs.white, name)
     else:
-        _refuse_unusable(x, name)
+        _refuse_extreme(x, name)
 
 
 def _refuse_truth(y: AnyArray, outputs: Outputs, name: str) -> None:
     if isinstance(outputs, Numbers):
-        _refuse_unusable(y, name)
+        _refuse_extreme(y, name)
     else:
         _refuse_above(y, len(outputs.classes) - 1, name)
 
 
-def _refuse_unusable(array: AnyArray, name: str) -> None:
+def _refuse_extreme(array: AnyArray, name: str) -> None:
     refuse_not_finite(array, name)
     if (largest := np.max(np.abs(array), initial=0.0)) > _LARGEST:
         raise OctetError(f"{name}: got {largest:g}; allowed is up to {_LARGEST:g}")

@@ -4,9 +4,9 @@ import sys
 
 from octet.cli.command import Parser, one_line
 from stages import checks, dvc, markdown
-from stages.load.readers import DATA_SETS
-from stages.load.readers.sources import fetch
+from stages.load import readers
 from stages.metrics import Metrics, read
+from stages.params.data import Data
 from stages.params.file import Params, load_params
 from stages.params.quant import FLOAT_BITS
 from stages.paths import data_path, metrics_path
@@ -54,12 +54,11 @@ def out_of_reach(checked: Params) -> dict[str, str]:
         OctetError: data that is there but damaged.
     """
     reasons: dict[str, str] = {}
-    missing: dict[str, str] = {}
+    missing: dict[Data, str] = {}
     for name, system in checked.systems.items():
         try:
             if system.data not in missing:
-                for source in DATA_SETS[system.data].sources:
-                    fetch(source)
+                readers.refuse_out_of_reach(system.data, f"systems.{name}.data")
                 continue
         except OutOfReachError as error:
             missing[system.data] = str(error)

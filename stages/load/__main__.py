@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def load(name: str, params: "Params") -> dict[Path, bytes]:
     """The data file of a system."""
-    dataset = readers.read(params.system(name).data, params.split)
+    dataset = readers.read(params.system(name).data, params.split, f"systems.{name}.data")
     return {paths.data_path(name): dump_dataset(dataset)}
 
 

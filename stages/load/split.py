@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from octet.errors import OctetError
@@ -10,21 +12,46 @@ from octet.signature import Signature
 from stages.dataset import Dataset
 from stages.params.split import Split
 
+Places = npt.NDArray[np.int64]
+
 
 def split(x: AnyArray, y: AnyArray, signature: Signature, how: Split) -> Dataset:
     """Shuffle rows with a seed and hold some out.
 
     Raises:
-        OctetError: too few rows are left for one of the two parts.
+        OctetError: as `hold_out`.
     """
-    rows = len(y)
+    train, test = hold_out(len(y), how)
+    return Dataset(x[train], y[train], x[test], y[test], signature)
+
+
+def hold_out(rows: int, how: Split, labels: AnyArray | None = None) -> tuple[Places, Places]:
+    """The places of the rows to train on and of those to test on, shuffled with a seed.
+
+    Args:
+        rows: how many there are.
+        how: the share to test on, and the seed.
+        labels: ``(rows,)``; if given, each is held out in its share: the split is stratified.
+
+    Raises:
+        OctetError: too few rows are left for one of the two parts, or to show each label in both.
+    """
     held_out = math.ceil(how.test_size * rows)
-    if not 2 <= held_out <= rows - 2:
+    least = 2 if labels is None else max(2, _classes_of_two(labels))
+    if not least <= held_out <= rows - least:
         raise OctetError(
             f"params.yaml: split.test_size: got {how.test_size}, which holds out {held_out} of "
-            f"{rows} rows; allowed is what leaves at least two to test on and two to train on"
+            f"{rows} rows; allowed is what leaves {least} at least to test on and to train on"
         )
-    x_train, x_test, y_train, y_test = train_test_split(
-        x, y, test_size=how.test_size, random_state=how.random_state
+    train, test = train_test_split(
+        np.arange(rows), test_size=how.test_size, random_state=how.random_state, stratify=labels
     )
-    return Dataset(x_train, y_train, x_test, y_test, signature)
+    return train, test
+
+
+def _classes_of_two(labels: AnyArray) -> int:
+    """How many classes there are, of which each has two rows at least."""
+    names, counts = np.unique(labels, return_counts=True)
+    if (rare := names[counts < 2]).size:
+        raise OctetError(f"class {rare[0]!s}: got 1 row; allowed are two or more, for both parts")
+    return len(names)

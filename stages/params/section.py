@@ -42,8 +42,13 @@ def _flag(value: Any) -> Any:
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
 
 
+def is_below_top(path: str) -> bool:
+    """Whether it is relative, and stays below where it begins."""
+    return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+
+
 def _refuse_outside(path: str) -> str:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+    if not is_below_top(path):
         raise ValueError
     return path
 

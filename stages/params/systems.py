@@ -1,20 +1,18 @@
 """``systems``: one data set and one model each, with keys of their own over the common ones."""
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from stages.params.data import DATA, Data, refuse_foreign
 from stages.params.models import Model
 from stages.params.section import Section
-
-# The keys of DATA_SETS in stages/load/readers.
-DataName = Literal["diabetes", "california_housing", "wine", "breast_cancer", "digits", "mnist"]
 
 
 class System(Section):
     """One data set and one model; any kind of data, any kind of model that makes sense of it."""
 
-    data: DataName = Field(description=" or ".join(get_args(DataName)))
+    data: Annotated[Data, BeforeValidator(refuse_foreign)] = Field(description=DATA)
     model: Model = Field(
         description="a mapping with kind: linear, logistic, ridge, network, onnx or given, and the "
         "keys of that kind"

@@ -49,5 +49,5 @@ def test_what_is_nowhere_or_no_file_is_named(mirror: Path, monkeypatch: pytest.M
     with pytest.raises(OctetError, match="allowed is a regular file"):
         pinned(NAME, "0" * 64, WHERE)
     monkeypatch.delenv(MIRROR_VARIABLE)
-    with pytest.raises(OutOfReachError, match=f"and {MIRROR_VARIABLE} is not set; put the file"):
+    with pytest.raises(OutOfReachError, match=f"and {MIRROR_VARIABLE} is not set; put it there"):
         pinned(NAME, "0" * 64, WHERE)

@@ -1,10 +1,19 @@
-"""The data sets by name. A new one is a file here, a line below, and its name in params/systems."""
+"""Readers of data. A bundled data set is a file here, a line below, and its name in params/data.
 
-from stages.dataset import Dataset
-from stages.load.readers import bundled, california, mnist
+A kind of files of one's own is a file here, a line below, and its class in params/data.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stages.dataset import Dataset, refuse_unusable
+from stages.load.readers import arrays, bundled, california, idx, images, mnist
 from stages.load.readers.data_set import DataSet
 from stages.load.readers.sources import fetch
+from stages.params.data import Data
 from stages.params.split import Split
+from stages.pinned import find, pinned_together
 
 DATA_SETS: dict[str, DataSet] = {
     "diabetes": bundled.DIABETES,
@@ -14,13 +23,48 @@ DATA_SETS: dict[str, DataSet] = {
     "digits": bundled.DIGITS,
     "mnist": mnist.MNIST,
 }
+# Each takes what params.yaml says of it, the path of each of its files, and the split.
+KINDS: dict[str, Callable[[Any, list[Path], Split], Dataset]] = {
+    "arrays": arrays.read,
+    "idx": idx.read,
+    "images": images.read,
+}
 
 
-def read(name: str, how: Split) -> Dataset:
-    """The data set of this name, a key of `DATA_SETS`, checked and split.
+def refuse_out_of_reach(data: Data, where: str) -> None:
+    """Find every file of a data set, of whatever content.
+
+    Args:
+        data: the name of a bundled one, or what params.yaml says of one's own.
+        where: the key of ``data`` in params.yaml, for errors.
 
     Raises:
-        OctetError: a file is not in reach, or as its reader says.
+        OutOfReachError: one of them is nowhere.
+        OctetError: something else is in its place.
     """
-    data_set = DATA_SETS[name]
-    return data_set.read(how, *(fetch(source) for source in data_set.sources))
+    if isinstance(data, str):
+        for source in DATA_SETS[data].sources:
+            fetch(source)
+    else:
+        for path in data.files:
+            find(path, where)
+
+
+def read(data: Data, how: Split, where: str = "data") -> Dataset:
+    """The data set, checked and split.
+
+    Args:
+        data: the name of a bundled one, or what params.yaml says of one's own.
+        how: the common split, over which one's own data may say more.
+        where: the key of ``data`` in params.yaml, for errors.
+
+    Raises:
+        OctetError: a file is not in reach, is not the one that was pinned, or as its reader says.
+    """
+    if isinstance(data, str):
+        data_set = DATA_SETS[data]
+        return data_set.read(how, *(fetch(source) for source in data_set.sources))
+    paths = pinned_together(data.files, data.sha256, where)
+    dataset = KINDS[data.kind](data, paths, data.split.over(how))
+    refuse_unusable(dataset, str(paths[0]))
+    return dataset

@@ -12,8 +12,8 @@ from octet.signature import Classes, Columns, Images
 from stages.dataset import Dataset
 from stages.load import readers
 from stages.load.readers import DATA_SETS, bundled
+from stages.params.data import Bundled
 from stages.params.split import Split
-from stages.params.systems import DataName
 
 
 def diabetes() -> Any:
@@ -34,7 +34,7 @@ def read(name: str, test_size: float = 0.2, seed: int = 42) -> Dataset:
 
 
 def test_every_data_set_that_params_allows_has_a_reader() -> None:
-    assert set(DATA_SETS) == set(get_args(DataName))
+    assert set(DATA_SETS) == set(get_args(Bundled))
 
 
 @pytest.mark.parametrize(("name", "load", "rows", "x_type", "y_type"), BUNDLED)
