@@ -116,7 +116,8 @@ class Truth:
         texts = tuple(map(str, names))
         for text in texts:
             refuse_name(text, f"{self.where}: class")
-        return Classes(texts, self.name), labels, np.searchsorted(names, y_test).astype(labels.dtype)
+        y_test = np.searchsorted(names, y_test).astype(labels.dtype)
+        return Classes(texts, self.name), labels, y_test
 
 
 def finite(array: AnyArray, where: str) -> Array:
