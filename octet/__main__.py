@@ -1,14 +1,20 @@
-"""python -m octet predict | info | export: what the product does with a model file."""
+"""python -m octet COMMAND: what the product does with a model file."""
 
 import argparse
 import signal
 from types import ModuleType
 
-from octet.cli import export, info, predict
+from octet.cli import export, importing, info, predict, quantize
 from octet.cli.command import Parser, one_line
 
 # A command is a file of octet/cli with `arguments`, what it is given, and `run`, what it does.
-COMMANDS = {"predict": predict, "info": info, "export": export}
+COMMANDS = {
+    "predict": predict,
+    "info": info,
+    "export": export,
+    "import": importing,
+    "quantize": quantize,
+}
 
 
 def main() -> None:

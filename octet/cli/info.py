@@ -59,7 +59,7 @@ def describe(path: Path) -> Facts:
         "md5": digest,
         "computes": "integers" if integer.is_integer(network) else "float",
         "signature": signatures.dump_signature(network.signature),
-        "takes": _takes(network.signature.inputs),
+        "takes": takes(network.signature.inputs),
         "gives": answers_of(network.signature).described(),
         "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
         "bytes": asdict(storage.sizes(path)),
@@ -67,7 +67,7 @@ def describe(path: Path) -> Facts:
     }
 
 
-def _takes(inputs: Inputs) -> str:
+def takes(inputs: Inputs) -> str:
     """What goes in, for people."""
     match inputs:
         case Columns():

@@ -4,7 +4,9 @@ Nothing is taken on trust: every array that a header announces is checked for it
 dtype and values before it is used, and nothing but the announced arrays may be in the file.
 """
 
+import contextlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,7 @@ def load_network(path: Path) -> Network:
             a zero point outside 0 … n, layers whose shapes do not meet or are too many or too
             wide to run, an integer layer whose sums could overflow.
     """
+    _refuse_onnx(path)
     header, arrays = load_arrays(path)
     if "layers" not in header:
         raise OctetError(f"{path}: a file of Octet's, but no model: its header has no layers")
@@ -74,6 +77,16 @@ def load_network(path: Path) -> Network:
         raise OctetError(f"{path}: {error}") from None
     except _NOT_A_NETWORK as error:
         raise OctetError(f"{path}: the header does not describe a network ({error!r})") from None
+
+
+def _refuse_onnx(path: Path) -> None:
+    """Say what to do with an ONNX file; by its first bytes none of Octet's could be as long."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if re.match(rb"\x08[\x01-\x20][\x12\x3a]", file.read(3)):
+            raise OctetError(
+                f"{path}: an ONNX file; `octet import {path} OUT.safetensors` makes a model file "
+                "of it"
+            )
 
 
 def _read(file: FileArrays, header: Mapping[str, Any]) -> Network:

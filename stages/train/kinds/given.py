@@ -4,7 +4,7 @@ from octet.errors import OctetError
 from octet.layers import Layer, Quantize, Weighted
 from octet.modelfile import storage
 from octet.parameters import Int32, Quantized
-from octet.signature import Numbers, Signature
+from octet.signature import Classes, Outputs, Signature
 from stages.params.models import GivenModel
 from stages.pinned import pinned
 from stages.train.kinds.kind import Job, Kind, Trained, in_one_step
@@ -33,12 +33,20 @@ def _in_codes(layer: Layer) -> bool:
 
 
 def _refuse_stranger(model: Signature, data: Signature, where: str) -> None:
-    """The names of numbers are the data's; what a class or a column is, both must agree on."""
-    if model.inputs != data.inputs:
-        raise OctetError(f"{where}: got {model.inputs} for data of {data.inputs}")
-    both = model.outputs, data.outputs
-    if model.outputs != data.outputs and not all(isinstance(each, Numbers) for each in both):
-        raise OctetError(f"{where}: got {model.outputs} for data of {data.outputs}")
+    """What a row or a class is, both must agree on; the names of columns to predict are the data's.
+
+    Raises:
+        OctetError: they do not.
+    """
+    outputs = model.outputs, data.outputs
+    pairs = [(model.inputs, data.inputs), tuple(map(_meaning, outputs))]
+    for got, allowed in pairs:
+        if got != allowed:
+            raise OctetError(f"{where}: got a network of {got} for data of {allowed}")
+
+
+def _meaning(outputs: Outputs) -> tuple[str, ...]:
+    return outputs.classes if isinstance(outputs, Classes) else ("a number",)
 
 
 KIND = Kind((), (), train)

@@ -167,7 +167,7 @@ OTHER_COLUMNS = Signature(Columns(tuple("ghijkl")), THREE)
             data(THREE),
             "given",
             storage.dump_network(of_octet(OTHER_CLASSES)),
-            r"got Classes\(classes=\('x', 'y', 'z'\)\) for data of Classes\(classes=\('a', ",
+            r"got a network of \('x', 'y', 'z'\) for data of \('a', 'b', 'c'\)",
         ),
         (
             data(THREE),

@@ -1,0 +1,104 @@
+"""python -m octet quantize: a float model file in codes."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from octet import files
+from octet.affine import MAX_BITS, MIN_BITS
+from octet.cli.command import Parser
+from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.modelfile.arrays import AnyArray
+from octet.quantizer import Config, quantize
+from octet.quantizer.config import Activations, Rounding
+from octet.rows.npz import read_npz
+from octet.runtime.predict import opened
+from octet.signature import Input, Signature
+
+_ABOUT = (
+    "Write a float model with its weights in codes of few bits. "
+    "Example: `octet quantize net.safetensors --rows calibration.npz --bits 8 q.safetensors`. "
+    "The rows are some that the network was trained on, a few hundred: they show how large its "
+    "numbers get. Whether the result may replace the float model is for the pipeline to say."
+)
+# What loses least where a network computes in integers; of weights alone, `Config` has it.
+_INTEGERS = {"scheme": "symmetric", "granularity": "per_channel"}
+
+
+def arguments(prog: str) -> Parser:
+    """What the command is given."""
+    parser = Parser(prog, description=_ABOUT)
+    parser.add_argument("model", type=Path, help="a float model file of Octet; see `octet import`")
+    parser.add_argument("out", type=Path, help="the model file to write: NAME.safetensors")
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        required=True,
+        help="training rows: .npz or .safetensors with an array x, .npy, or CSV",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        default=8,
+        help=f"of a weight, {MIN_BITS} to {MAX_BITS}, or to 8 with uint8; 8 if not said",
+    )
+    parser.add_argument(
+        "--activations",
+        choices=get_args(Activations),
+        default="uint8",
+        help="uint8: the network computes in integers, end to end. none: only weights become "
+        "codes. uint8 if not said",
+    )
+    parser.add_argument(
+        "--rounding",
+        choices=get_args(Rounding),
+        default="exact",
+        help="nearest takes no time and loses most, exact the other way round; exact if not said",
+    )
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the file, and say how large it is."""
+    files.refuse_target(arguments.out, arguments.model)
+    network = storage.load_network(arguments.model)
+    rows = _rows(arguments.rows, network.signature)
+    chosen: dict[str, Any] = _INTEGERS if arguments.activations == "uint8" else {}
+    config = Config(
+        bits=arguments.bits,
+        activations=arguments.activations,
+        rounding=arguments.rounding,
+        **chosen,
+    )
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            quantized = quantize(network, rows, config)
+    except ArithmeticError as error:
+        raise OctetError(f"numbers too large or too small to work with ({error})") from None
+    content = storage.dump_network(quantized)
+    files.write(arguments.out, content)
+    before = arguments.model.stat().st_size
+    sys.stderr.write(f"{before:,} bytes in float, {len(content):,} in codes\n")
+
+
+def _rows(path: Path, signature: Signature) -> Input:
+    """All rows of a file.
+
+    Raises:
+        OctetError: there is none, or one that cannot be used.
+    """
+    if path.suffix.lower() == ".npz":
+        return read_npz(path, signature)
+    parts: list[AnyArray] = []
+    with opened(path, signature, with_truth=False) as rows:
+        for batch in rows.batches:
+            for place, problem in batch.bad.items():
+                raise OctetError(f"{rows.place} {place}: {problem}")
+            parts.append(batch.x)
+    if not parts:
+        raise OctetError(f"{path}: got no rows; a few hundred of the training rows are enough")
+    return np.concatenate(parts)
