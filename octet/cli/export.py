@@ -3,22 +3,54 @@
 import argparse
 from pathlib import Path
 
-from octet import files
+import numpy as np
+
+from octet import files, provenance
 from octet.cli.command import Parser
 from octet.errors import OctetError
+from octet.exporters import c
 from octet.modelfile import storage
+from octet.network import Network
+from octet.runtime import integer
+from octet.runtime.predict import opened
+
+# Rows that a file checks itself by: enough to see every code path, few enough for a device.
+_SELFTEST_ROWS = 10
 
 
 def arguments(prog: str) -> Parser:
     """What the command is given."""
     parser = Parser(prog, description="Write a model in another format.")
     parser.add_argument("model", type=Path, help="a model file of Octet")
-    parser.add_argument("--onnx", type=Path, required=True, metavar="OUT", help="the file to write")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--onnx", type=Path, metavar="OUT", help="an ONNX model to write")
+    target.add_argument("--c", type=Path, metavar="OUT", help="a C99 file to write: docs/device.md")
+    parser.add_argument("--header", type=Path, metavar="OUT", help="with --c: its header, apart")
+    parser.add_argument("--name", default="octet", help="with --c: what its names begin with")
+    parser.add_argument(
+        "--reals", action="store_true", help="with --c: images are of float64, not of pixels"
+    )
+    parser.add_argument(
+        "--selftest",
+        type=Path,
+        metavar="ROWS",
+        help=f"with --c: rows as for predict; the first {_SELFTEST_ROWS}, and a main for them",
+    )
     return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the file."""
+    if arguments.c is not None:
+        _write_c(arguments)
+        return
+    for option in ("header", "selftest"):
+        if getattr(arguments, option) is not None:
+            raise OctetError(f"--{option}: only with --c")
+    _write_onnx(arguments)
+
+
+def _write_onnx(arguments: argparse.Namespace) -> None:
     try:
         from octet.exporters import onnx as export
     except ImportError as error:
@@ -26,3 +58,37 @@ def run(arguments: argparse.Namespace) -> None:
     files.refuse_target(arguments.onnx, arguments.model)
     model = export.to_onnx(storage.load_network(arguments.model))
     files.write(arguments.onnx, model.SerializeToString())
+
+
+def _write_c(arguments: argparse.Namespace) -> None:
+    targets = [path for path in (arguments.c, arguments.header) if path is not None]
+    for target in targets:
+        files.refuse_target(target, arguments.model)
+    if len(targets) == 2 and targets[0].resolve() == targets[1].resolve():
+        raise OctetError(f"{arguments.header}: the header is the C file itself; name another")
+    network = storage.load_network(arguments.model)
+    header = None if arguments.header is None else arguments.header.name
+    options = c.Options(arguments.name, header, arguments.reals, _origin(arguments.model, network))
+    selftest = None
+    if arguments.selftest is not None:
+        selftest = _selftest(network, arguments.selftest)
+    source = c.export(network, options, selftest)
+    contents = (source.c, source.header)
+    files.write_all(dict(zip(targets, (text.encode() for text in contents), strict=False)))
+
+
+def _origin(model: Path, network: Network) -> list[str]:
+    """Where a model comes from, as its file says."""
+    lines = [f"Model file: MD5 {provenance.md5(model)}."]
+    if "data" in network.provenance:
+        lines.append(f"Its data: MD5 {network.provenance['data']}.")
+    return lines
+
+
+def _selftest(network: Network, path: Path) -> c.Selftest:
+    """The first rows of a file, and their codes."""
+    with opened(path, network.signature, with_truth=False) as rows:
+        batch = next(iter(rows.batches))
+    x = batch.x[:_SELFTEST_ROWS]
+    *_, (_, _, codes) = integer.trace(network, x)
+    return c.Selftest(x.reshape(len(x), -1).astype(np.float64), codes.reshape(len(x), -1))

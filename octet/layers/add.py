@@ -14,6 +14,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -72,6 +73,13 @@ class Add(Gridded):
         ]
         graph.node("Add", f"{name}.sum", *singles)
         graph.node("QuantizeLinear", name, f"{name}.sum", *graph.scale(name, self.output))
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """As above, in float32."""
+        first, second = entering
+        tops = [Quantized(np.array([0, rows.grid.top]), rows.grid) for rows in entering]
+        self.codes(*tops)  # raises where a sum is more than float32 holds
+        return plan.sum(first, plan.as_image(second, first.image), self.grid)
 
 
 def _singles(value: Quantized) -> Floats:

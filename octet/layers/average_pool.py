@@ -16,6 +16,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -80,6 +81,11 @@ class AveragePool(Gridded):
         else:
             add_mean(graph, name, entering[0], self.window, self.grid)
 
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """Sums, and their requantization."""
+        shape = self.shape(entering[0].shape)
+        return plan_mean(plan, entering[0], self.window, self.grid, shape)
+
 
 def mean(x: Array, where: Window) -> Array:
     """Of each window of ``(rows, channels, height, width)``, summed in C order of the window."""
@@ -113,6 +119,12 @@ def add_mean(graph: "Graph", name: str, entering: "Tensor", where: Window, leavi
     grid = Grid(integers.mean_scale(_count(where)), np.zeros((), np.uint8), 8)
     attributes = graph.window(where)
     graph.qlinearconv(name, entering, Quantized(ones, grid), leaving, group=channels, **attributes)
+
+
+def plan_mean(plan: "Plan", entering: "Rows", where: Window, leaving: Grid, shape: Shape) -> "Rows":
+    """The step of `mean_codes`."""
+    m = integers.multiplier(entering.grid, integers.mean_scale(_count(where)), leaving)
+    return plan.mean(entering, where, float(m), leaving, shape)
 
 
 def _count(where: Window) -> int:

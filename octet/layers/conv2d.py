@@ -19,6 +19,7 @@ from octet.parameters import shape_of, values
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -112,3 +113,8 @@ class Conv2d(Weighted):
             group=self.groups,
             **graph.window(self.window),
         )
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """Sums of products."""
+        shape = self.shape(entering[0].shape)
+        return self.add_sums(plan, entering[0], shape_of(self.weight), self.window, shape)

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from octet.affine import Array
 from octet.layers import windows
-from octet.layers.average_pool import add_mean, mean, mean_codes, refuse_unfit
+from octet.layers.average_pool import (
+    add_mean,
+    mean,
+    mean_codes,
+    plan_mean,
+    refuse_unfit,
+)
 from octet.layers.layer import Gridded, Signal
 from octet.layers.windows import Window
 from octet.modelfile.fields import FieldReader, FieldWriter
@@ -14,6 +20,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -61,6 +68,11 @@ class GlobalAveragePool(Gridded):
             add_mean(graph, pooled, tensor, _whole(tensor.signal.shape), self.grid)
         channels = tensor.signal.shape[:1]
         graph.node("Reshape", name, pooled, graph.row_shape(f"{name}.shape", channels))
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """Sums, and their requantization."""
+        shape = entering[0].shape
+        return plan_mean(plan, entering[0], _whole(shape), self.grid, shape[:1])
 
 
 def _whole(shape: Shape) -> Window:

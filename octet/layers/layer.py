@@ -15,6 +15,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 Value = Array | Quantized
@@ -112,6 +113,15 @@ class Layer(ABC):
     @abstractmethod
     def to_onnx(self, graph: "Graph", name: str, *entering: "Tensor") -> None:
         """Add the nodes of the layer; the last one gives a tensor called ``name``."""
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """Add the steps of the layer to what a C file computes, in codes.
+
+        Raises:
+            OctetError: the layer cannot be in C.
+        """
+        del entering
+        raise plan.refuse(f"a {self.kind} among integer layers has no form in C yet")
 
 
 @dataclass(frozen=True, kw_only=True)

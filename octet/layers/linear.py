@@ -11,12 +11,13 @@ from octet.affine import Array
 from octet.errors import OctetError
 from octet.layers.layer import Signal
 from octet.layers.weighted import Weighted, outputs_of
-from octet.layers.windows import Number
+from octet.layers.windows import Number, Window
 from octet.modelfile.fields import FieldReader, require
 from octet.parameters import shape_of, values
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -67,6 +68,12 @@ class Linear(Weighted):
         pixels = graph.reshape(f"{name}.in", tensor, (inputs, 1, 1))
         self.add_conv(graph, f"{name}.out", pixels, (outputs, inputs, 1, 1), kernel_shape=[1, 1])
         graph.node("Reshape", name, f"{name}.out", graph.row_shape(f"{name}.shape", (outputs,)))
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """A convolution with one position: what was flattened is still an image, see `Plan`."""
+        image = entering[0].image
+        kernel = (self.outputs, *image)
+        return self.add_sums(plan, entering[0], kernel, Window(image[1:]), (self.outputs,))
 
     def _add_sums(self, graph: "Graph", name: str, tensor: "Tensor") -> None:
         """As `unrounded`: the products, summed in order of inputs, and the bias.

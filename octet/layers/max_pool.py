@@ -14,6 +14,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -75,3 +76,7 @@ class MaxPool(Layer):
     def to_onnx(self, graph: "Graph", name: str, *entering: "Tensor") -> None:
         """MaxPool of ONNX."""
         graph.node("MaxPool", name, graph.single(entering[0]), **graph.window(self.window))
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """The largest."""
+        return plan.largest(entering[0], self.window, self.shape(entering[0].shape))

@@ -16,6 +16,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -69,3 +70,7 @@ class Pad(Layer):
         grid = tensor.signal.grid
         zero = graph.like(tensor, 0.0) if grid is None else grid.zero_point
         graph.node("Pad", name, tensor.name, pads, graph.constant(f"{name}.zero", zero))
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """The code of 0 around."""
+        return plan.border(entering[0], self.padding, self.shape(entering[0].shape))

@@ -15,6 +15,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -68,6 +69,11 @@ class Clipping(SameShape):
             graph.node(operator, result, last, graph.constant(f"{name}.{operator}.end", end))
             last = result
 
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """Clip, most often where the layer before rounds to codes."""
+        low, high = self._ends_on(entering[0].grid)
+        return plan.clip(entering[0], int(low), int(high))
+
 
 @dataclass(frozen=True)
 class Tabled(SameShape, Gridded):
@@ -103,6 +109,10 @@ class Tabled(SameShape, Gridded):
             return
         table = graph.constant(f"{name}.table", self.table(tensor.signal.grid))
         graph.node("Gather", name, table, graph.int32(f"{name}.codes", tensor), axis=0)
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """Look up."""
+        return plan.table(entering[0], self.table(entering[0].grid), self.grid)
 
     @abstractmethod
     def add_function(self, graph: "Graph", name: str, entering: str) -> None:

@@ -14,6 +14,7 @@ from octet.parameters import Quantized
 from octet.signature import Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 
@@ -33,6 +34,10 @@ class Rearranging(Layer):
         """The same codes."""
         codes = x[0].codes
         return Quantized(codes.reshape(len(codes), *self.shape(codes.shape[1:])), x[0].grid)
+
+    def to_c(self, plan: "Plan", *entering: "Rows") -> "Rows":
+        """Nothing moves but where an image becomes another."""
+        return plan.reshaped(entering[0], self.shape(entering[0].shape))
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,33 @@ from octet.errors import OctetError
 from octet.layers import integers
 from octet.layers.integers import Accumulators, Scales
 from octet.layers.layer import Gridded
-from octet.layers.windows import Number
+from octet.layers.windows import Number, Window
 from octet.modelfile.fields import FieldWriter, require
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.signature import LARGEST_ROW, Shape
 
 if TYPE_CHECKING:
+    from octet.exporters.c.plan import Plan, Rows
     from octet.exporters.onnx import Graph, Tensor
 
 _TOGETHER = 2**16
+
+
+@dataclass(frozen=True)
+class Products:
+    """What a sum of products has: see formulas 1 and 2 of `octet.layers.integers`.
+
+    Attributes:
+        weight: ``(outputs, channels / groups, *sides)``.
+        bias: ``(outputs,)``.
+        m: ``(outputs,)`` or ``(1,)``.
+        groups: into which channels and outputs are shared out.
+    """
+
+    weight: Quantized
+    bias: Accumulators
+    m: Scales
+    groups: int
 
 
 @dataclass(frozen=True)
@@ -180,6 +198,27 @@ class Weighted(Gridded):
             graph.constant(f"{name}.bias", self._int32().codes),
             **attributes,
         )
+
+    def add_sums(
+        self, plan: "Plan", entering: "Rows", kernel: Shape, where: Window, shape: Shape
+    ) -> "Rows":
+        """Formulas 1 to 3 of `octet.layers.integers` with these weights, taken to have this shape.
+
+        Args:
+            plan: gets the step.
+            entering: what the kernel sees.
+            kernel: ``(outputs, channels of a group, height, width)``.
+            where: its positions.
+            shape: of what leaves.
+        """
+        weight = self._quantized()
+        products = Products(
+            Quantized(weight.codes.reshape(kernel), weight.grid),
+            self._int32().codes,
+            integers.multiplier(entering.grid, self._weight_scale(), self.grid),
+            self.group_count,
+        )
+        return plan.sums(entering, products, where, self.grid, shape)
 
 
 def refuse_infinite(entering: Grid, weight_scale: Scales, leaving: Grid) -> None:

@@ -31,8 +31,9 @@ from octet.layers import (
     Tanh,
     Weighted,
 )
+from octet.network import Network
 from octet.parameters import Int32, Quantized, values
-from octet.signature import Shape
+from octet.signature import Columns, Images, Numbers, Shape, Signature
 
 RNG = np.random.default_rng(20)
 IMAGE = (4, 9, 7)
@@ -227,3 +228,33 @@ def some_grid(rng: np.random.Generator) -> Grid:
 def rows(shape: Shape, count: int, rng: np.random.Generator) -> Array:
     """Random rows in float64."""
     return np.asarray(2 * rng.normal(size=(count, *shape)))
+
+
+def signature(shape: Shape) -> Signature:
+    """Of rows of this shape; white is beyond what tests use, and so are pixels below 0."""
+    outputs = Numbers("y", "")
+    if len(shape) == 1:
+        return Signature(Columns(tuple(f"x{i}" for i in range(shape[0]))), outputs)
+    return Signature(Images((shape[0], shape[1], shape[2]), 255), outputs)
+
+
+def network(case: Case) -> Network:
+    """The layer alone, or behind what makes two branches of one input."""
+    front: tuple[Layer, ...] = ()
+    if case.layer.arity == 2:
+        front = (Relu(name="a"), Tanh(name="b", inputs=("input",)))
+    return Network((*front, case.layer), signature(case.entering[0]))
+
+
+def integers(case: Case, rng: np.random.Generator) -> Network:
+    """The same in integers, behind a Quantize."""
+    start = some_grid(rng)
+    if isinstance(case.layer, Quantize):
+        return Network((replace(case.layer, grid=start),), signature(case.entering[0]))
+    front: tuple[Layer, ...] = (Quantize(start, name="codes"),)
+    entering = [start]
+    if case.layer.arity == 2:
+        tanh = Tanh(name="b", inputs=("codes",), output=some_grid(rng))
+        front = (*front, Relu(name="a"), tanh)
+        entering = [start, tanh.grid]
+    return Network((*front, in_codes(case, entering, rng)), signature(case.entering[0]))

@@ -1,6 +1,5 @@
 """What must hold of every kind of layer that is registered, in float and in codes."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,22 @@ import torch
 from octet.affine import Array, dequantize
 from octet.errors import OctetError
 from octet.exporters import onnx as export
-from octet.layers import KINDS, Gridded, Layer, Quantize, Relu, Signal, Tanh
+from octet.layers import KINDS, Gridded, Signal
 from octet.modelfile.storage import dump_network, load_network
 from octet.network import Network, label, signals
 from octet.parameters import Quantized
 from octet.runtime import floating, integer
-from octet.signature import Columns, Images, Numbers, Shape, Signature
-from tests.octet.layers.cases import CASES, Case, in_codes, rows, some_grid
+from octet.signature import Shape
+from tests.octet.layers.cases import (
+    CASES,
+    Case,
+    in_codes,
+    integers,
+    network,
+    rows,
+    signature,
+    some_grid,
+)
 
 LEVELS = {
     name: getattr(onnxruntime.GraphOptimizationLevel, name)
@@ -29,36 +37,6 @@ every_coded_case = pytest.mark.parametrize("case", [c for c in CASES if c.coded]
 
 def test_every_kind_has_a_case() -> None:
     assert {case.layer.kind for case in CASES} == KINDS.keys()
-
-
-def signature(shape: Shape) -> Signature:
-    """Of rows of this shape; white is beyond what tests use, and so are pixels below 0."""
-    outputs = Numbers("y", "")
-    if len(shape) == 1:
-        return Signature(Columns(tuple(f"x{i}" for i in range(shape[0]))), outputs)
-    return Signature(Images((shape[0], shape[1], shape[2]), 255), outputs)
-
-
-def network(case: Case) -> Network:
-    """The layer alone, or behind what makes two branches of one input."""
-    front: tuple[Layer, ...] = ()
-    if case.layer.arity == 2:
-        front = (Relu(name="a"), Tanh(name="b", inputs=("input",)))
-    return Network((*front, case.layer), signature(case.entering[0]))
-
-
-def integers(case: Case, rng: np.random.Generator) -> Network:
-    """The same in integers, behind a Quantize."""
-    start = some_grid(rng)
-    if isinstance(case.layer, Quantize):
-        return Network((replace(case.layer, grid=start),), signature(case.entering[0]))
-    front: tuple[Layer, ...] = (Quantize(start, name="codes"),)
-    entering = [start]
-    if case.layer.arity == 2:
-        tanh = Tanh(name="b", inputs=("codes",), output=some_grid(rng))
-        front = (*front, Relu(name="a"), tanh)
-        entering = [start, tanh.grid]
-    return Network((*front, in_codes(case, entering, rng)), signature(case.entering[0]))
 
 
 @every_case

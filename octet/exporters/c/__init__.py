@@ -1,0 +1,9 @@
+"""A network as one C99 file, which gives the codes of Octet wherever it runs.
+
+`lowering` makes a plan of a network, without text; `proof` refuses what could come out otherwise;
+`small` writes the plan for devices: templates are the .c files of small/.
+"""
+
+from octet.exporters.c.export import Options, Selftest, Source, export
+
+__all__ = ["Options", "Selftest", "Source", "export"]

@@ -1,0 +1,342 @@
+"""One C99 file that takes little memory: rows stream through all steps, codes stay packed.
+
+Each step keeps only the rows that those behind it need. A table says what the steps are; what is
+done in each is in small/, a file a kind.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from octet.affine import Codes
+from octet.exporters.c import proof
+from octet.exporters.c.lowering import Entering, Program
+from octet.exporters.c.plan import Border, Largest, Mean, Rearranged, Step, Sum, Sums, Table
+from octet.exporters.c.schedule import accumulates, turns
+from octet.exporters.c.text import array, narrowest, single, template
+
+_HALF_WORD, _FLOAT32_BYTES = 16, 4
+# Templates, in the order in which they stand in a file, and the steps that need them.
+_TEMPLATES: Mapping[str, tuple[type[Step], ...]] = {
+    "scaled": (Sums, Mean),
+    "window": (Sums,),
+    "sums": (Sums,),
+    "pool": (Mean, Largest),
+    "sum": (Sum,),
+    "table": (Table,),
+    "border": (Border,),
+    "rearranged": (Rearranged,),
+}
+_KINDS: Mapping[type[Step], str] = {
+    Mean: "MEAN",
+    Largest: "LARGEST",
+    Sum: "SUM",
+    Table: "TABLE",
+    Border: "BORDER",
+    Rearranged: "REARRANGED",
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Of a file.
+
+    Attributes:
+        state: what is in the caller's struct, a line each.
+        state_bytes: of it, without what a compiler puts between.
+        constant_bytes: of the arrays and tables, with pointers of 4 bytes.
+        body: what stands behind the declarations of the interface.
+    """
+
+    state: tuple[str, ...]
+    state_bytes: int
+    constant_bytes: int
+    body: str
+
+
+def write(program: Program, name: str, reals: bool) -> Parts:
+    """The parts of the file of a program.
+
+    Args:
+        program: by `lowering.lower`.
+        name: what its names begin with.
+        reals: whether numbers go in, not pixels.
+    """
+    return _Small(program, name, reals).parts()
+
+
+class _Small:
+    def __init__(self, program: Program, name: str, reals: bool) -> None:
+        self._program, self._name, self._reals = program, name, reals
+        self._steps = program.steps
+        self._images = (program.entering.image, *(step.image for step in program.steps))
+        self._arrays: list[str] = []
+        self._bytes = 0
+        self._sums_at = 0
+
+    def parts(self) -> Parts:
+        rows_at, sizes = self._places()
+        fields = [self._fields(i) for i in range(len(self._steps))]
+        numbers = [int(value) for each in fields for value in each.values() if value.isdigit()]
+        largest = max([*numbers, *(n for image in self._images for n in image)])
+        size, place = narrowest(largest), narrowest(sizes)
+        entering = self._codes_of_inputs()
+        state = self._state(size, sizes)
+        return Parts(
+            tuple(line for line, _ in state),
+            sum(count for _, count in state),
+            self._bytes + len(self._steps) * (12 + 20 * _width(size)),
+            "".join(
+                [
+                    self._struct(size, place),
+                    self._template("clipped"),
+                    *self._arrays,
+                    entering,
+                    self._tables(fields, rows_at),
+                    *self._kernels(),
+                    self._interface(),
+                ]
+            ),
+        )
+
+    def _places(self) -> tuple[list[int], int]:
+        """Where the rows of each image begin, and how many bytes all take."""
+        row = [image[0] * image[2] for image in self._images]
+        ends = np.cumsum([a * b for a, b in zip(row, self._program.waiting, strict=True)])
+        return [0, *map(int, ends[:-1])], int(ends[-1])
+
+    def _fields(self, i: int) -> dict[str, str]:
+        """Of a step in C; those that are 0 or nothing are left out."""
+        step = self._steps[i]
+        when = turns(step)
+        fields = {
+            "kind": f"{self._upper}_{_kind(step)}",
+            "source": step.sources[0] + 1,
+            "other": step.sources[-1] + 1,
+            "turns": when.count,
+            "stride": when.stride,
+            "side": when.side,
+            "above": when.top,
+        }
+        if isinstance(step, Sums | Mean | Largest):
+            window = step.window
+            fields |= {"tall": window.sides[0], "wide": window.sides[1]}
+            fields |= {"down": window.stride[0], "across": window.stride[1]}
+            fields |= {"top": window.padding[0], "left": window.padding[1]}
+        if isinstance(step, Sums | Mean | Sum):
+            ends = step.leaving
+            fields |= {"zero_out": ends.zero_point, "low": ends.low, "high": ends.high}
+        fields |= self._own(step, i)
+        return {key: str(value) for key, value in fields.items() if value not in (0, "0")}
+
+    def _own(self, step: Step, n: int) -> dict[str, object]:
+        """What the steps of one kind have, and their arrays."""
+        match step:
+            case Sums():
+                return self._products(step, n)
+            case Mean():
+                positions = step.window.sides[0] * step.window.sides[1]
+                at, self._sums_at = self._sums_at, self._sums_at + step.image[0] * step.image[2]
+                pair = [(-positions * step.entering_zero, step.m)]
+                return {
+                    "in_parts": int(accumulates(step)),
+                    "sums_at": at,
+                    "pairs": self._pairs(f"outputs_{n}", pair),
+                }
+            case Largest():
+                return {"in_parts": int(accumulates(step))}
+            case Sum():
+                grids = [(int(grid.zero_point), float(grid.scale)) for grid in step.grids]
+                grids.append((step.leaving.zero_point, step.scale))
+                return {"pairs": self._pairs(f"grids_{n}", grids, proven=False)}
+            case Table():
+                return {"data": self._codes(f"table_{n}", step.values)}
+            case Border():
+                return {"zero_in": step.code, "top": step.padding[0], "left": step.padding[1]}
+        return {}
+
+    def _products(self, step: Sums, n: int) -> dict[str, object]:
+        words, products = packed(step), step.products
+        m = np.broadcast_to(products.m, products.bias.shape)
+        zeros = np.broadcast_to(products.weight.grid.zero_point.reshape(-1), products.bias.shape)
+        own: dict[str, object] = {
+            "groups": products.groups,
+            "words": words.shape[1],
+            "zero_in": step.entering_zero,
+            "data": self._uint32(f"weights_{n}", words.reshape(-1).tolist(), step),
+            "pairs": self._pairs(f"outputs_{n}", zip(products.bias, m, strict=True)),
+        }
+        if len(set(zeros.tolist())) > 1:
+            return own | {"zeros": self._codes(f"zeros_{n}", zeros)}
+        return own | {"zero_weights": int(zeros[0])}
+
+    def _uint32(self, name: str, words: list[int], step: Sums) -> str:
+        self._bytes += 4 * len(words)
+        weight = step.products.weight
+        shape = " x ".join(map(str, weight.codes.shape))
+        about = f"Layer {step.layer}: weights of {weight.grid.bits} bits, {shape}."
+        self._arrays.append(f"/* {about} */\n")
+        return self._array("uint32_t", name, len(words), (f"0x{word:08X}" for word in words))
+
+    def _codes(self, name: str, codes: Codes) -> str:
+        self._bytes += codes.size
+        return self._array("uint8_t", name, codes.size, map(str, codes.reshape(-1).tolist()))
+
+    def _pairs(self, name: str, pairs: Iterable[tuple[int, float]], proven: bool = True) -> str:
+        lines = []
+        for offset, m in pairs:
+            exact = proof.factor(np.array(m, np.float32)) if proven else m
+            lines.append(f"{{{_int32(int(offset))}, {single(float(exact))}}}")
+        self._bytes += 8 * len(lines)
+        return self._array(f"struct {self._name}_pair", name, len(lines), lines)
+
+    def _array(self, kind: str, name: str, count: int, values: Iterable[str]) -> str:
+        self._arrays.append(array(f"{kind} {self._name}_{name}[{count}]", values))
+        return f"{self._name}_{name}"
+
+    @property
+    def _upper(self) -> str:
+        return self._name.upper()
+
+    def _template(self, name: str, **words: str) -> str:
+        return template(f"small/{name}.c", self._name, words)
+
+    def _struct(self, size: str, place: str) -> str:
+        kinds = dict.fromkeys(_kind(step) for step in self._steps)
+        names = ", ".join(f"{self._upper}_{kind}" for kind in kinds)
+        zeros = any("zeros" in line for line in self._arrays)
+        wide = any(
+            proof.largest_product(step) >= proof.LARGEST_PRODUCT
+            for step in self._steps
+            if isinstance(step, Sums | Mean)
+        )
+        return self._template(
+            "struct",
+            SIZE=size,
+            PLACE=place,
+            COUNT=str(len(self._steps)),
+            OUTPUT_IMAGE=str(self._program.output.step + 1),
+            KINDS=f"enum {{ {names} }};",
+            HAS_ZEROS=str(int(zeros)),
+            IS_WIDE=str(int(wide)),
+            HAS_MEANS=str(int(any(isinstance(step, Mean) for step in self._steps))),
+        ) + self._template("head")
+
+    def _state(self, size: str, rows: int) -> list[tuple[str, int]]:
+        """The lines of the struct, and the bytes of each."""
+        window = max((_window(step) for step in self._steps if isinstance(step, Sums)), default=0)
+        count, width = len(self._steps), _width(size)
+        lines = [
+            (f"int32_t sums[{self._sums_at}];", 4 * self._sums_at),
+            (f"int16_t window[{window}];", 2 * window),
+            (f"{size} turns[{count}], made[{count + 1}];", width * (2 * count + 1)),
+            (f"uint8_t rows[{rows}];", rows),
+        ]
+        return [(line, size) for line, size in lines if size]
+
+    def _tables(self, fields: list[dict[str, str]], rows_at: list[int]) -> str:
+        images = [
+            f"    {{{at}, {image[0]}, {image[1]}, {image[2]}, {waiting}}},"
+            for at, image, waiting in zip(rows_at, self._images, self._program.waiting, strict=True)
+        ]
+        steps = [
+            f"    /* {step.layer} */\n    {{{', '.join(f'.{k} = {v}' for k, v in each.items())}}},"
+            for step, each in zip(self._steps, fields, strict=True)
+        ]
+        return self._template("tables", IMAGES="\n".join(images), STEPS_OF="\n".join(steps))
+
+    def _codes_of_inputs(self) -> str:
+        """What makes a code of a number that goes in: NAME_CODE(channel, number)."""
+        entering = self._program.entering
+        if self._reals or entering.pixels is None:
+            return self._codes_of_reals(entering)
+        pixels, macro = entering.pixels, f"#define {self._upper}_CODE(channel, pixel) "
+        if np.array_equal(pixels, np.broadcast_to(np.arange(pixels.shape[1]), pixels.shape)):
+            return f"/* A pixel is a code. */\n{macro}(pixel)\n\n"
+        alike = bool(np.all(pixels == pixels[0]))
+        name = self._codes("pixels", pixels[0] if alike else pixels)
+        last = pixels.shape[1] - 1
+        place = "" if alike else f"(channel) * {last + 1} + "
+        brightest = f"((pixel) > {last} ? {last} : (pixel))" if last < 255 else "(pixel)"
+        return f"{self._arrays.pop()}{macro}{name}[{place}{brightest}]\n\n"
+
+    def _codes_of_reals(self, entering: Entering) -> str:
+        scaled = entering.mean is not None and entering.std is not None
+        if entering.mean is not None and entering.std is not None:
+            for name, values in (("mean", entering.mean), ("deviation", entering.std)):
+                self._bytes += 8 * len(values)
+                self._array("double", name, len(values), map(float.hex, values.tolist()))
+        return self._template(
+            "reals",
+            STANDARDIZED=str(int(scaled)),
+            SCALE_IN=single(float(entering.grid.scale)),
+            ZERO_IN=str(int(entering.grid.zero_point)),
+            TOP_IN=str(entering.grid.top),
+        )
+
+    def _kernels(self) -> Iterable[str]:
+        yield self._template("rows")
+        for name, kinds in _TEMPLATES.items():
+            steps = [step for step in self._steps if isinstance(step, kinds)]
+            if name == "sums":
+                for bits in sorted({_bits(step) for step in steps if isinstance(step, Sums)}):
+                    yield self._template("sums", BITS=str(bits))
+            elif steps:
+                yield self._template(name)
+        cases = "\n".join(dict.fromkeys(map(self._case, self._steps)))
+        yield self._template("run", CASES=cases.lstrip())
+
+    def _case(self, step: Step) -> str:
+        kind = _kind(step)
+        label = f"    case {self._upper}_{kind}:\n"
+        if isinstance(step, Mean | Largest):
+            pools = f"        if (!{self._name}_pools(state, step, to, turn))\n"
+            return f"{label}{pools}            return;\n        break;"
+        call = f"{self._name}_{kind.lower()}(state, step, to, turn);"
+        return f"{label}        {call}\n        break;"
+
+    def _interface(self) -> str:
+        number = "double" if self._reals else "uint8_t"
+        return self._template("end") + self._template("inputs", NUMBER=number)
+
+
+def packed(step: Sums) -> np.ndarray:
+    """``(outputs, words)`` uint32: ⌊16 / bits⌋ codes in each half of a word.
+
+    Code k of the lower half and code k of the upper one are neighbours: masked, a word is a pair.
+    In the order of the window in C: rows, columns, channels.
+    """
+    weight = step.products.weight
+    bits, outputs = weight.grid.bits, len(weight.codes)
+    in_half = _HALF_WORD // bits
+    codes = weight.codes.transpose(0, 2, 3, 1).reshape(outputs, -1).astype(np.uint32)
+    words = -(-codes.shape[1] // (2 * in_half))
+    filled = np.zeros((outputs, words * in_half * 2), np.uint32)
+    filled[:, : codes.shape[1]] = codes
+    pairs = filled.reshape(outputs, words, in_half, 2)
+    shifts = np.arange(in_half, dtype=np.uint32) * np.uint32(bits)
+    halves = np.bitwise_or.reduce(pairs << shifts[:, None], axis=2)
+    return np.asarray(halves[..., 0] | (halves[..., 1] << np.uint32(_HALF_WORD)))
+
+
+def _window(step: Sums) -> int:
+    """Numbers of the two windows that a step looks through."""
+    return 4 * int(packed(step).shape[1]) * (_HALF_WORD // _bits(step))
+
+
+def _bits(step: Sums) -> int:
+    return step.products.weight.grid.bits
+
+
+def _kind(step: Step) -> str:
+    return f"SUMS_{_bits(step)}" if isinstance(step, Sums) else _KINDS[type(step)]
+
+
+def _width(kind: str) -> int:
+    return 1 if kind == "uint8_t" else 2 if kind == "uint16_t" else 4
+
+
+def _int32(value: int) -> str:
+    """C has no literal for the least int32."""
+    return "-2147483647 - 1" if value == -(2**31) else str(value)

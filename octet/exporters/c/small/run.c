@@ -1,0 +1,42 @@
+/* Whether a step can have its next turn: rows that it needs are there. */
+static int NAME_is_ready(const NAME_state *state, uint32_t i)
+{
+    const struct NAME_step *step = &NAME_steps[i];
+    const struct NAME_image *in = &NAME_images[step->source];
+    const int32_t turn = state->turns[i];
+    int32_t end = turn * step->stride + step->side - step->above;
+    if (turn >= step->turns)
+        return 0;
+    end = end < in->height ? end : in->height;
+    return state->made[step->source] >= end && state->made[step->other] >= end;
+}
+
+/* One turn of a step. */
+static void NAME_take_turn(NAME_state *state, uint32_t i)
+{
+    const struct NAME_step *step = &NAME_steps[i];
+    const int32_t y = state->made[i + 1], turn = state->turns[i]++;
+    uint8_t *to = NAME_row_of(state, i + 1, y);
+    switch (step->kind) {
+    CASES
+    }
+    state->made[i + 1]++;
+}
+
+/* Whatever can be done now, the last step first: so that few rows wait. */
+static void NAME_go_on(NAME_state *state)
+{
+    uint32_t i = NAME_STEPS;
+    while (i-- > 0) {
+        if (NAME_is_ready(state, i)) {
+            NAME_take_turn(state, i);
+            i = NAME_STEPS;
+        }
+    }
+}
+
+void NAME_begin(NAME_state *state)
+{
+    memset(state, 0, sizeof *state);
+}
+

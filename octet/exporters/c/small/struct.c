@@ -1,0 +1,38 @@
+#define NAME_STEPS COUNT
+#define NAME_ZEROS HAS_ZEROS
+#define NAME_WIDE IS_WIDE
+#define NAME_MEANS HAS_MEANS
+#define NAME_OUTPUT OUTPUT_IMAGE
+
+/* What goes in, and what each step gives: where its rows are, and how many wait. */
+struct NAME_image {
+    PLACE at;
+    SIZE channels, height, width, rows;
+};
+
+/* An offset and a factor: of the sums of an output, or of a grid. */
+struct NAME_pair {
+    int32_t offset;
+    float factor;
+};
+
+/* What is done to rows. Sources are images; the turn t of a step needs rows of them up to
+ * t * stride + side - above. */
+struct NAME_step {
+    const void *data;
+    const struct NAME_pair *pairs;
+#if NAME_ZEROS
+    const uint8_t *zeros;
+#endif
+#if NAME_MEANS
+    PLACE sums_at;
+#endif
+    SIZE kind, source, other;
+    SIZE turns, stride, side, above;
+    SIZE tall, wide, down, across, top, left, in_parts;
+    SIZE groups, words, zero_in, zero_weights;
+    SIZE zero_out, low, high;
+};
+
+KINDS
+

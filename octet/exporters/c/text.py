@@ -1,0 +1,82 @@
+"""C as text: constants, strings and comments that nothing from a model file breaks out of."""
+
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+
+from octet.errors import OctetError, printable
+
+# Of C17 and C++17, and what the generated file includes: no name of ours.
+_WORDS = """
+    alignas alignof and asm auto bitand bitor bool break case catch char class compl const constexpr
+    continue default delete do double else enum explicit export extern false float for friend goto
+    if inline int int16_t int32_t long main memcmp memcpy memset mutable namespace new noexcept not
+    nullptr operator or private protected public register restrict return short signed sizeof static
+    struct switch template this throw true try typedef typeid typename typeof uint16_t uint32_t
+    uint64_t uint8_t union unsigned using virtual void volatile while xor
+"""
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_LONGEST_NAME, _LINE = 40, 96
+
+
+def refuse_name(name: str) -> None:
+    """Raise an OctetError unless all names of a C file can begin with this."""
+    if not _IDENTIFIER.fullmatch(name) or name in _WORDS.split() or len(name) > _LONGEST_NAME:
+        raise OctetError(
+            f"--name: got {name!r}; allowed is a C identifier of up to {_LONGEST_NAME} letters, "
+            "digits and _, that begins with a letter and is no word of C"
+        )
+
+
+def template(path: str, name: str, words: Mapping[str, str]) -> str:
+    """A file of C of this package, in which NAME and other words in capitals stand for something.
+
+    Args:
+        path: of the file.
+        name: what names begin with.
+        words: by what words are replaced.
+    """
+    content = resources.files(__package__).joinpath(path).read_text()
+    for word, value in words.items():
+        # Of a value nothing is taken for an escape.
+        escaped = value.replace("\\", r"\\")
+        content = re.sub(rf"\b{word}\b|(?<=_){word}\b", escaped, content)
+    content = re.sub(r"\bNAME(?=_[A-Z])", name.upper(), content)
+    return re.sub(r"\bNAME(?=_|\b)", name, content)
+
+
+def comment(text: str) -> str:
+    """Text as it may stand in a comment: in ASCII, on one line, and without an end."""
+    plain = printable(text).encode("ascii", "backslashreplace").decode()
+    return re.sub(r"(?<=[*/])(?=[*/])|(?<=\?)(?=\?)", " ", plain).rstrip("\\ ")
+
+
+def string(text: str) -> str:
+    """A string literal of the text in UTF-8."""
+    codes = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
+        for byte in text.encode("utf-8", "backslashreplace")
+    )
+    return f'"{"".join(codes)}"'
+
+
+def array(declaration: str, values: Iterable[str]) -> str:
+    """A constant array, as many values on a line as fit."""
+    lines, line = [], "   "
+    for value in values:
+        if len(line) + len(value) + 2 > _LINE:
+            lines.append(line)
+            line = "   "
+        line += f" {value},"
+    body = "\n".join([*lines, line])
+    return f"static const {declaration} = {{\n{body}\n}};\n\n"
+
+
+def single(value: float) -> str:
+    """A float32, exactly."""
+    return f"{float(value).hex()}f"
+
+
+def narrowest(largest: int) -> str:
+    """The type of C that holds 0 to ``largest``."""
+    return "uint8_t" if largest < 2**8 else "uint16_t" if largest < 2**16 else "int32_t"
