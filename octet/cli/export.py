@@ -28,9 +28,6 @@ def arguments(prog: str) -> Parser:
     parser.add_argument("--header", type=Path, metavar="OUT", help="with --c: its header, apart")
     parser.add_argument("--name", default="octet", help="with --c: what its names begin with")
     parser.add_argument(
-        "--reals", action="store_true", help="with --c: images are of float64, not of pixels"
-    )
-    parser.add_argument(
         "--selftest",
         type=Path,
         metavar="ROWS",
@@ -68,7 +65,7 @@ def _write_c(arguments: argparse.Namespace) -> None:
         raise OctetError(f"{arguments.header}: the header is the C file itself; name another")
     network = storage.load_network(arguments.model)
     header = None if arguments.header is None else arguments.header.name
-    options = c.Options(arguments.name, header, arguments.reals, _origin(arguments.model, network))
+    options = c.Options(arguments.name, header, _origin(arguments.model, network))
     selftest = None
     if arguments.selftest is not None:
         selftest = _selftest(network, arguments.selftest)

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Codes
-from octet.errors import OctetError
 from octet.exporters.c import lowering, small, text
 from octet.exporters.c.lowering import Program
 from octet.network import Network
-from octet.signature import Classes, Columns
+from octet.signature import Classes, Columns, Images
 
 
 @dataclass(frozen=True)
@@ -22,13 +21,11 @@ class Options:
     Attributes:
         name: what all its names begin with.
         header: the name of the header that it includes; None: declarations are in the file.
-        reals: whether an image is of float64 numbers, not of pixels.
         origin: what the comment at its top says of the model, a line each.
     """
 
     name: str = "octet"
     header: str | None = None
-    reals: bool = False
     origin: Sequence[str] = ()
 
 
@@ -73,12 +70,10 @@ def export(network: Network, options: Options, selftest: Selftest | None = None)
         OctetError: a layer cannot be in C, what it computes cannot be proven, or the name is none.
     """
     text.refuse_name(options.name)
-    if options.reals and isinstance(network.signature.inputs, Columns):
-        raise OctetError("--reals: the numbers of a table always are; leave it out")
     program = lowering.lower(network)
-    reals = options.reals or program.entering.pixels is None
-    parts = small.write(program, options.name, reals)
-    interface = _interface(program, options, reals, parts.state)
+    reals = program.entering.pixels is None
+    parts = small.write(program, options.name)
+    interface = _interface(program, options, parts.state)
     about = _about(network, program, options, parts)
     if options.header is None:
         start, header = interface, ""
@@ -96,7 +91,8 @@ def _about(network: Network, program: Program, options: Options, parts: small.Pa
     if isinstance(inputs, Columns):
         what = f"{len(inputs.features)} features"
     else:
-        what = f"an image, {' x '.join(map(str, inputs.shape))}: channels, height, width"
+        numbers = "pixels of an image" if isinstance(inputs, Images) else "numbers"
+        what = f"{' x '.join(map(str, inputs.shape))} {numbers}"
     paragraphs = [
         "A network in integers, written by Octet. It gives the codes of `octet predict`.",
         *options.origin,
@@ -119,7 +115,7 @@ def _about(network: Network, program: Program, options: Options, parts: small.Pa
     return f"/*\n{body}\n */\n"
 
 
-def _interface(program: Program, options: Options, reals: bool, state: Sequence[str]) -> str:
+def _interface(program: Program, options: Options, state: Sequence[str]) -> str:
     """The declarations."""
     channels, height, width = program.entering.image
     grid = program.output.grid
@@ -134,7 +130,7 @@ def _interface(program: Program, options: Options, reals: bool, state: Sequence[
             "IN_HEIGHT": str(height),
             "IN_WIDTH": str(width),
             "FIELDS": "\n".join(f"    {line}" for line in state).lstrip(),
-            "NUMBER": "double" if reals else "uint8_t",
+            "NUMBER": "double" if program.entering.pixels is None else "uint8_t",
         },
     )
 

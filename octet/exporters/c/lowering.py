@@ -20,12 +20,14 @@ from octet.layers import (
     Signal,
     Softmax,
     Standardize,
+    Value,
 )
 from octet.network import Network, label, sources
 from octet.parameters import Quantized
-from octet.signature import Images
+from octet.signature import Images, Inputs, Shape
 
 Doubles = npt.NDArray[np.float64]
+_WHITEST = 255  # of a uint8_t
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Entering:
         image: what goes in.
         mean, std: of each channel; None where reals are taken as they are.
         grid: of the codes.
-        pixels: ``(channels, white + 1)``, the code of each pixel; None for a table.
+        pixels: ``(channels, white + 1)``, the code of each pixel; None where reals go in.
     """
 
     image: Image
@@ -144,26 +146,38 @@ def _entering(network: Network, start: int) -> Entering:
                 f"layer {label(network.layers, i)}: in front of quantize C takes one standardize "
                 f"alone, not a {layer.kind} yet; it can be written with --onnx"
             )
-    quantize, scaler = network.layers[start], front[0] if front else None
+    scaler = front[0] if front else None
     shape = network.signature.shape
     signal = Signal(shape)
     for layer in network.layers[: start + 1]:
         signal = layer.signal(signal)
     if signal.grid is None:
         raise OctetError("the layer behind which codes begin has no grid")
-    inputs, pixels = network.signature.inputs, None
-    if isinstance(inputs, Images):
-        each = np.arange(inputs.white + 1, dtype=np.float64)
-        channels = np.broadcast_to(each[:, None], (len(each), shape[0])).reshape(-1, shape[0], 1, 1)
-        reals = channels if scaler is None else scaler.forward(channels)
-        coded = quantize.forward(reals)
-        if isinstance(coded, Quantized):
-            pixels = coded.codes.reshape(-1, shape[0]).T
-    scale = scaler if isinstance(scaler, Standardize) else None
+    scaled = scaler if isinstance(scaler, Standardize) else None
+    image = as_image(shape)
     return Entering(
-        as_image(shape),
-        None if scale is None else scale.mean,
-        None if scale is None else scale.std,
+        image,
+        None if scaled is None else _by_channel(scaled.mean, shape),
+        None if scaled is None else _by_channel(scaled.std, shape),
         signal.grid,
-        pixels,
+        _pixels(network.signature.inputs, network.layers[: start + 1]),
     )
+
+
+def _by_channel(values: Doubles, shape: Shape) -> Doubles:
+    """Numbers of the first axis, for the channels that a row of this shape lies as."""
+    if len(shape) == 3:
+        return values
+    along = values.reshape(-1, *[1] * (len(shape) - 1))
+    return np.broadcast_to(along, shape).reshape(-1)
+
+
+def _pixels(inputs: Inputs, front: Sequence[Layer]) -> Codes | None:
+    """``(channels, white + 1)``: the code of each pixel; None where others go in, too."""
+    if not isinstance(inputs, Images) or inputs.white > _WHITEST:
+        return None
+    each = np.arange(inputs.white + 1, dtype=np.float64).reshape(-1, 1, 1, 1)
+    value: Value = np.broadcast_to(each, (len(each), inputs.shape[0], 1, 1))
+    for layer in front:
+        value = layer.forward(value)
+    return value.codes.reshape(len(each), -1).T if isinstance(value, Quantized) else None

@@ -1,7 +1,7 @@
 """One C99 file that takes little memory: rows stream through all steps, codes stay packed.
 
 Each step keeps only the rows that those behind it need. A table says what the steps are; what is
-done in each is in small/, a file a kind.
+done in each is in templates/, a file a kind.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,20 +55,19 @@ class Parts:
     body: str
 
 
-def write(program: Program, name: str, reals: bool) -> Parts:
+def write(program: Program, name: str) -> Parts:
     """The parts of the file of a program.
 
     Args:
         program: by `lowering.lower`.
         name: what its names begin with.
-        reals: whether numbers go in, not pixels.
     """
-    return _Small(program, name, reals).parts()
+    return _Small(program, name).parts()
 
 
 class _Small:
-    def __init__(self, program: Program, name: str, reals: bool) -> None:
-        self._program, self._name, self._reals = program, name, reals
+    def __init__(self, program: Program, name: str) -> None:
+        self._program, self._name = program, name
         self._steps = program.steps
         self._images = (program.entering.image, *(step.image for step in program.steps))
         self._arrays: list[str] = []
@@ -200,7 +199,7 @@ class _Small:
         return self._name.upper()
 
     def _template(self, name: str, **words: str) -> str:
-        return template(f"small/{name}.c", self._name, words)
+        return template(f"{name}.c", self._name, words)
 
     def _struct(self, size: str, place: str) -> str:
         kinds = dict.fromkeys(_kind(step) for step in self._steps)
@@ -249,7 +248,7 @@ class _Small:
     def _codes_of_inputs(self) -> str:
         """What makes a code of a number that goes in: NAME_CODE(channel, number)."""
         entering = self._program.entering
-        if self._reals or entering.pixels is None:
+        if entering.pixels is None:
             return self._codes_of_reals(entering)
         pixels, macro = entering.pixels, f"#define {self._upper}_CODE(channel, pixel) "
         if np.array_equal(pixels, np.broadcast_to(np.arange(pixels.shape[1]), pixels.shape)):
@@ -297,7 +296,7 @@ class _Small:
         return f"{label}        {call}\n        break;"
 
     def _interface(self) -> str:
-        number = "double" if self._reals else "uint8_t"
+        number = "double" if self._program.entering.pixels is None else "uint8_t"
         return self._template("end") + self._template("inputs", NUMBER=number)
 
 

@@ -29,14 +29,14 @@ def refuse_name(name: str) -> None:
 
 
 def template(path: str, name: str, words: Mapping[str, str]) -> str:
-    """A file of C of this package, in which NAME and other words in capitals stand for something.
+    """A file of templates/, in which NAME and other words in capitals stand for something.
 
     Args:
         path: of the file.
         name: what names begin with.
         words: by what words are replaced.
     """
-    content = resources.files(__package__).joinpath(path).read_text()
+    content = resources.files(__package__).joinpath("templates", path).read_text()
     for word, value in words.items():
         # Of a value nothing is taken for an escape.
         escaped = value.replace("\\", r"\\")

@@ -39,18 +39,17 @@ class Compiled:
 
 
 def compiled(
-    networks: Sequence[Network], reals: bool, folder: Path, *options: str, compiler: str = "gcc"
+    networks: Sequence[Network], folder: Path, *options: str, compiler: str = "gcc"
 ) -> Compiled:
     """All of them in one library.
 
     Args:
-        networks: to export; their rows are reals, or else pixels.
-        reals: which.
+        networks: to export.
         folder: for files.
         options: of the compiler, beside `STRICT`.
         compiler: which.
     """
-    texts = [export(n, Options(f"n{i}", reals=reals)).c for i, n in enumerate(networks)]
+    texts = [export(n, Options(f"n{i}")).c for i, n in enumerate(networks)]
     source, library = (folder / f"networks{next(_NUMBERS)}{end}" for end in (".c", ".so"))
     source.write_text("\n".join(texts))
     command = [compiler, *STRICT, "-shared", "-fPIC", *options, str(source), "-o", str(library)]
