@@ -40,6 +40,7 @@ def test_nor_of_ten_thousand_rows_of_which_few_flip(margin: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.release  # minutes; whoever touches the test runs it
 @pytest.mark.parametrize("margin", MARGINS)
 def test_nor_of_ten_thousand_rows_of_which_any_flip(margin: float) -> None:
     assert largest_size(10_000, margin, most_flips=1.0) <= ALPHA + GRID
