@@ -11,6 +11,7 @@ from stages.params.file import Params, load_params
 from stages.params.quant import FLOAT_BITS
 from stages.paths import data_path, metrics_path
 from stages.pinned import OutOfReachError
+from stages.tasks.task import digits
 
 _HEAD = (
     "system",
@@ -38,13 +39,13 @@ def main() -> None:
         sys.stdout.flush()  # DVC answers output that goes nowhere with a traceback
         if names and dvc.run("repro", *targets):
             sys.exit(1)  # DVC has said why
+        # By itself it asks for no stage of a system that is not in reach.
+        if names and left_out and dvc.run("repro", "--single-item", "report"):
+            sys.exit(1)
         sys.stdout.write(f"\n{table(names, checked)}\n")
         for name, reason in left_out.items():
             sys.stdout.write(f"left out: {name}: {reason}\n")
-        if left_out:
-            sys.stdout.write("left out: the sweep and the report, which are of all systems\n")
-        else:
-            sys.stdout.write("report/index.html has it all, with pictures\n")
+        sys.stdout.write("report/index.html has what is there, with pictures\n")
 
 
 def out_of_reach(checked: Params) -> dict[str, str]:
@@ -92,12 +93,13 @@ def _cells(metrics: Metrics) -> list[str]:
         name: f"{number(f'size.{name}'):.0f}"
         for name in ("float_payload", "codes", "scales", "file_float", "file_quantized")
     }
+    ends = (digits(100 * end, "+.2f") for end in metrics.numbers("verdict.low", "verdict.high"))
     return [
         task.headline_name,
         f"{number(f'float.{key}'):.6f}",
         f"{number(f'quantized.{key}'):.6f}",
         f"{number(f'change.{key}'):+.6f}",
-        f"{task.judged.name} {number('verdict.low'):+.2%} … {number('verdict.high'):+.2%}",
+        f"{task.judged.name} {' … '.join(f'{end}%' for end in ends)}",
         size["float_payload"],
         f"{size['codes']} + {size['scales']}",
         f"{size['file_float']} → {size['file_quantized']}",

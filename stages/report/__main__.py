@@ -1,10 +1,10 @@
-"""python -m stages.report: what all systems came to -> report/index.html and report/summary.md."""
+"""python -m stages.report: what the systems came to -> report/index.html and report/summary.md."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages import stage as command
-from stages.report import comment, evidence, page
+from stages.report import answers, comment, evidence, page
 
 if TYPE_CHECKING:
     from stages.params.file import Params
@@ -13,13 +13,15 @@ _FOLDER = Path("report")
 
 
 def report(params: "Params") -> dict[Path, bytes]:
-    """The page and its Markdown twin."""
-    systems = [evidence.read(name, params) for name in params.systems]
+    """The page and its Markdown twin, of the systems that are there."""
+    systems, missing = evidence.read_all(params)
+    left_out = answers.left_out(missing)
+    summary = "\n".join(filter(None, [comment.comment(systems), left_out and f"{left_out}\n"]))
     return {
-        _FOLDER / "index.html": page.page(systems).encode(),
-        _FOLDER / "summary.md": comment.comment(systems).encode(),
+        _FOLDER / "index.html": page.page(systems, left_out).encode(),
+        _FOLDER / "summary.md": summary.encode(),
     }
 
 
 if __name__ == "__main__":
-    command.run_for_all(report, "Report on all systems.")
+    command.run_for_all(report, "Report on all systems that are there.")

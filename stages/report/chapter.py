@@ -12,15 +12,14 @@ from stages.report import (
     layers,
     regression,
     sweep,
-    verdicts,
     weights,
 )
+from stages.report.answers import Answer
 from stages.report.classification import Confusion
 from stages.report.evidence import Evidence
 from stages.report.images import Sheet
 from stages.report.picture import Picture
 from stages.report.tables import Cell, Table
-from stages.report.verdicts import Verdict
 from stages.tasks.classification import CLASSIFICATION
 from stages.tasks.regression import REGRESSION
 
@@ -57,7 +56,7 @@ class Chapter:
     """What the page shows of one system.
 
     Attributes:
-        smallest_width: a sentence; empty where there was no sweep.
+        answer: at a glance, with the verdict.
         confusions: of classifiers.
         sheets: contact sheets of images.
         disagreements: of classifiers; None of others.
@@ -65,8 +64,7 @@ class Chapter:
     """
 
     name: str
-    verdict: Verdict
-    smallest_width: str
+    answer: Answer
     tables: Sequence[Table]
     pictures: Sequence[Picture]
     confusions: Sequence[Confusion]
@@ -88,8 +86,7 @@ def chapter(evidence: Evidence, key: str) -> Chapter:
     of_classes = task is CLASSIFICATION
     return Chapter(
         name=evidence.name,
-        verdict=verdicts.judge(evidence),
-        smallest_width=answers.smallest_width(evidence),
+        answer=answers.answer(evidence),
         tables=[
             *([regression.table(evidence)] if task is REGRESSION else []),
             layers.table(evidence),
@@ -109,12 +106,10 @@ def chapter(evidence: Evidence, key: str) -> Chapter:
 
 
 def _missing(evidence: Evidence) -> list[str]:
-    name, missing = evidence.name, []
-    if not evidence.sweep:
-        missing.append(f"{sweep_path(name)} is not there: `dvc repro sweep@{name}` makes it.")
-    if not layers.output_ranges(evidence):
-        missing.append("Activations stay in float, so there are no ranges to calibrate.")
-    return missing
+    if evidence.sweep:
+        return []
+    name = evidence.name
+    return [f"{sweep_path(name)} is not there: `dvc repro sweep@{name}` makes it."]
 
 
 def _disagreements(evidence: Evidence) -> Disagreements:

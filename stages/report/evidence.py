@@ -20,6 +20,9 @@ from stages.tasks import Kind, kind_of
 
 if TYPE_CHECKING:
     from stages.params.file import Params
+    from stages.params.gates import Gates
+
+_OUTPUTS = "outputs.safetensors"
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ class Evidence:
         layers: of its single layers.
         outputs: of the float and of the quantized network on the test rows, ``(rows, outputs)``.
         sweep: empty where there was none.
-        views: a picture of what training shows a network; None where there is none.
+        views: a picture of what training shows a network; None where it shows the rows as they are.
         checks: the gates of the system held against its metrics; its verdict.
+        gates: as params.yaml has them.
         rounding: of the quantized network, as params.yaml has it.
     """
 
@@ -46,12 +50,43 @@ class Evidence:
     sweep: tuple[Point, ...]
     views: Path | None
     checks: tuple[Check, ...]
+    gates: "Gates"
     rounding: str
 
     @property
     def kind(self) -> Kind:
         """The task, and what goes in."""
         return kind_of(self.data.signature)
+
+
+def read_all(params: "Params") -> tuple[list[Evidence], dict[str, Path]]:
+    """The systems that are there, and of each of the others, by name, a file that is not.
+
+    Raises:
+        OctetError: a file is not what the stages write, or no system is there.
+    """
+    missing = {
+        name: path
+        for name in params.systems
+        for path in reversed(_needed(name))
+        if not path.exists()
+    }
+    if len(missing) == len(params.systems):
+        name, path = next(iter(missing.items()))
+        raise OctetError(f"{path}: no such file; `dvc repro evaluate@{name}` makes it")
+    return [read(name, params) for name in params.systems if name not in missing], missing
+
+
+def _needed(name: str) -> list[Path]:
+    """The files without which there is no report of a system, in the order that they are made."""
+    return [
+        paths.data_path(name),
+        paths.float_path(name),
+        paths.quantized_path(name),
+        paths.plot_path(name, _OUTPUTS),
+        paths.layers_path(name),
+        paths.metrics_path(name),
+    ]
 
 
 def read(name: str, params: "Params") -> Evidence:
@@ -62,7 +97,7 @@ def read(name: str, params: "Params") -> Evidence:
             sweep may be missing.
     """
     data, own = load_dataset(name), metrics.read(paths.metrics_path(name))
-    views = paths.plot_path(name, "views.png")
+    views, augmented = paths.plot_path(name, "views.png"), params.train_of(name).augment.share > 0
     return Evidence(
         name,
         own,
@@ -70,10 +105,11 @@ def read(name: str, params: "Params") -> Evidence:
         data,
         storage.load_network(paths.float_path(name)),
         storage.load_network(paths.quantized_path(name)),
-        _read_outputs(paths.plot_path(name, "outputs.safetensors"), data),
+        _read_outputs(paths.plot_path(name, _OUTPUTS), data),
         point.read(name),
-        views if views.exists() else None,
+        views if augmented and views.exists() else None,
         tuple(checks.of_system(name, params, own)),
+        params.gates_of(name),
         params.quant_of(name).rounding,
     )
 

@@ -14,8 +14,12 @@ from stages.report.evidence import Evidence
 _FOLDER = Path(__file__).parent
 
 
-def page(systems: Sequence[Evidence]) -> str:
+def page(systems: Sequence[Evidence], left_out: str = "") -> str:
     """One self-contained page of HTML: it loads nothing, and its own policy forbids it to.
+
+    Args:
+        systems: those that are there.
+        left_out: what is said of those that are not.
 
     Raises:
         OctetError: a number is missing; it is named.
@@ -32,6 +36,8 @@ def page(systems: Sequence[Evidence]) -> str:
     return environment.get_template("page.html").render(
         chapters=[chapter(each, f"p{i}") for i, each in enumerate(systems)],
         digest=digest,
+        left_out=left_out,
+        place=answers.place,
         overview=tables.overview(systems),
         together=answers.together(systems),
         script=script,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stages.report import verdicts
 from stages.report.evidence import Evidence
 from stages.tasks import TASKS
-from stages.tasks.task import Task
+from stages.tasks.task import Task, digits
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ NOTHING = Cell("–", "")
 
 def cell(value: float, form: str) -> Cell:
     """A number in digits; of a form that ends in d, a whole one."""
-    return Cell(format(int(value) if form.endswith("d") else value, form), float(f"{value:.9g}"))
+    text = format(int(value), form) if form.endswith("d") else digits(value, form)
+    return Cell(text, float(f"{value:.9g}"))
 
 
 def overview(systems: Sequence[Evidence]) -> list[Table]:

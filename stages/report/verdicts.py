@@ -7,6 +7,7 @@ from octet.network import Network
 from octet.parameters import Quantized
 from octet.runtime import integer
 from stages.report.evidence import Evidence
+from stages.tasks.task import digits
 
 FLOAT = "float copy"
 
@@ -75,11 +76,11 @@ def model_name(network: Network) -> str:
 def _change(evidence: Evidence) -> str:
     """Fractions are written times 100: changes of the accuracy in points, of the MSE in percent."""
     number, judged = evidence.metrics.number, evidence.kind.task.judged
-    low, high = (f"{100 * number(f'verdict.{key}'):+.2f}" for key in ("low", "high"))
-    return (
-        f"{judged.name} changes by {100 * change(evidence):+.2f} {judged.unit} "
-        f"(95 % interval {low} … {high})"
+    judged_change, low, high = (
+        digits(100 * each, "+.2f")
+        for each in (change(evidence), number("verdict.low"), number("verdict.high"))
     )
+    return f"{judged.name} changes by {judged_change} {judged.unit} (95 % interval {low} … {high})"
 
 
 def _share(evidence: Evidence) -> str:

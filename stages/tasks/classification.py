@@ -11,7 +11,7 @@ from octet.modelfile.arrays import AnyArray
 from stages.params.gates import Gates
 from stages.tasks import distance as outputs_distance
 from stages.tasks import proportions
-from stages.tasks.task import HIGHER, LOWER, Axis, Claim, Judged, Measure, Task, not_shown
+from stages.tasks.task import HIGHER, LOWER, Axis, Claim, Judged, Measure, Task, digits, not_shown
 
 # A probability of less is taken for this: its logarithm must be finite.
 _LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
@@ -91,15 +91,19 @@ def claims(gates: Gates) -> tuple[Claim, ...]:
 
     def judged(verdict: Mapping[str, float]) -> tuple[str, bool | None]:
         low, high, rows, needed = (verdict[key] for key in keys)
-        got = f"accuracy {low:+.3%} … {high:+.3%}"
+        ends = (digits(100 * end, "+.3f") for end in (low, high))
+        got = f"accuracy {' … '.join(f'{end}%' for end in ends)}"
         if -margin <= low <= high:
             return got, True
         if high < -margin:
             return f"{got}; worse than allowed", False
         return f"{got}; {not_shown(rows, needed, f'{100 * margin:g} points')}", None
 
+    def used(verdict: Mapping[str, float], change: float) -> tuple[float, float, float]:
+        return -verdict["high"] / margin, -change / margin, -verdict["low"] / margin
+
     allowed = f"down to {-margin:+.3%}"
-    return (Claim("not inferior", allowed, keys, judged, ("margin", margin)),)
+    return (Claim("not inferior", allowed, keys, judged, used, ("margin", margin)),)
 
 
 def _loss(verdict: Mapping[str, float], _: float) -> tuple[float, float]:

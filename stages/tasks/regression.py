@@ -8,7 +8,7 @@ from octet.affine import Array
 from stages.params.gates import Gates
 from stages.tasks import distance, worse_rows
 from stages.tasks import squares as squared
-from stages.tasks.task import HIGHER, LOWER, Axis, Claim, Judged, Measure, Task, not_shown
+from stages.tasks.task import HIGHER, LOWER, Axis, Claim, Judged, Measure, Task, digits, not_shown
 
 
 def score(truth: Array, outputs: Array, _: bool = False) -> dict[str, float]:
@@ -75,7 +75,7 @@ def _squares(margin: float) -> Claim:
 
     def judged(verdict: Mapping[str, float]) -> tuple[str, bool | None]:
         low, high, without, effective, rows, needed = (verdict[key] for key in keys)
-        got = f"MSE {low:+.3%} … {high:+.3%}"
+        got = f"MSE {_percent(low)} … {_percent(high)}"
         if effective < (least := squared.needed_effective_rows(rows)):
             return (
                 f"{got}; tails too heavy for n = {rows:,.0f}: the variance is that of "
@@ -87,10 +87,17 @@ def _squares(margin: float) -> Claim:
         if not low <= high <= margin:
             return f"{got}; {not_shown(rows, needed, f'{100 * margin:g} %')}", None
         if without > margin:
-            return f"{got}; one row decides: up to {without:+.3%} without it", None
+            return f"{got}; one row decides: up to {_percent(without)} without it", None
         return got, True
 
-    return Claim("not inferior", f"up to {margin:+.3%}", keys, judged, ("margin", margin))
+    def used(verdict: Mapping[str, float], change: float) -> tuple[float, float, float]:
+        return verdict["low"] / margin, change / margin, verdict["high"] / margin
+
+    return Claim("not inferior", f"up to {margin:+.3%}", keys, judged, used, ("margin", margin))
+
+
+def _percent(fraction: float) -> str:
+    return f"{digits(100 * fraction, '+.3f')}%"
 
 
 def _few_worse(by: float, margin: float) -> Claim:
@@ -105,8 +112,13 @@ def _few_worse(by: float, margin: float) -> Claim:
             return f"{got}; worse than allowed", False
         return f"{got}; {not_shown(rows, needed, f'{100 * margin:g} %')}", None
 
+    def used(verdict: Mapping[str, float], _: float) -> tuple[float, float, float]:
+        """The interval is one-sided: nothing is claimed of how few rows got worse."""
+        share = verdict["worse"] / verdict["rows"] / margin
+        return share, share, verdict["worse_high"] / margin
+
     allowed = f"up to {margin:.2%} by more than {100 * by:g} % of the median error"
-    return Claim("rows that got worse", allowed, keys, judged, ("worse_by", by))
+    return Claim("rows that got worse", allowed, keys, judged, used, ("worse_by", by))
 
 
 def _loss(verdict: Mapping[str, float], r2: float) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 Whoever forgets one of these is told by mypy: a `Task` has no defaults.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -76,6 +77,9 @@ class Claim:
         keys: of the numbers of the verdict that it looks at.
         judge: of these, what was got, with the reason where it does not pass; and whether it does,
             None where the rows leave it open.
+        used: how much of what is allowed is used up: the ends of the interval of 95 % and, between
+            them, the value on these rows. 0 is no change, 1 is the margin, and more is worse. Of
+            the numbers of the verdict and the judged change.
         made_with: a value of the gates that the numbers depend on, after the key under which the
             verdict holds it.
     """
@@ -84,6 +88,7 @@ class Claim:
     allowed: str
     keys: tuple[str, ...]
     judge: Callable[[Mapping[str, float]], tuple[str, bool | None]]
+    used: Callable[[Mapping[str, float], float], tuple[float, float, float]]
     made_with: tuple[str, float]
 
 
@@ -167,6 +172,20 @@ class Task:
         numbers, claims = self.judge(truth, reference, outputs, gates), self.claims(gates)
         shown = all(each.judge(numbers)[1] for each in claims)
         return {**numbers, **dict(each.made_with for each in claims), "non_inferior": int(shown)}
+
+
+def digits(value: float, form: str) -> str:
+    """A number as a format specification has it, but never ``-0.00``.
+
+    Where all of its digits would be 0 and it is not, it is written with its first other one: of an
+    interval, the side of 0 on which an end lies is what it says.
+    """
+    if not value:
+        return format(0.0, form).lstrip("+")
+    text = format(value, form)
+    if not re.search("[1-9]", text):
+        return format(value, f"{'+' * form.startswith('+')}.1g")
+    return text
 
 
 def not_shown(rows: float, needed: float, margin: str) -> str:

@@ -134,9 +134,10 @@ def test_run_does_what_is_in_reach_and_says_what_is_not(new_clone: NewClone) -> 
     assert re.findall(r"^left out: ([^:\n]+)", done.stdout, re.MULTILINE) == [
         "california",
         "mnist-7k",
-        "the sweep and the report, which are of all systems",
     ]
     assert done.stdout.count("Set OCTET_DATA to a folder") == 2
+    summary = (clone.path / "report/summary.md").read_text()
+    assert "california (data/california.safetensors), mnist-7k (" in summary
     assert not list(clone.path.glob("data/[cm]*"))
 
 

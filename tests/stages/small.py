@@ -160,7 +160,11 @@ def write(folder: Path, sweep: bool = True) -> Path:
         "accuracy_noisy": 0.0,
         "saved": 0.0,
     }
-    document = documents.changed({"gates": documents.DOCUMENT["gates"] | gates})
+    train = documents.DOCUMENT["train"]
+    viewed = {"augment": train["augment"] | {"share": 0.5}}
+    document = documents.changed(
+        {"gates": documents.DOCUMENT["gates"] | gates, "train": train | viewed}
+    )
     document["systems"] = entries
     (folder / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     params = documents.load(folder, document)

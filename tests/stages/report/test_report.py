@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,13 +12,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from octet.errors import OctetError
 from octet.modelfile import storage
 from stages import paths
-from stages.report import classification, comment, page, tables, vector, verdicts
+from stages.params.file import load_params
+from stages.report import (
+    answers,
+    classification,
+    comment,
+    evidence,
+    images,
+    page,
+    tables,
+    vector,
+    verdicts,
+)
 from stages.report.chapter import Chapter
 from stages.report.evidence import Evidence
+from stages.tasks.task import digits
 from tests.conftest import ROOT
 from tests.stages import small
 from tests.stages.report.trees import edit, read, read_all
@@ -121,8 +135,9 @@ def test_everything_has_words_for_those_who_do_not_see_it(html: str) -> None:
         "footer",
     ]
     assert all(image["alt"] for image in shown.all("img"))
-    drawn = [each for each in shown.all("div") if each.get("role") == "img"]
-    assert len(drawn) == len(shown.all("svg")) > 8
+    drawn = [each for _, each in shown.elements if each.get("role") == "img"]
+    told_elsewhere = [each for each in shown.all("svg") if each.get("class") in ("cut", "heads")]
+    assert len(drawn) == len(shown.all("svg")) - len(told_elsewhere) > 8
     assert all(each["aria-label"] for each in drawn)
     captions = shown.all("figcaption")
     assert len(captions) == len(shown.all("figure"))
@@ -168,26 +183,19 @@ def test_the_summary_has_the_sentences_and_the_figures_of_the_page(
 @pytest.mark.parametrize(
     ("path", "change", "says"),
     [
-        ("metrics/diabetes.json", None, "no such file"),
         ("metrics/diabetes.json", b"{", "not JSON"),
         ("metrics/diabetes.json", b"[]", "allowed are groups"),
-        ("metrics/diabetes.json", b"{}", "verdict.low: missing"),
-        ("plots/mlp/layers.json", None, "no such file"),
+        ("metrics/diabetes.json", b"{}", "size.float_payload: missing"),
         ("plots/mlp/layers.json", b"{}", "parameters.1_linear.count: missing"),
-        ("plots/digits/outputs.safetensors", None, "no such file"),
         ("plots/digits/sweep.csv", b"bits,rounding\n8,exact\n", "not a sweep"),
         ("plots/digits/views.png", b"<html>", "not an image"),
-        ("models/digits/quantized.safetensors", None, "no such file"),
     ],
 )
-def test_a_missing_or_damaged_file_is_one_line_that_says_what_to_run(
-    tree: Path, tmp_path: Path, path: str, change: bytes | None, says: str
+def test_a_damaged_file_is_one_line_that_says_what_to_run(
+    tree: Path, tmp_path: Path, path: str, change: bytes, says: str
 ) -> None:
     copy = small.copy(tree, tmp_path / "tree")
-    if change is None:
-        (copy / path).unlink()
-    else:
-        (copy / path).write_bytes(change)
+    (copy / path).write_bytes(change)
     with pytest.raises(OctetError) as caught, contextlib.chdir(copy):
         page.page(read_all())
     message = str(caught.value)
@@ -197,13 +205,58 @@ def test_a_missing_or_damaged_file_is_one_line_that_says_what_to_run(
     assert "dvc repro" in message
 
 
-def test_without_one_of_its_files_the_stage_writes_nothing(tree: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        paths.metrics_path(small.TABLE),
+        paths.layers_path(small.TABLE),
+        paths.plot_path(small.TABLE, "outputs.safetensors"),
+        paths.quantized_path(small.TABLE),
+        paths.data_path(small.TABLE),
+    ],
+    ids=str,
+)
+def test_a_system_that_lacks_a_file_is_named_and_the_others_are_there(
+    tree: Path, tmp_path: Path, path: Path
+) -> None:
     copy = small.copy(tree, tmp_path / "tree")
-    (copy / paths.metrics_path(small.TABLE)).unlink()
+    (copy / path).unlink()
+    with contextlib.chdir(copy):
+        systems, missing = evidence.read_all(load_params())
+    assert [each.name for each in systems] == [
+        name for name in small.systems() if name != small.TABLE
+    ]
+    assert missing == {small.TABLE: path}
+    says = answers.left_out(missing)
+    assert f"diabetes ({path}). `dvc repro evaluate@diabetes`" in says
+    with contextlib.chdir(copy):
+        assert f'<p class="note">{says}</p>' in page.page(systems[:1], says)
+
+
+def test_without_any_system_the_stage_writes_nothing(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    shutil.rmtree(copy / "data")
     done = run(copy)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith(f"error: {paths.metrics_path(small.TABLE)}: no such file")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: data/diabetes.safetensors: no such file; `dvc repro evaluate@diabetes` makes it\n"
+    )
     assert not (copy / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (-6e-4, "+.2f", "-0.0006"),
+        (4e-7, "+.3f", "+4e-07"),
+        (0.004, ".1f", "0.004"),
+        (-0.006, "+.2f", "-0.01"),
+        (12.0, "+.2f", "+12.00"),
+        (-0.0, "+.2f", "0.00"),
+    ],
+)
+def test_a_number_never_hides_on_which_side_of_0_it_is(value: float, form: str, text: str) -> None:
+    assert digits(value, form) == text
 
 
 def test_a_figure_that_is_missing_or_no_number_is_never_left_out(
@@ -236,7 +289,7 @@ def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> Non
     with contextlib.chdir(copy):
         text = page.page(systems)
     assert "nothing was quantized; it is float, and that is all" in text
-    assert "may replace" not in text
+    assert "may replace the float one:" not in text
     assert not [each for each in tables.overview(systems) if each.caption.startswith("Rounding")]
 
 
@@ -274,6 +327,18 @@ def test_a_system_has_the_parts_of_its_task_and_of_its_inputs(
         assert ("Sensitivity" in captions) == several_layers
         assert ("Calibration" in captions) == several_layers
         assert "Bytes against loss" in captions
+
+
+def test_views_that_training_never_saw_are_not_shown(tree: Path, tmp_path: Path) -> None:
+    copy = small.copy(tree, tmp_path / "tree")
+    views = "Training images above, a random view of each below."
+    for share, shown in ((0.5, True), (0.0, False)):
+        document = yaml.safe_load((copy / "params.yaml").read_text())
+        document["train"]["augment"]["share"] = share
+        (copy / "params.yaml").write_text(yaml.safe_dump(document))
+        (own,) = [each for each in read(copy) if each.name == small.IMAGES]
+        labels = [each.label for each in images.sheets(own, own.data.signature.inputs)]
+        assert (views in labels) == shown
 
 
 def test_scores_under_noise_are_empty_for_a_table(systems: list[Evidence]) -> None:
