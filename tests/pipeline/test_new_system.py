@@ -48,7 +48,7 @@ def test_a_data_set_is_a_file_a_line_and_a_name(clone: Clone) -> None:
     file, line = fences("python")
     readers = "stages/load/readers"
     (clone.path / readers / "iris.py").write_text(file)
-    clone.edit(f"{readers}/__init__.py", " bundled, ", " bundled, iris, ")
+    clone.edit(f"{readers}/__init__.py", "    idx,\n", "    idx,\n    iris,\n")
     clone.edit(f"{readers}/__init__.py", '    "wine":', f'{line}    "wine":')
     clone.edit("stages/params/data.py", '"wine"', '"wine", "iris"')
     gates = "gates: {accuracy_decrease: 0.2, saved: 0.5}"  # of 30 test rows, and 15 parameters

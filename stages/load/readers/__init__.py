@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from stages.dataset import Dataset, refuse_unusable
-from stages.load.readers import arrays, bundled, california, idx, images, mnist
+from stages.load.readers import (
+    arrays,
+    bundled,
+    california,
+    csv,
+    idx,
+    images,
+    mnist,
+    parquet,
+)
 from stages.load.readers.data_set import DataSet
 from stages.load.readers.sources import fetch
 from stages.params.data import Data
@@ -25,6 +34,8 @@ DATA_SETS: dict[str, DataSet] = {
 }
 # Each takes what params.yaml says of it, the path of each of its files, and the split.
 KINDS: dict[str, Callable[[Any, list[Path], Split], Dataset]] = {
+    "csv": csv.read,
+    "parquet": parquet.read,
     "arrays": arrays.read,
     "idx": idx.read,
     "images": images.read,

@@ -7,9 +7,10 @@ import numpy as np
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
+from octet.rows.table import short
 from octet.signature import Classes, Inputs, Numbers, Signature
 from stages.dataset import Dataset
-from stages.load.split import hold_out
+from stages.load.split import Places, hold_out
 from stages.params.data import Task
 from stages.params.split import Split
 
@@ -75,9 +76,24 @@ class Truth:
         Raises:
             OctetError: as `dataset` and `hold_out`.
         """
-        labels = self.classes(y)[1] if self.are_classes(y) else None
-        train, test = hold_out(len(y), how, labels)
+        train, test = self.hold_out(y, how)
         return self.dataset(inputs, (x[train], y[train]), (x[test], y[test]))
+
+    def hold_out(self, y: AnyArray, how: Split) -> tuple[Places, Places]:
+        """As `split.hold_out`, of each class its share.
+
+        Raises:
+            OctetError: as there, or as `classes`.
+        """
+        if not self.are_classes(y):
+            return hold_out(len(y), how)
+        names, labels = self.classes(y)
+        if (rare := names[np.bincount(labels) < 2]).size:
+            raise OctetError(
+                f"{self.where}: got 1 row of class {rare[0]!s}; allowed are two or more, one to "
+                "train on and one to test on: leave it out"
+            )
+        return hold_out(len(y), how, labels)
 
     def classes(self, y: AnyArray) -> tuple[AnyArray, AnyArray]:
         """The different values, sorted, and the index of each row's among them.
@@ -152,5 +168,5 @@ def refuse_name(name: str, what: str) -> None:
     """
     if not name or not name.isprintable() or name != name.strip():
         raise OctetError(
-            f"{what} {name!r}: allowed are names of what prints, not empty, without blanks around"
+            f"{what} {short(name)!r}: allowed are names of what prints, without blanks around them"
         )

@@ -1,0 +1,214 @@
+"""Tables of one's own: what the columns of CSV and Parquet are, and what a model gets of them."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from octet.errors import OctetError
+from octet.modelfile.arrays import AnyArray
+from octet.rows.table import GAPS, encode, listed, number, short
+from octet.signature import Column, Columns
+from stages.dataset import Dataset
+from stages.load.readers.truth import EXACT, Truth, refuse_name
+from stages.load.split import Places
+from stages.params.data import Table
+from stages.params.split import Split
+
+_MOST_CATEGORIES = 256
+# Of the different texts of a column, from which share on it is one of numbers, but for some.
+_MOSTLY = 0.9
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./-]\d\d?[./-](\d\d|\d{4})( .*)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_TRAIN, _TEST = "train", "test"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A table as it was read.
+
+    Attributes:
+        where: its file, for errors.
+        columns: by name, those that are wanted: float64 with NaN for a gap, or texts (objects)
+            with "" for one, ``(rows,)``.
+        rows_of: how many rows each of the files has, one after the other.
+    """
+
+    where: str
+    columns: Mapping[str, AnyArray]
+    rows_of: tuple[int, ...]
+
+
+def wanted(data: Table, names: Sequence[str], where: str) -> list[str]:
+    """The columns of a file that are to be read: features, target, and what tells how to split.
+
+    Raises:
+        OctetError: a name is empty, there twice or not at all, or there is no feature.
+    """
+    for name in names:
+        refuse_name(name, f"{where}: column")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise OctetError(f"{where}: got more than one column {twice[0]}; names must differ")
+    told = [data.target, *([data.split.column] if data.split.column else [])]
+    for name in (*told, *data.columns, *data.drop):
+        if name not in names:
+            raise OctetError(f"{where}: no column {name}; got {listed(names)}")
+    if inner := [name for name in told if name in (*data.columns, *data.drop)]:
+        raise OctetError(
+            f"{where}: {inner[0]} is the target or says how to split; it cannot be among `columns` "
+            "or `drop`"
+        )
+    chosen = data.columns or [name for name in names if name not in (*told, *data.drop)]
+    if not chosen:
+        raise OctetError(f"{where}: got no column besides {', '.join(told)}; nothing to learn from")
+    return [*chosen, *told]
+
+
+def of_texts(texts: Sequence[str], indices: AnyArray, where: str) -> AnyArray:
+    """A column of texts, given as the different ones and the index of each row's.
+
+    Returns:
+        Numbers, if each of the texts but gaps is one, with NaN for gaps; else texts.
+
+    Raises:
+        OctetError: an integer is beyond those that float64 has.
+    """
+    fields = [text.strip() for text in texts]
+    gaps = [field in GAPS for field in fields]
+    numbers = [math.nan if gap else number(field) for field, gap in zip(fields, gaps, strict=True)]
+    values = [value for value in numbers if value is not None]
+    if len(values) < len(numbers):
+        cleaned = ["" if gap else field for field, gap in zip(fields, gaps, strict=True)]
+        return np.array(cleaned, object)[indices]
+    for field, value in zip(fields, values, strict=True):
+        if abs(value) > EXACT and _INTEGER.fullmatch(field):
+            raise OctetError(
+                f"{where}: got {short(field)}; float64 has not all integers beyond 2^53: if it is "
+                "an id, leave it out by `drop`"
+            )
+    return np.array(values, np.float64)[indices]
+
+
+def dataset(data: Table, raw: Raw, how: Split) -> Dataset:
+    """The features and the truth of a table, split.
+
+    Categories, and what gaps stand for, are those of the training rows.
+
+    Raises:
+        OctetError: a column has gaps that nothing may fill, or is no number and no category; or as
+            `Truth.dataset` and `hold_out`.
+    """
+    truth = Truth(data.target, data.unit, data.task, f"{raw.where}: column {data.target}")
+    y = raw.columns[data.target]
+    if count := int(np.sum(_gaps(y))):
+        raise OctetError(
+            f"{truth.where}: got {count} missing values of {len(y)}; allowed are none in the "
+            "target: leave these rows out"
+        )
+    told = (data.target, data.split.column)
+    features = {name: column for name, column in raw.columns.items() if name not in told}
+    _refuse_gaps(features, data.missing, raw.where)
+    train, test = _places(data, raw, truth, how)
+    columns = [
+        _column(name, values, train, f"{raw.where}: column {name}")
+        for name, values in features.items()
+    ]
+    try:
+        inputs = Columns.of(columns)
+    except OctetError as error:
+        raise OctetError(f"{raw.where}: columns: {error}") from None
+    x, bad = encode(inputs, [*features.values()])
+    for row, why in bad.items():
+        raise OctetError(
+            f"{raw.where}: row {row + 1}, to test on: {why}: no training row has it; leave the row "
+            "out, or split otherwise"
+        )
+    return truth.dataset(inputs, (x[train], y[train]), (x[test], y[test]))
+
+
+def _gaps(column: AnyArray) -> AnyArray:
+    return np.isnan(column) if column.dtype.kind == "f" else column == ""
+
+
+def _refuse_gaps(features: Mapping[str, AnyArray], missing: str, where: str) -> None:
+    """Refuse columns without any value, and those with gaps unless they may be filled."""
+    counts = {name: int(np.sum(_gaps(column))) for name, column in features.items()}
+    for name, count in counts.items():
+        if count == len(features[name]):
+            raise OctetError(f"{where}: column {name}: all missing; leave it out by `drop`")
+    if missing == "refuse" and (with_gaps := {n: count for n, count in counts.items() if count}):
+        told = ", ".join(f"{name} {count}" for name, count in with_gaps.items())
+        raise OctetError(
+            f"{where}: missing values in columns, of {len(features[next(iter(features))])} rows: "
+            f"{told}; `missing: impute` fills them, `drop` leaves columns out"
+        )
+
+
+def _places(data: Table, raw: Raw, truth: Truth, how: Split) -> tuple[Places, Places]:
+    """Which rows are for training, and which to test on."""
+    if len(raw.rows_of) > 1:
+        first, second = raw.rows_of
+        return np.arange(first), np.arange(first, first + second)
+    if data.split.column is None:
+        return truth.hold_out(raw.columns[data.target], how)
+    part = raw.columns[data.split.column]
+    where = f"{raw.where}: column {data.split.column}"
+    if strange := sorted({*map(str, part)} - {_TRAIN, _TEST}):
+        raise OctetError(f"{where}: got {short(strange[0])!r}; allowed are {_TRAIN} and {_TEST}")
+    train, test = (np.flatnonzero(part == each) for each in (_TRAIN, _TEST))
+    if not len(train) or not len(test):
+        raise OctetError(f"{where}: got {part[0]} in all rows; allowed are {_TRAIN} and {_TEST}")
+    return train, test
+
+
+def _column(name: str, values: AnyArray, train: Places, where: str) -> Column:
+    """What a column is: numbers or categories; with what fills its gaps, if it has any."""
+    gaps = _gaps(values)
+    seen = values[train][~gaps[train]]
+    if not len(seen):
+        raise OctetError(f"{where}: all training rows miss it; leave it out by `drop`")
+    if values.dtype.kind == "f":
+        if seen.min() == seen.max():
+            raise OctetError(
+                f"{where}: got {seen[0]:g} in all training rows; leave it out by `drop`"
+            )
+        return Column(name, (), math.fsum(seen) / len(seen) if gaps.any() else None)
+    counts = Counter(seen.tolist())
+    categories = sorted(counts)
+    _refuse_no_categories(sorted({*values[~gaps]}), len(values), where)
+    if len(categories) == 1:
+        raise OctetError(
+            f"{where}: got {short(categories[0])!r} in all training rows; leave it out by `drop`"
+        )
+    # The most frequent; of several the first.
+    common = max(categories, key=lambda category: counts[category])
+    return Column(name, tuple(categories), common if gaps.any() else None)
+
+
+def _refuse_no_categories(texts: Sequence[str], rows: int, where: str) -> None:
+    if all(map(_DATE.fullmatch, texts)):
+        raise OctetError(
+            f"{where}: got dates, {texts[0]} say; put numbers in their place, years or days "
+            "since some day, or leave it out by `drop`"
+        )
+    if all(map(_DECIMAL_COMMA.fullmatch, texts)):
+        raise OctetError(f"{where}: got {texts[0]!r}; a decimal comma? write decimal points")
+    strange = [text for text in texts if number(text) is None]
+    if len(texts) - len(strange) >= _MOSTLY * len(texts) or all(map(_INFINITE.fullmatch, strange)):
+        raise OctetError(
+            f"{where}: got {short(strange[0])!r} among numbers; correct it, or leave it empty "
+            "where the number is missing"
+        )
+    if len(texts) > _MOST_CATEGORIES or 2 * len(texts) > rows:
+        raise OctetError(
+            f"{where}: got {len(texts)} different texts in {rows} rows, {short(texts[0])!r} say: "
+            f"free text or ids? Allowed are up to {_MOST_CATEGORIES} categories, and half as "
+            "many as rows; leave it out by `drop`"
+        )
+    for text in texts:
+        refuse_name(text, f"{where}: category")
