@@ -1,6 +1,6 @@
 """A network from an ONNX model. Needs the onnx package.
 
-What becomes of an operator is a function in octet/importers/operators.py. Batch normalization is
+What becomes of an operator is a function in octet/importers/operators. Batch normalization is
 folded into what is before it, as is the sum with a constant; what only changes the shape of a row
 becomes one Reshape at most.
 """
@@ -8,16 +8,15 @@ becomes one Reshape at most.
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from octet.errors import OctetError
+from octet.importers.constants import computed
 from octet.importers.operators import OPERATORS, Node
 from octet.importers.wiring import Layers
 from octet.layers import Layer
@@ -26,7 +25,8 @@ from octet.signature import LARGEST_ROW, Shape
 _OPSETS = range(11, 26)
 _MOST_BYTES = 1 << 28
 _NUMBERS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.UINT8)
-_RANDOM = ("Bernoulli", "Multinomial", "Random")
+_STANDARD = ("", "ai.onnx")
+_LABELS = (onnx.TensorProto.INT64, onnx.TensorProto.STRING)
 _NOT_WHOLE = (
     DecodeError,
     onnx.checker.ValidationError,
@@ -64,7 +64,7 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Shape]:
 def layers_of(model: onnx.ModelProto) -> tuple[tuple[Layer, ...], Shape]:
     """The layers of a checked model, and the shape of one row that goes in; errors as `load`."""
     graph = model.graph
-    opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
+    opset = next((each.version for each in model.opset_import if each.domain in _STANDARD), 0)
     if opset not in _OPSETS:
         raise OctetError(
             f"got opset {opset}; allowed are {_OPSETS.start} to {_OPSETS.stop - 1}: export the "
@@ -73,25 +73,51 @@ def layers_of(model: onnx.ModelProto) -> tuple[tuple[Layer, ...], Shape]:
     constants = {each.name: _array(each) for each in graph.initializer}
     name, shape = _input(graph, constants)
     layers = Layers(name, shape)
-    taken = Counter(each for node in graph.node for each in node.input)
-    layers.expect(dict(taken + Counter(each.name for each in graph.output)))
-    for i, proto in enumerate(graph.node):
+    last = _output(graph)
+    nodes = _needed(graph, last)
+    taken = Counter(each for node in nodes.values() for each in node.input)
+    layers.expect(dict(taken + Counter([last])))
+    for i, proto in nodes.items():
         where = f"node {proto.name or i} ({proto.op_type})"
+        operator = _operator(proto)
         if all(name in constants for name in proto.input if name):
-            constants[proto.output[0]] = _computed(proto, constants, opset, where)
-        elif proto.op_type not in OPERATORS or proto.domain not in ("", "ai.onnx"):
+            constants[proto.output[0]] = computed(proto, constants, opset, where)
+        elif operator not in OPERATORS:
             allowed = ", ".join(sorted(OPERATORS))
             raise OctetError(f"{where}: no such layer; allowed are {allowed}")
         else:
             try:
-                OPERATORS[proto.op_type](_node(proto, constants), layers)
+                OPERATORS[operator](_node(proto, constants), layers)
             except OctetError as error:
                 raise OctetError(f"{where}: {error}") from None
             except _NOT_A_NODE as error:
                 raise OctetError(f"{where}: not as the standard has it ({error!r})") from None
-    if len(graph.output) != 1:
-        raise OctetError(f"got {len(graph.output)} outputs; allowed is one")
-    return layers.finish(graph.output[0].name), shape
+    return layers.finish(last), shape
+
+
+def _operator(proto: onnx.NodeProto) -> str:
+    """As `OPERATORS` has it: the standard's own without a domain."""
+    return f"{proto.op_type}" if proto.domain in _STANDARD else f"{proto.domain}.{proto.op_type}"
+
+
+def _output(graph: onnx.GraphProto) -> str:
+    """The name of the one output; of a label and its probabilities, as skl2onnx has them, these."""
+    names: list[str] = [each.name for each in graph.output]
+    if len(names) == 2 and graph.output[0].type.tensor_type.elem_type in _LABELS:
+        return names[1]
+    if len(names) != 1:
+        raise OctetError(f"got {len(names)} outputs; allowed is one")
+    return names[0]
+
+
+def _needed(graph: onnx.GraphProto, last: str) -> dict[int, onnx.NodeProto]:
+    """The nodes on which an output depends, by their places."""
+    needed, wanted = dict[int, onnx.NodeProto](), {last}
+    for i, node in reversed([*enumerate(graph.node)]):
+        if wanted & {*node.output}:
+            needed[i] = node
+            wanted |= {*node.input}
+    return dict(sorted(needed.items()))
 
 
 def _node(proto: onnx.NodeProto, constants: dict[str, npt.NDArray[np.generic]]) -> Node:
@@ -100,22 +126,7 @@ def _node(proto: onnx.NodeProto, constants: dict[str, npt.NDArray[np.generic]]) 
         if isinstance(value, float) and not math.isfinite(value):
             raise OctetError(f"{name}: got {value}; allowed are finite numbers")
     known = {name: constants[name] for name in proto.input if name in constants}
-    return Node(proto.op_type, tuple(proto.input), proto.output[0], attributes, known)
-
-
-def _computed(
-    proto: onnx.NodeProto, constants: dict[str, npt.NDArray[np.generic]], opset: int, where: str
-) -> npt.NDArray[np.generic]:
-    """What a node of constants gives, by the definition of the standard."""
-    if proto.op_type.startswith(_RANDOM):
-        raise OctetError(f"{where}: gives other numbers each time; allowed are constants")
-    known = {name: constants[name] for name in proto.input if name}
-    try:
-        results: list[Any] = [*ReferenceEvaluator(proto, opsets={"": opset}).run(None, known)]
-        return np.asarray(results[0])
-    except Exception as error:  # whatever an operator that is not a layer's raises
-        reason = " ".join(str(error).split())
-        raise OctetError(f"{where}: of constants, and not to be computed ({reason})") from None
+    return Node(proto.op_type, tuple(proto.input), tuple(proto.output), attributes, known)
 
 
 def _input(

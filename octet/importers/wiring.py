@@ -50,6 +50,10 @@ class Layers:
             raise OctetError(f"tensor {name}: nothing before gives it")
         return self._tensors[name]
 
+    def is_input(self, name: str) -> bool:
+        """Whether this tensor is what goes into the network."""
+        return self.tensor(name).layer == self._first
+
     def expect(self, consumers: dict[str, int]) -> None:
         """Say how many nodes take each tensor: what one alone takes may be merged into it."""
         self._consumers = consumers
