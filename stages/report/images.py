@@ -1,11 +1,13 @@
 """What the report shows of images: contact sheets of pixels, as data that a page holds in itself.
 
 They are GIF, not PNG: what zlib makes of the same pixels depends on the processor, and without it a
-PNG is ten times as large. LZW has one encoder, of integers, and loses nothing of 256 greys.
+PNG is ten times as large. LZW has one encoder, of integers, and loses nothing of 256 greys;
+colours become the nearest of 252.
 """
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from stages.disturbance import SCORED_NOISE, noisy, scaler_of
 from stages.report.evidence import Evidence
 
 _SAMPLES = 12
+# Of red, green and blue in a GIF of colours.
+_LEVELS = (6, 7, 6)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def sheets(evidence: Evidence, images: Images) -> list[Sheet]:
     if scaler is None:  # then noise has no unit
         return views
     pixels = evidence.data.x_test[:_SAMPLES]
-    rows = [_as_grey(each, images) for each in (pixels, noisy(pixels, scaler, SCORED_NOISE))]
+    rows = [_shown(each, images) for each in (pixels, noisy(pixels, scaler, SCORED_NOISE))]
     sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     label = f"Test images above; below, each with noise of {SCORED_NOISE} deviations of its pixels."
     return [*views, _sheet(sheet, label)]
@@ -50,26 +54,47 @@ def sheets(evidence: Evidence, images: Images) -> list[Sheet]:
 
 def one(evidence: Evidence, images: Images, row: int, label: str) -> Sheet:
     """One test image."""
-    return _sheet(_as_grey(evidence.data.x_test[row : row + 1], images)[0], label)
+    return _sheet(_shown(evidence.data.x_test[row : row + 1], images)[0], label)
 
 
 def _views(path: Path) -> Sheet:
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert("L"))
+            pixels = np.asarray(image if image.mode in ("L", "RGB") else image.convert("L"))
     except OSError as error:
         raise OctetError(f"{path}: not an image ({error}); run `dvc repro`") from None
     return _sheet(pixels, "Training images above, a random view of each below.")
 
 
-def _as_grey(pixels: Array | Pixels, images: Images) -> Pixels:
-    """Images ``(rows, channels, height, width)`` as greys ``(rows, height, width)``, 0 to 255."""
-    grey = pixels.astype(np.float64).mean(axis=1) * (255 / images.white)
-    return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)
+def _shown(pixels: Array | Pixels, images: Images) -> Pixels:
+    """Images ``(rows, channels, height, width)`` as people see them, 0 to 255.
+
+    Of three channels ``(rows, height, width, 3)``, of any other number greys
+    ``(rows, height, width)``.
+    """
+    values = pixels.astype(np.float64)
+    seen = np.moveaxis(values, 1, -1) if values.shape[1] == 3 else values.mean(axis=1)
+    return np.asarray(np.rint(np.clip(seen * (255 / images.white), 0, 255)), np.uint8)
 
 
 def _sheet(pixels: Pixels, label: str) -> Sheet:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "GIF")
+    image = _in_palette(pixels) if pixels.ndim == 3 else Image.fromarray(pixels)
+    image.save(file, "GIF")
     source = f"data:image/gif;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
     return Sheet(source, label, pixels.shape[1], pixels.shape[0])
+
+
+def _in_palette(pixels: Pixels) -> Image.Image:
+    """Colours ``(height, width, 3)`` in the nearest of 252, of which green has 7 levels.
+
+    Always the same: those that Pillow would pick are picked in floats. Eyes are keenest for green.
+    """
+    steps = np.array(_LEVELS) - 1
+    levels = np.rint(pixels * (steps / 255)).astype(np.uint8)
+    codes = np.ravel_multi_index(tuple(np.moveaxis(levels, -1, 0)), _LEVELS)
+    image = Image.fromarray(codes.astype(np.uint8))
+    colours = np.unravel_index(np.arange(math.prod(_LEVELS)), _LEVELS)
+    palette = np.stack(colours, axis=1) * (255 / steps)
+    image.putpalette(np.rint(palette).astype(np.uint8).tobytes())
+    return image
