@@ -29,9 +29,9 @@ def main() -> None:
 def sample(data: Path) -> tuple[str, bytes]:
     """Name and bytes of a file with the first test rows.
 
-    Of a table it is CSV, with the target or the name of the class as its last column and every
-    digit of float64; of images it is .safetensors, with x ``(rows, channels, height, width)`` in
-    uint8 and y, the indices of their classes or their targets.
+    Of a table of numbers it is CSV, with the target or the name of the class as its last column and
+    every digit of float64. Of anything else it is .safetensors, with x ``(rows, …)`` as in the data
+    file (of text the features) and y, the indices of their classes or their targets.
 
     Raises:
         OctetError: the file is missing, damaged or foreign.
@@ -46,7 +46,7 @@ def sample(data: Path) -> tuple[str, bytes]:
         truth = y.tolist() if isinstance(outputs, Numbers) else [outputs.classes[i] for i in y]
     except (LookupError, TypeError, ValueError) as error:
         raise OctetError(f"{data}: not a data file of this project ({error!r})") from None
-    if isinstance(signature.inputs, Columns):
+    if isinstance(signature.inputs, Columns) and not signature.inputs.table:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([*signature.inputs.features, outputs.column])

@@ -38,12 +38,13 @@ def main() -> None:
     np.testing.assert_allclose(inference.run(network, x)[:, 0], theirs.predict(x), rtol=1e-9)
     folder = tempfile.TemporaryDirectory()
     file, out = Path(folder.name, "rows.csv"), Path(folder.name, "predictions.csv")
-    file.write_text("".join(",".join(map(repr, row)) + "\n" for row in x[:300_000].tolist()))
+    lines = [names, *(map(repr, row) for row in x[:300_000].tolist())]
+    file.write_text("".join(",".join(line) + "\n" for line in lines))
 
     def from_csv() -> None:
         with predict.opened(file, network.signature, False) as rows, out.open("w") as target:
             for predicted in predict.predict(network, rows, skip=False):
-                answers.answers_of(network.signature).write(predicted.outputs, target)
+                answers.answers_of(network).write(predicted, target, numbered=False)
 
     print(f"rows of {FEATURES} columns per second, median (least … most) of {REPEATS}\n")
     print("| what | rows per second |\n|---|---|")

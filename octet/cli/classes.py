@@ -7,9 +7,9 @@ from typing import TextIO
 
 import numpy as np
 
-from octet.affine import Array
 from octet.errors import printable
-from octet.runtime.predict import Predicted
+from octet.network import Network
+from octet.runtime.predict import Predicted, probabilities
 from octet.signature import Classes
 
 _FIRST = 10
@@ -19,18 +19,24 @@ _NARROWEST = 8  # characters of a column of names
 class ClassAnswers:
     """What is said of predictions for these outputs."""
 
-    def __init__(self, outputs: Classes) -> None:
+    def __init__(self, outputs: Classes, network: Network) -> None:
         self._outputs = outputs
+        self._network = network
 
     def header(self) -> list[str]:
-        """The names of the columns: of the class, and of each class for its output."""
+        """The names of the columns: of the class, and of each class for its probability."""
         return [self._outputs.column, *self._outputs.classes]
 
-    def write(self, values: Array, file: TextIO) -> None:
-        """A line for each row of ``(rows, classes)``, with every digit that a float64 has."""
-        classes, predicted = self._outputs.classes, np.argmax(values, axis=1).tolist()
-        lines = zip(predicted, values.tolist(), strict=True)
-        rows = ([classes[i], *each] for i, each in lines)
+    def write(self, predicted: Predicted, file: TextIO, numbered: bool) -> None:
+        """A line for each row, with its place if wanted and every digit that a float64 has."""
+        classes, outputs = self._outputs.classes, predicted.outputs
+        best, shares = np.argmax(outputs, axis=1), probabilities(self._network, outputs)
+        rows: list[list[object]] = [
+            [classes[i], *each] for i, each in zip(best.tolist(), shares.tolist(), strict=True)
+        ]
+        if numbered:
+            places = predicted.places.tolist()
+            rows = [[place, *row] for place, row in zip(places, rows, strict=True)]
         csv.writer(file, lineterminator="\n").writerows(rows)
 
     def described(self) -> str:

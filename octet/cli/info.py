@@ -60,7 +60,7 @@ def describe(path: Path) -> Facts:
         "computes": "integers" if integer.is_integer(network) else "float",
         "signature": signatures.dump_signature(network.signature),
         "takes": takes(network.signature.inputs),
-        "gives": answers_of(network.signature).described(),
+        "gives": answers_of(network).described(),
         "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
         "bytes": asdict(storage.sizes(path)),
         "provenance": {**network.provenance, "git_revision": provenance.revision(digest)},

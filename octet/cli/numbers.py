@@ -25,10 +25,16 @@ class NumberAnswers:
         """The names of the columns."""
         return [self._outputs.column]
 
-    def write(self, values: Array, file: TextIO) -> None:
-        """A line for each row of ``(rows, 1)``, with every digit that a float64 has."""
+    def write(self, predicted: Predicted, file: TextIO, numbered: bool) -> None:
+        """A line for each row, with its place if wanted and every digit that a float64 has."""
         # A number needs no quotes, and csv would write line by line.
-        file.write("".join([f"{value!r}\n" for value in values[:, 0].tolist()]))
+        values: list[float] = predicted.outputs[:, 0].tolist()
+        if numbered:
+            places = predicted.places.tolist()
+            lines = [f"{i},{value!r}\n" for i, value in zip(places, values, strict=True)]
+        else:
+            lines = [f"{value!r}\n" for value in values]
+        file.write("".join(lines))
 
     def described(self) -> str:
         """What comes out, for people."""

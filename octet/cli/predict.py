@@ -9,12 +9,13 @@ from octet.cli.command import Parser
 from octet.cli.progress import Progress
 from octet.errors import OctetError, printable
 from octet.modelfile import storage
+from octet.rows.csv import DECIMALS, SEPARATORS, Dialect
 from octet.runtime.predict import STANDARD_INPUT, opened, predict
 
 _SUMMARY = (
     "say on standard error what the predictions come to; and how good they are, where the rows "
-    "have the truth: CSV in a column with the name of the target, or a column `class` with names "
-    "of classes; .safetensors in an array y or y_test"
+    "have the truth: CSV in a column with the name of the target, or one with names of classes "
+    "(`class`, or as the data called it); .safetensors in an array y or y_test"
 )
 
 
@@ -27,25 +28,44 @@ def arguments(prog: str) -> Parser:
         type=Path,
         nargs="?",
         default=STANDARD_INPUT,
-        help="CSV, .npy or .safetensors; without it, or for -, CSV from standard input",
+        help="CSV (also in gzip), .npy or .safetensors; without it, or for -, CSV from standard "
+        "input",
     )
     parser.add_argument(
         "--on-error", choices=["stop", "skip"], default="stop", help="what to do about a bad row"
     )
+    parser.add_argument(
+        "--rows",
+        action="store_true",
+        dest="numbered",
+        help="begin each line with the place of its row, as errors count: the line of CSV from 1, "
+        "the row of an array from 0",
+    )
     parser.add_argument("--summary", action="store_true", help=_SUMMARY)
+    parser.add_argument(
+        "--separator", choices=SEPARATORS, default=",", help="between the columns of CSV"
+    )
+    parser.add_argument(
+        "--decimal", choices=DECIMALS, default=".", help="before the fraction of a number in CSV"
+    )
+    parser.add_argument(
+        "--no-header",
+        action="store_true",
+        help="the first line is a row: columns are in the order of the model (see octet info)",
+    )
     return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the predictions as the rows come."""
     network = storage.load_network(arguments.model)
-    answers = answers_of(network.signature)
+    answers = answers_of(network)
     summary = answers.summary() if arguments.summary else None
-    source = opened(arguments.rows, network.signature, with_truth=arguments.summary)
+    source = opened(arguments.rows, network.signature, arguments.summary, _dialect(arguments))
     with source as rows, Progress() as progress:
-        write_header(network, sys.stdout)
+        write_header(network, sys.stdout, rows.unit if arguments.numbered else "")
         for predicted in predict(network, rows, arguments.on_error == "skip"):
-            answers.write(predicted.outputs, sys.stdout)
+            answers.write(predicted, sys.stdout, arguments.numbered)
             sys.stdout.flush()
             progress.add(predicted)
             if summary:
@@ -53,6 +73,15 @@ def run(arguments: argparse.Namespace) -> None:
     if progress.skipped:
         if not progress.rows:
             raise OctetError(f"every row was bad, {progress.skipped} in all; {progress.first}")
-        sys.stderr.write(f"skipped {progress.skipped}, the first: {printable(progress.first)}\n")
+        numbers = "" if arguments.numbered else "; --rows numbers those that were predicted"
+        first = printable(progress.first)
+        sys.stderr.write(f"skipped {progress.skipped}, the first: {first}{numbers}\n")
     if summary:
         sys.stderr.write(summary.text())
+
+
+def _dialect(arguments: argparse.Namespace) -> Dialect:
+    separator, decimal = SEPARATORS[arguments.separator], arguments.decimal
+    if separator == decimal:
+        raise OctetError("--decimal: got ',', which separates columns; use --separator too")
+    return Dialect(separator, decimal, header=not arguments.no_header)

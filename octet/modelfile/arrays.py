@@ -50,13 +50,18 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
             f"{path}: not a whole .safetensors file ({reason}); if it is one of the pipeline's, "
             "delete it and run `dvc repro`"
         ) from None
+    if (header := parse_header(metadata)) is None:
+        raise OctetError(f"{path}: a .safetensors file, but without this project's header")
+    return header, arrays
+
+
+def parse_header(metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    """The header that is in the metadata of a .safetensors file, if it is one of this project."""
     try:
         header = json.loads(metadata[_HEADER])
     except (KeyError, ValueError, RecursionError):
-        header = None
-    if not isinstance(header, dict):
-        raise OctetError(f"{path}: a .safetensors file, but without this project's header")
-    return header, arrays
+        return None
+    return header if isinstance(header, dict) else None
 
 
 def refuse_header(path: Path) -> None:

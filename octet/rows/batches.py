@@ -35,9 +35,11 @@ class Rows:
     """What a file or a stream holds.
 
     Attributes:
-        place: how to speak of a place: ``rows.csv: line``, say.
+        name: of the file or stream.
+        unit: what a place counts: ``line`` or ``row``.
         batches: in order; an OctetError where nothing more can be read.
     """
 
-    place: str
+    name: str
+    unit: str
     batches: Iterator[Batch]

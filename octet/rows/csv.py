@@ -1,4 +1,4 @@
-"""Rows from CSV: columns by name in any order, or by position; each line is a row or is bad."""
+"""Rows from CSV: columns by name in any order, or by position; each record is a row or is bad."""
 
 import contextlib
 import csv
@@ -6,212 +6,265 @@ import itertools
 import math
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BufferedReader
 
 import numpy as np
-import numpy.typing as npt
 
 from octet.affine import Array
 from octet.errors import OctetError
+from octet.rows import text
 from octet.rows.batches import Batch, Rows
-from octet.rows.binary import refuse_binary
-from octet.rows.table import listed, number, shown
-from octet.signature import Classes, Columns, Numbers, Signature
+from octet.rows.table import features, listed, number, reader, refusal, shown
+from octet.rows.text import Block, Places
+from octet.signature import Classes, Column, Columns, Numbers, Outputs, Signature
 
-Places = npt.NDArray[np.int64]
+SEPARATORS = {",": ",", ";": ";", "|": "|", "tab": "\t", "space": " "}
+DECIMALS = (".", ",")
+_NUMBERS = 1 << 20  # features that are made together
 
-# Bytes: of lines that are parsed together, and of the longest line that is one.
-_TOGETHER = 1 << 19
-_LONGEST = 1 << 20
-_EMPTY = 1 << 12
-_TOO_LONG = f"longer than {_LONGEST} bytes; is this CSV?"
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file of CSV is written.
+
+    Attributes:
+        separator: of the fields of a line.
+        decimal: what stands before the fraction of a number.
+        header: whether the first line of a table has the names of its columns.
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    header: bool = True
+
+
+CSV = Dialect()
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which of the ``width`` columns are read, in which order and under which names.
+    """Which of the ``width`` columns are read, from which places, and how they are written.
 
-    Behind those that go in may be the one of the truth. Of classes that has names, of which
-    ``labels`` has the indices; where nothing but numbers is read, it is empty.
+    The last one may be that of the truth: of classes, with their names for categories, so that what
+    it stands for is the index of one.
     """
 
     width: int
-    columns: tuple[int, ...]
-    names: tuple[str, ...]
-    labels: Mapping[str, int]
+    places: tuple[int, ...]
+    columns: tuple[Column, ...]
+    dialect: Dialect
 
-    def number(self, place: int, field: str) -> float | None:
-        """What a field of the column at this place of a line stands for; None if it is nothing."""
-        if self.labels and place == self.columns[-1]:
-            return self.labels.get(field)
-        return number(field)
+    @cached_property
+    def readers(self) -> list[Callable[[str], float | None]]:
+        """For each column what a field of it stands for, as `octet.rows.table.reader`."""
+        return [
+            _with_commas(column) if self.dialect.decimal == "," else reader(column)
+            for column in self.columns
+        ]
+
+    @cached_property
+    def converters(self) -> dict[int | str, Callable[[str], float]] | None:
+        """By place, of columns that `np.loadtxt` cannot read by itself."""
+        return {
+            place: _refusing(read)
+            for place, read in zip(self.places, self.readers, strict=True)
+            if read is not number
+        } or None
 
 
-def read(stream: BufferedReader, name: str, signature: Signature, with_truth: bool) -> Rows:
+def read(
+    stream: BufferedReader, name: str, signature: Signature, with_truth: bool, dialect: Dialect
+) -> Rows:
     """The rows of a stream of CSV, as they come and in constant memory.
 
-    The first line names the columns of a table if every feature is among its fields, or if none of
-    them is a number. Without such names there are the features, in their order; of images, the
-    pixels in C order. Empty lines at the end are no rows.
+    The first line of a table has the names of its columns, in any order and perhaps with others
+    between them. Where ``dialect`` says that it has not, there are the columns of the model in
+    their order. Images and other arrays are their numbers in C order, without a header. Empty
+    lines at the end are no rows.
 
     Args:
-        stream: UTF-8; a byte that is not becomes a character that no number has.
+        stream: as `octet.rows.text.blocks`.
         name: what to call it in an error.
         signature: of the network that the rows are for.
         with_truth: read the column of the truth too, where there is one: it has the name of the
-            target, or is called ``class`` and has names of classes.
+            target, or that of the column of classes and has names of classes.
+        dialect: how it is written.
 
     Raises:
-        OctetError: (here, or from the batches) column names of which a feature is missing or twice
-            there, a line that is too long, or another kind of file.
+        OctetError: (here, or from the batches) a first line without the names of the columns, or
+            with one of them twice; numbers without names whose first line may be a header; or as
+            `octet.rows.text.blocks`.
     """
-    blocks = _blocks(stream, name)
-    block = next(blocks, [])
-    layout, start = _by_position(signature), 1
+    blocks = text.blocks(stream, name, dialect.separator)
+    first = next(blocks, None)
     fields: list[str] = []
     with contextlib.suppress(csv.Error):  # then the line is bad, as others may be
-        fields = _fields(block[0]) if block else []
+        fields = text.fields(first.records[0], dialect.separator) if first else []
     inputs = signature.inputs
-    if isinstance(inputs, Columns) and fields and _are_names(fields, inputs.features):
+    if isinstance(inputs, Columns) and dialect.header:
+        if first is None:
+            raise OctetError(f"{name}: it is empty; line 1 has the names of the columns")
         outputs = signature.outputs if with_truth else None
-        layout, start = _by_name(fields, inputs, outputs, name), 2
-        block = block[1:]
-    if block:
-        blocks = itertools.chain([block], blocks)
-    return Rows(f"{name}: line", _batches(stream, blocks, start, layout, signature))
+        layout = _by_name(fields, inputs, outputs, f"{name}: line {first.places[0]}", dialect)
+        first = Block(first.records[1:], first.places[1:])
+    else:
+        layout = _by_position(signature, dialect)
+        if dialect.header:
+            _refuse_header(fields, len(layout.columns), name)
+    if first and first.records:
+        blocks = itertools.chain([first], blocks)
+    return Rows(name, "line", _batches(stream, blocks, layout, signature))
 
 
-def _blocks(stream: BufferedReader, name: str) -> Iterator[list[str]]:
-    """Some lines at a time, without those at the end that are empty."""
-    done, empty, rest = 0, 0, b""
-    begun = False
-    # read1: what is in a pipe now is predicted now.
-    while block := stream.read1(_TOGETHER):
-        if not begun:
-            refuse_binary(block, name)
-            begun = True
-        whole, newline, rest = (rest + block).rpartition(b"\n")
-        lines = _text(whole, done + empty).split("\n") if newline else []
-        behind = sum(1 for _ in itertools.takewhile(_is_empty, reversed(lines)))
-        if behind < len(lines):
-            yield from _empty_lines(empty)
-            yield lines[: len(lines) - behind]
-            done, empty = done + empty + len(lines) - behind, 0
-        empty += behind
-        if len(rest) > _LONGEST:
-            raise OctetError(f"{name}: line {done + empty + 1}: {_TOO_LONG}")
-    if not _is_empty(last := _text(rest, done + empty)):
-        yield from _empty_lines(empty)
-        yield [last]
+def _refusing(read: Callable[[str], float | None]) -> Callable[[str], float]:
+    def convert(field: str) -> float:
+        if (value := read(field.strip())) is None:
+            raise ValueError
+        return value
+
+    return convert
 
 
-def _empty_lines(count: int) -> Iterator[list[str]]:
-    """So many, in parts: each will be a bad row, and take memory."""
-    for start in range(0, count, _EMPTY):
-        yield [""] * min(_EMPTY, count - start)
+def _with_commas(column: Column) -> Callable[[str], float | None]:
+    """As `reader`, of numbers with a decimal comma: a point would be one of thousands."""
+    if column.categories:
+        return reader(column)
+    plain = reader(column)
+    return lambda field: None if "." in field else plain(field.replace(",", "."))
 
 
-def _text(content: bytes, done: int) -> str:
-    """Decoded; the first bytes of a file may say that it is UTF-8, and are no part of it."""
-    text = content.decode("utf-8", "replace")
-    return text if done else text.removeprefix("\ufeff")
-
-
-def _is_empty(line: str) -> bool:
-    return not line or line.isspace()
-
-
-def _are_names(fields: Sequence[str], features: Sequence[str]) -> bool:
-    return set(features) <= set(fields) or all(number(field) is None for field in fields)
-
-
-def _by_position(signature: Signature) -> _Layout:
-    names = signature.inputs.names
-    return _Layout(len(names), tuple(range(len(names))), names, {})
+def _by_position(signature: Signature, dialect: Dialect) -> _Layout:
+    inputs = signature.inputs
+    columns = inputs.columns if isinstance(inputs, Columns) else tuple(map(Column, inputs.names))
+    return _Layout(len(columns), tuple(range(len(columns))), columns, dialect)
 
 
 def _by_name(
-    fields: Sequence[str], inputs: Columns, outputs: Numbers | Classes | None, name: str
+    fields: Sequence[str], inputs: Columns, outputs: Outputs | None, where: str, dialect: Dialect
 ) -> _Layout:
     """The layout of a line of names; without the truth where ``outputs`` is None."""
-    wanted, labels = inputs.features, dict[str, int]()
-    if outputs is not None and outputs.column in {*fields} - {*inputs.features}:
-        wanted = (*wanted, outputs.column)
-        if isinstance(outputs, Classes):
-            labels = {each: i for i, each in enumerate(outputs.classes)}
-    if missing := [one for one in wanted if one not in fields]:
-        raise OctetError(
-            f"{name}: line 1: no column {listed(missing)}; got {listed(fields)}; allowed are, in "
-            f"any order, {listed(inputs.features)}, or lines without names"
-        )
+    columns = inputs.columns
+    names = [column.name for column in columns]
+    if missing := [one for one in names if one not in fields]:
+        raise OctetError(f"{where}: {_without_names(fields, names, missing)}")
+    if outputs is not None and outputs.column in {*fields} - {*names}:
+        columns = (*columns, _column_of(outputs))
+    wanted = [column.name for column in columns]
     if twice := [one for one in wanted if fields.count(one) > 1]:
-        raise OctetError(f"{name}: line 1: more than one column {listed(twice)}")
-    return _Layout(len(fields), tuple(fields.index(one) for one in wanted), wanted, labels)
+        raise OctetError(f"{where}: more than one column {listed(twice)}")
+    return _Layout(len(fields), tuple(map(fields.index, wanted)), columns, dialect)
+
+
+def _column_of(outputs: Outputs) -> Column:
+    match outputs:
+        case Numbers(target):
+            return Column(target)
+        case Classes(classes, name):
+            return Column(name, classes)
+
+
+def _without_names(fields: Sequence[str], names: Sequence[str], missing: Sequence[str]) -> str:
+    """What is said of a first line in which these names are missing."""
+    if other := _other_separator(fields, len(names)):
+        return other
+    row = any(number(field) is not None for field in fields)
+    return (
+        f"no column {listed(missing)}; got {listed(fields)}; allowed are, in any order, "
+        f"{listed(names)}{_no_utf8(fields)}"
+        + ("; if it is a row, and the columns are in this order, say --no-header" if row else "")
+    )
+
+
+def _other_separator(fields: Sequence[str], width: int) -> str:
+    """What to do, if another separator makes so many fields of what came as one."""
+    if len(fields) == 1 < width:
+        for name, separator in SEPARATORS.items():
+            if fields[0].count(separator) >= width - 1:
+                shown_as = name if name.isalpha() else f"'{name}'"
+                return f"got one column; separated by {shown_as}? use --separator {shown_as}"
+    return ""
+
+
+def _no_utf8(fields: Sequence[str]) -> str:
+    """What to do, if a byte could not be read as text."""
+    if any("\ufffd" in field for field in fields):
+        return "; not UTF-8? `iconv -f LATIN1 -t UTF-8` makes it that, if it is Latin-1"
+    return ""
+
+
+def _refuse_header(fields: Sequence[str], width: int, name: str) -> None:
+    """Raise an OctetError if a first line of numbers without names may be none of these."""
+    numbers = [number(field) for field in fields]
+    if fields and all(each is None for each in numbers) and len(fields) == width:
+        raise OctetError(
+            f"{name}: line 1: got names, {listed(fields)}; allowed are the {width} numbers of a "
+            "row, in C order: take the line out"
+        )
+    if len(fields) > 1 and numbers in ([*range(len(fields))], [*range(1, len(fields) + 1)]):
+        raise OctetError(
+            f"{name}: line 1: got {listed(fields)}: if they number the columns, take the line out; "
+            "if they are a row, say --no-header"
+        )
 
 
 def _batches(
-    stream: BufferedReader,
-    blocks: Iterator[list[str]],
-    start: int,
-    layout: _Layout,
-    signature: Signature,
+    stream: BufferedReader, blocks: Iterator[Block], layout: _Layout, signature: Signature
 ) -> Iterator[Batch]:
-    features = math.prod(signature.shape)
+    inputs = signature.inputs
+    own = len(inputs.columns) if isinstance(inputs, Columns) else math.prod(inputs.shape)
     size = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
+    # Of a line of text may become any number of features.
+    most = _NUMBERS // math.prod(inputs.shape) + 1
     for block in blocks:
-        values, places, bad = _parse(block, start, layout)
-        start += len(block)
-        truth = values[:, features] if len(layout.columns) > features else None
-        x = values[:, :features].reshape(-1, *signature.shape)
-        yield Batch(places, x, truth, bad, stream.tell() / size if size else None)
+        for start in range(0, len(block.records), most):
+            part = slice(start, start + most)
+            values, places, bad = _parse(block.records[part], block.places[part], layout)
+            truth = values[:, own] if len(layout.columns) > own else None
+            x = values[:, :own]
+            if isinstance(inputs, Columns):
+                x = features(inputs, x)
+            share = stream.tell() / size if size else None
+            yield Batch(places, x.reshape(-1, *inputs.shape), truth, bad, share)
 
 
-def _parse(block: list[str], start: int, layout: _Layout) -> tuple[Array, Places, dict[int, str]]:
-    """The numbers of the good lines ``(rows, columns)``, their places, and the bad lines."""
-    commas = set(map(operator.methodcaller("count", ","), block))
+def _parse(
+    records: list[str], places: Places, layout: _Layout
+) -> tuple[Array, Places, dict[int, str]]:
+    """What the good records stand for ``(rows, columns)``, their places, and the bad ones."""
+    separators = set(map(operator.methodcaller("count", layout.dialect.separator), records))
     # What is too long from a pipe is so from a file, whose lines come whole.
     if (
-        max(map(len, block)) <= _LONGEST
-        and commas == {layout.width - 1}
-        and '"' not in "".join(block)
+        max(map(len, records)) <= text.LONGEST
+        and separators == {layout.width - 1}
+        and '"' not in "".join(records)
     ):
         with contextlib.suppress(ValueError):
             values = np.loadtxt(
-                block,
-                delimiter=",",
+                records,
+                delimiter=layout.dialect.separator,
                 comments=None,
-                usecols=layout.columns,
+                usecols=layout.places,
                 ndmin=2,
                 encoding="utf-8",
-                converters=_converters(layout),
+                converters=layout.converters,
             )
             # It skips empty lines, and takes nan and inf.
-            if len(values) == len(block) and np.all(np.isfinite(values)):
-                return values, np.arange(start, start + len(block)), {}
-    return _parse_each(block, start, layout)
-
-
-def _converters(layout: _Layout) -> dict[int | str, Callable[[str], int]] | None:
-    """Of the column of labels, if there is one."""
-
-    def index(field: str) -> int:
-        if (label := layout.labels.get(field.strip())) is None:
-            raise ValueError
-        return label
-
-    return {layout.columns[-1]: index} if layout.labels else None
+            if len(values) == len(records) and np.all(np.isfinite(values)):
+                return values, places, {}
+    return _parse_each(records, places, layout)
 
 
 def _parse_each(
-    block: list[str], start: int, layout: _Layout
+    records: list[str], places: Places, layout: _Layout
 ) -> tuple[Array, Places, dict[int, str]]:
-    """As `_parse`, line by line: slower, but it knows which are bad, and why; and takes quotes."""
+    """As `_parse`, one by one: slower, but it knows which are bad, and why; and takes quotes."""
     good: dict[int, list[float]] = {}
     bad: dict[int, str] = {}
-    for place, line in enumerate(block, start):
-        row = _row(line, layout)
+    for place, record in zip(places.tolist(), records, strict=True):
+        row = _row(record, layout)
         if isinstance(row, str):
             bad[place] = row
         else:
@@ -220,36 +273,38 @@ def _parse_each(
     return values, np.array([*good], np.int64), bad
 
 
-def _row(line: str, layout: _Layout) -> list[float] | str:
-    """The numbers of a line, or what is wrong with it."""
-    if len(line) > _LONGEST:
-        return _TOO_LONG
-    if _is_empty(line):
+def _row(record: str, layout: _Layout) -> list[float] | str:
+    """What a record stands for, or what is wrong with it."""
+    if len(record) > text.LONGEST:
+        return text.TOO_LONG
+    if text.is_empty(record):
         return f"got an empty line; allowed are {layout.width} columns"
     try:
-        fields = _fields(line)
+        fields = text.fields(record, layout.dialect.separator)
     except csv.Error:
-        return f"not a line of CSV: {_broken(line)}"
+        return f"not a line of CSV: {_broken(record)}"
     if len(fields) != layout.width:
-        return f"got {len(fields)} columns; allowed are {layout.width}"
-    row = [layout.number(column, fields[column]) for column in layout.columns]
-    for name, column, value in zip(layout.names, layout.columns, row, strict=True):
-        if value is None:
-            labelled = layout.labels and column == layout.columns[-1]
-            allowed = listed([*layout.labels]) if labelled else "a finite number"
-            return f"{name}: got {shown(fields[column])}; allowed is {allowed}"
-    return [value for value in row if value is not None]
+        other = _other_separator(fields, layout.width)
+        return other or f"got {len(fields)} columns; allowed are {layout.width}"
+    row = list[float]()
+    for place, column, value_of in zip(layout.places, layout.columns, layout.readers, strict=True):
+        if (value := value_of(fields[place])) is None:
+            return _refusal(column, fields[place], layout.dialect)
+        row.append(value)
+    return row
 
 
-def _broken(line: str) -> str:
-    """Why `csv` takes no fields from a line; its own words are for who writes Python."""
-    if "\r" in line.rstrip("\r"):
-        return "got a carriage return inside; lines end in \\n or \\r\\n"
-    if '"' in line:
+def _refusal(column: Column, field: str, dialect: Dialect) -> str:
+    """What is said of a field that stands for nothing."""
+    said = refusal(column, shown(field)) + _no_utf8([field])
+    comma = dialect.decimal != "," and "," in field and not column.categories
+    if comma and number(field.replace(",", ".")) is not None:
+        said += "; decimal commas? use --decimal ','"
+    return said
+
+
+def _broken(record: str) -> str:
+    """Why `csv` takes no fields from a record; its own words are for who writes Python."""
+    if '"' in record:
         return "got a quote without its other end, or with text beside it"
     return f"got a field of more than {csv.field_size_limit()} characters"
-
-
-def _fields(line: str) -> list[str]:
-    """The fields of a line; csv.Error if a quote does not end in it, say."""
-    return [field.strip() for field in next(csv.reader([line], strict=True), [])]

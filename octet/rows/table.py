@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -41,20 +41,21 @@ def encode(inputs: Columns, raw: Sequence[AnyArray]) -> tuple[Array, dict[int, s
 
 
 def _values(column: Column, array: AnyArray) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """The `value` of each, and which have none."""
+    """What each stands for, as `reader`, and which stand for nothing."""
+    value = reader(column)
     if array.dtype.kind == "f":
-        fill = value(column, "")
+        fill = value("")
         filled = array if fill is None else np.where(np.isnan(array), fill, array)
         return filled, ~np.isfinite(filled)
     fields: list[str] = array.tolist()
-    known = {field: value(column, field.strip()) for field in set(fields)}
+    known = {field: value(field.strip()) for field in set(fields)}
     of_each = [known[field] for field in fields]
     values = np.array([math.nan if each is None else each for each in of_each], np.float64)
     return values, np.isnan(values)
 
 
 def features(inputs: Columns, values: Array) -> Array:
-    """Features ``(rows, features)`` of rows of which each column has its `value`."""
+    """Features ``(rows, features)`` of what a `reader` says of each column, ``(rows, columns)``."""
     if not inputs.table:
         return values
     parts = [
@@ -64,16 +65,18 @@ def features(inputs: Columns, values: Array) -> Array:
     return np.concatenate(parts, axis=1, dtype=np.float64)
 
 
-def value(column: Column, field: str) -> float | None:
-    """The number, or the index of the category, that a field of text stands for.
+def reader(column: Column) -> Callable[[str], float | None]:
+    """What a field of text stands for: a number, or the index of a category.
 
-    A gap has that of what it stands for. None of a field that is not allowed.
+    A gap stands for what the column says of it. It is None for a field that is not allowed.
     """
-    if field in column.categories:
-        return column.categories.index(field)
-    if field in GAPS and column.missing is not None:
-        return value(column, column.missing) if isinstance(column.missing, str) else column.missing
-    return None if column.categories else number(field)
+    named = {category: float(i) for i, category in enumerate(column.categories)}
+    if column.missing is not None:
+        fill = named[column.missing] if isinstance(column.missing, str) else column.missing
+        named = dict.fromkeys(GAPS, fill) | named
+    if column.categories:
+        return named.get
+    return (lambda field: named[field] if field in named else number(field)) if named else number
 
 
 def number(field: str) -> float | None:

@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Array
+from octet.elementary import softmax
 from octet.errors import OctetError
-from octet.network import Network
+from octet.modelfile.arrays import AnyArray
+from octet.network import Network, gives_probabilities
 from octet.rows import arrays as rows_arrays
 from octet.rows import csv as rows_csv
 from octet.rows.batches import Batch, Rows, Truth
+from octet.rows.csv import CSV, Dialect
 from octet.runtime import inference
 from octet.signature import Classes, Images, Input, Numbers, Signature
 
@@ -26,12 +29,14 @@ class Predicted:
     """What a network gives for rows that follow each other.
 
     Attributes:
+        places: ``(rows,)``, where each stands: its line in a file of text, its index in an array.
         outputs: ``(rows, outputs)``.
         truth: ``(rows,)``, the target or the index of the class, where known.
         skipped: the rows between these that could not be used, each with its place and reason.
         share: of the input, how much has been read, from 0 to 1; None where nobody knows.
     """
 
+    places: npt.NDArray[np.int64]
     outputs: Array
     truth: Truth | None
     skipped: tuple[str, ...]
@@ -39,10 +44,13 @@ class Predicted:
 
 
 @contextlib.contextmanager
-def opened(path: Path, signature: Signature, with_truth: bool) -> Iterator[Rows]:
+def opened(
+    path: Path, signature: Signature, with_truth: bool, dialect: Dialect = CSV
+) -> Iterator[Rows]:
     """The rows of a file, or for `STANDARD_INPUT` those that come from there as CSV.
 
-    ``with_truth`` asks for their targets or labels too, where the file has them.
+    ``with_truth`` asks for their targets or labels too, where the file has them; ``dialect`` is how
+    CSV is written.
 
     Raises:
         OctetError, OSError: as `rows_csv.read`, `rows_arrays.read_npy` and
@@ -53,11 +61,13 @@ def opened(path: Path, signature: Signature, with_truth: bool) -> Iterator[Rows]
         yield rows_arrays.read_npy(path, signature)
     elif kind == ".safetensors":
         yield rows_arrays.read_safetensors(path, signature, with_truth)
+    elif path.is_dir():
+        raise OctetError(f"{path}: got a folder; allowed are CSV, .npy and .safetensors")
     else:
         piped = path == STANDARD_INPUT
         with open(0 if piped else path, "rb", closefd=not piped) as stream:
             name = "standard input" if piped else str(path)
-            yield rows_csv.read(stream, name, signature, with_truth)
+            yield rows_csv.read(stream, name, signature, with_truth, dialect)
 
 
 def predict(network: Network, rows: Rows, skip: bool) -> Iterator[Predicted]:
@@ -78,13 +88,20 @@ def predict(network: Network, rows: Rows, skip: bool) -> Iterator[Predicted]:
         except (OctetError, FloatingPointError):
             usable = _without(usable, _too_large(network, usable))
             outputs = _outputs(network, usable.x)
-        bad = [f"{rows.place} {place}: {usable.bad[place]}" for place in sorted(usable.bad)]
+        bad = [
+            f"{rows.name}: {rows.unit} {place}: {usable.bad[place]}" for place in sorted(usable.bad)
+        ]
         if bad and not skip:
             before = usable.places < min(usable.bad)
             truth = None if usable.truth is None else usable.truth[before]
-            yield Predicted(outputs[before], truth, (), usable.share)
+            yield Predicted(usable.places[before], outputs[before], truth, (), usable.share)
             raise OctetError(bad[0])
-        yield Predicted(outputs, usable.truth, tuple(bad), usable.share)
+        yield Predicted(usable.places, outputs, usable.truth, tuple(bad), usable.share)
+
+
+def probabilities(network: Network, outputs: Array) -> Array:
+    """The probability of each class, ``(rows, classes)``, of the outputs of a classifier."""
+    return outputs if gives_probabilities(network) else softmax(outputs)
 
 
 def _outputs(network: Network, x: Input) -> Array:
@@ -95,18 +112,33 @@ def _outputs(network: Network, x: Input) -> Array:
 def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
     """By place, the rows that are not finite, or not of pixels or truth that the network knows."""
     flat = batch.x.reshape(len(batch.x), math.prod(signature.shape))
-    problems = {
-        "got NaN or an infinity; every value must be finite": ~np.isfinite(flat).all(axis=1)
-    }
+    problems = dict[str, npt.NDArray[np.bool_]]()  # of a row that has several, the last is said
     if isinstance(signature.inputs, Images):
-        white = signature.inputs.white
-        problems[f"got a pixel outside 0 … {white}"] = ((flat < 0) | (flat > white)).any(axis=1)
+        problems |= _unlike_pixels(flat, signature.inputs.white)
+    problems["got NaN or an infinity; every value must be finite"] = ~np.all(
+        np.isfinite(flat), axis=1
+    )
     if batch.truth is not None:
         problems |= _untrue(batch.truth, signature.outputs)
     return {
         place: problem
         for problem, rows in problems.items()
         for place in batch.places[rows].tolist()
+    }
+
+
+def _unlike_pixels(flat: AnyArray, white: int) -> dict[str, npt.NDArray[np.bool_]]:
+    """By problem, the rows ``(rows, pixels)`` that are scaled to 0 … 1, or outside of 0 … white.
+
+    An image that is next to black is taken for a scaled one, unless its bytes are pixels.
+    """
+    outside = np.any((flat < 0) | (flat > white), axis=1)
+    may_be_scaled = white > 1 and flat.dtype != np.uint8
+    scaled = np.any(flat, axis=1) & ~np.any(flat > 1, axis=1) & may_be_scaled
+    return {
+        f"got no pixel above 1, and white is {white}: scaled to 0 … 1? multiply by {white} (or, if "
+        "it is an image so dark, save it as uint8)": scaled,
+        f"got a pixel outside 0 … {white}; pixels go in as they are stored": outside,
     }
 
 

@@ -210,7 +210,7 @@ def _predict(network: Network) -> None:
         return
     x = rows(network, 3)
     batch = Batch(np.arange(len(x)), x, None, {}, None)
-    for predicted in predict(network, Rows("row", iter([batch])), skip=True):
+    for predicted in predict(network, Rows("rows", "row", iter([batch])), skip=True):
         assert np.all(np.isfinite(predicted.outputs))
 
 

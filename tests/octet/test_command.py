@@ -17,8 +17,9 @@ import onnxruntime
 import pytest
 from safetensors.numpy import save_file
 
+from octet.elementary import softmax
 from octet.exporters import onnx as export
-from octet.layers import Linear, Standardize
+from octet.layers import Linear, Softmax, Standardize
 from octet.modelfile import storage
 from octet.network import Network
 from octet.runtime import inference
@@ -99,11 +100,20 @@ def test_bad_rows_can_be_left_out_and_are_counted(table: Path, network: Network)
     assert done.returncode == 0
     assert numbers(done.stdout) == inference.run(network, X[[0, 2]])[:, 0].tolist()
     first = "standard input: line 3: a: got '?'; allowed is a finite number"
+    more = "; --rows numbers those that were predicted"
+    assert done.stderr == f"skipped 2, the first: {first}{more}\n"
+    done = octet("predict", table, "--on-error", "skip", "--rows", rows=text)
+    head, *lines = [line.split(",") for line in done.stdout.splitlines()]
+    assert head == ["line", "price"]
+    outputs = inference.run(network, X[[0, 2]])[:, 0]
+    assert [(int(line), float(price)) for line, price in lines] == [
+        *zip((2, 4), outputs, strict=True)
+    ]
     assert done.stderr == f"skipped 2, the first: {first}\n"
 
 
 def test_if_every_row_is_bad_that_is_an_error(table: Path) -> None:
-    done = octet("predict", table, "--on-error", "skip", rows="1,2\n1\n")
+    done = octet("predict", table, "--on-error", "skip", "--no-header", rows="1,2\n1\n")
     assert done.returncode == 1
     first = "standard input: line 1: got 2 columns; allowed are 3"
     assert done.stderr == f"error: every row was bad, 2 in all; {first}\n"
@@ -113,14 +123,14 @@ def test_if_every_row_is_bad_that_is_an_error(table: Path) -> None:
 def test_rows_may_stand_before_an_option_or_behind_it(
     table: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    (tmp_path / "rows.csv").write_text("1,2,3\n")
+    (tmp_path / "rows.csv").write_text("a,b,c\n1,2,3\n")
     done = octet("predict", table, *(each.format(tmp_path / "rows.csv") for each in arguments))
     assert done.returncode == 0
     assert "count               1" in done.stderr
 
 
 def test_figures_beyond_counting_are_short_and_no_warning(table: Path) -> None:
-    done = octet("predict", table, "--summary", "-", rows="1e300,2,3\n-1e300,2,3\n")
+    done = octet("predict", table, "--summary", "-", rows="a,b,c\n1e300,2,3\n-1e300,2,3\n")
     assert done.returncode == 0
     assert "range               -2.5e+299 … 2.5e+299\n" in done.stderr
     assert "standard deviation  inf\n" in done.stderr
@@ -157,7 +167,7 @@ def test_many_parts_are_one_prediction(table: Path, network: Network) -> None:
 
 
 def test_rows_are_predicted_while_others_are_still_to_come(table: Path) -> None:
-    command = [sys.executable, "-m", "octet", "predict", str(table)]
+    command = [sys.executable, "-m", "octet", "predict", str(table), "--no-header"]
     with subprocess.Popen(
         command,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -191,12 +201,12 @@ def test_a_terminal_shows_how_far_it_has_come_and_nothing_of_it_stays(
     shown = os.read(ours, 2**16).decode()
     os.close(ours)
     os.close(theirs)
-    assert re.match(r"\r\|█+ *\| +\d+% [\d,]+ rows", shown)
+    assert re.match(r"\r\|█* *\| +\d+% [\d,]+ rows", shown)
     assert shown.endswith("\r\x1b[K")
 
 
 @pytest.mark.parametrize("bits", [8, 3])
-def test_images_give_a_class_and_the_output_of_each(tmp_path: Path, bits: int) -> None:
+def test_images_give_a_class_and_the_probability_of_each(tmp_path: Path, bits: int) -> None:
     network = networks.images(0, bits)
     assert isinstance(network.signature.inputs, Images)
     x = np.random.default_rng(0).integers(0, 17, (50, *network.signature.shape), np.uint8)
@@ -210,7 +220,7 @@ def test_images_give_a_class_and_the_output_of_each(tmp_path: Path, bits: int) -
     head, *lines = [line.split(",") for line in done.stdout.splitlines()]
     assert head == ["class", *classes]
     assert [line[0] for line in lines] == [classes[i] for i in outputs.argmax(axis=1)]
-    assert [[float(one) for one in line[1:]] for line in lines] == outputs.tolist()
+    assert [[float(one) for one in line[1:]] for line in lines] == softmax(outputs).tolist()
     right = np.mean(outputs.argmax(axis=1) == labels)
     assert f"accuracy  {right:.4f}" in done.stderr
     for rows in ([tmp_path / "x.npy"], []):
@@ -218,7 +228,7 @@ def test_images_give_a_class_and_the_output_of_each(tmp_path: Path, bits: int) -
         assert octet("predict", path, *rows, rows=text).stdout == done.stdout
 
 
-def test_a_table_gives_a_class_and_the_output_of_each(tmp_path: Path) -> None:
+def test_a_table_gives_a_class_and_the_probability_of_each(tmp_path: Path) -> None:
     layer = Linear(np.array([[0.5, -1.5, 2.0], [1.0, 0.0, -1.0]]), np.array([0.125, 0.0]))
     classes = Classes(("harmless", "malignant, surely"))
     network = Network((layer,), Signature(Columns(FEATURES), classes))
@@ -233,12 +243,20 @@ def test_a_table_gives_a_class_and_the_output_of_each(tmp_path: Path) -> None:
     head, *rows = list(read_csv(done.stdout.splitlines()))
     assert head == ["class", *classes.classes]
     assert [row[0] for row in rows] == predicted
-    assert [[float(each) for each in row[1:]] for row in rows] == outputs.tolist()
+    assert [[float(each) for each in row[1:]] for row in rows] == softmax(outputs).tolist()
     right = predicted.count("harmless")
     assert f"accuracy  {right / 3:.4f} ({3 - right} wrong)" in done.stderr
     counts = {name: predicted.count(name) for name in classes.classes}
     for name, count in counts.items():
         assert re.search(rf"^ +{name}  {count}$", done.stderr, re.MULTILINE)
+
+
+def test_probabilities_are_not_taken_for_logits(tmp_path: Path) -> None:
+    layers = (Linear(np.eye(3), np.zeros(3)), Softmax())
+    network = Network(layers, Signature(Columns(FEATURES), Classes(FEATURES, "flower")))
+    text = octet("predict", model(tmp_path, network), rows="a,b,c\n1,2,3\n").stdout
+    outputs = softmax([1.0, 2.0, 3.0]).tolist()
+    assert text == f"flower,a,b,c\nc,{','.join(map(repr, outputs))}\n"
 
 
 def test_it_ends_as_other_tools_do_when_its_reader_has_seen_enough(table: Path) -> None:

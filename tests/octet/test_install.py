@@ -19,7 +19,7 @@ def test_what_is_installed_is_octet_and_its_command(tmp_path: Path, committed: P
     model = tmp_path / "model.safetensors"
     model.write_bytes(storage.dump_network(weights_only("float", widths=(2, 1))))
     done = subprocess.run(
-        [target / "bin" / "octet", "predict", model],
+        [target / "bin" / "octet", "predict", model, "--no-header"],
         input="1,2\n",
         env={"PYTHONPATH": str(target)},
         capture_output=True,

@@ -131,12 +131,21 @@ def test_a_file_that_is_refused_takes_twice_its_size_at_most(
 
 def predicting(network: Network, blocks: Iterator[bytes], folder: Path) -> tuple[int, int]:
     """Bytes that predicting takes at most, and the lines that it writes."""
-    model = folder / "model.safetensors"
+    model, options = folder / "model.safetensors", ("--no-header", "--on-error", "skip")
     model.write_bytes(storage.dump_network(network))
     with (
         (folder / "predictions.csv").open("w+b") as out,
         subprocess.Popen(
-            [sys.executable, "-c", PEAK + RUN, "predict", str(model), "--on-error", "skip"],
+            [
+                sys.executable,
+                "-c",
+                PEAK + RUN,
+                "predict",
+                str(model),
+                "--no-header",
+                "--on-error",
+                "skip",
+            ],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=out,

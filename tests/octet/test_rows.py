@@ -1,8 +1,11 @@
 """Rows as they come, from text and from arrays: each is predicted, or is named and left out."""
 
 import bz2
+import codecs
+import contextlib
 import gzip
 import io
+import itertools
 import lzma
 import os
 import pickle
@@ -18,11 +21,14 @@ from safetensors.numpy import save, save_file
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.layers import Linear, Standardize
+from octet.modelfile.arrays import dump_arrays
+from octet.modelfile.signatures import dump_signature
 from octet.network import Network
+from octet.rows.csv import CSV, Dialect
 from octet.runtime import inference
 from octet.runtime.predict import opened, predict
 from octet.signature import Classes, Columns, Numbers, Signature
-from tests.octet.networks import images
+from tests.octet.networks import images, in_array, of_text
 
 TABLE = Network(
     (
@@ -31,6 +37,7 @@ TABLE = Network(
     ),
     Signature(Columns(("a", "b", "c")), Numbers("price", "USD")),
 )
+NO_HEADER = Dialect(header=False)
 X = np.array([[1.0, 2.0, 3.0], [-4.5, 0.0, 1e-3], [1e6, -7.0, 2.5]])
 
 
@@ -39,12 +46,12 @@ def expected(x: Array, network: Network = TABLE) -> list[list[float]]:
 
 
 def predicted(
-    path: Path, network: Network = TABLE, skip: bool = False
+    path: Path, network: Network = TABLE, skip: bool = False, dialect: Dialect = CSV
 ) -> tuple[list[list[float]], str]:
     """The outputs for the rows of a file, and what is said of the first that has none."""
     outputs: list[list[float]] = []
     try:
-        with opened(path, network.signature, with_truth=False) as rows:
+        with opened(path, network.signature, with_truth=False, dialect=dialect) as rows:
             for some in predict(network, rows, skip):
                 outputs += some.outputs.tolist()
     except OctetError as error:
@@ -54,13 +61,15 @@ def predicted(
     return outputs, ""
 
 
-def of_text(folder: Path, text: str | bytes) -> tuple[list[list[float]], str]:
+def from_csv(
+    folder: Path, text: str | bytes, network: Network = TABLE, dialect: Dialect = CSV
+) -> tuple[list[list[float]], str]:
     file = folder / "rows.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return predicted(file)
+    return predicted(file, network, dialect=dialect)
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(
     ("head", "line"),
     [
@@ -76,13 +85,14 @@ def test_columns_are_found_by_name_in_any_order_or_by_place(
     lines = [line.format(a=a, b=b, c=c) for a, b, c in X.tolist()]
     for end in ([], [""], ["", "", ""]):
         text = ending.join([*filter(None, [head]), *lines, *end])
-        assert of_text(tmp_path, text) == (expected(X), "")
+        dialect = CSV if head else NO_HEADER
+        assert from_csv(tmp_path, text, dialect=dialect) == (expected(X), "")
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("a,b", "no column c; got a, b; allowed are, in any order, a, b, c, or lines without nam"),
+        ("a,b", "no column c; got a, b; allowed are, in any order, a, b, c"),
         ("a,b,C", "no column c;"),
         ("a,a,b,c", "more than one column a"),
     ],
@@ -90,7 +100,7 @@ def test_columns_are_found_by_name_in_any_order_or_by_place(
 def test_columns_that_are_not_the_models_are_named(
     tmp_path: Path, names: str, message: str
 ) -> None:
-    _, said = of_text(tmp_path, f"{names}\n1,2,3,4\n")
+    _, said = from_csv(tmp_path, f"{names}\n1,2,3,4\n")
     assert said.startswith(f"line 1: {message}")
 
 
@@ -108,13 +118,13 @@ def test_columns_that_are_not_the_models_are_named(
         ("1_0,2,3", "a: got '1_0'"),
         ("# no,comment,here", "a: got '# no'"),
         ('1,2,"3', "not a line of CSV: got a quote without its other end, or with text beside it"),
-        ("1,2\r3,4", r"not a line of CSV: got a carriage return inside; lines end in \n or \r\n"),
+        ('4"\r,2,3', "got 1 columns; allowed are 3"),
         ("1,2," + "9" * 200_000, "not a line of CSV: got a field of more than 131072 characters"),
         ("1,2,\x00", "c: got '"),
         ("1,2,\ud800".encode("utf-8", "surrogatepass"), "c: got '"),
         ("", "got an empty line; allowed are 3 columns"),
         ("1,2," + "9" * 400, "c: got '9999999999999999999999999999999999999999…'"),
-        ("9" * 2**21, "longer than 1048576 bytes; is this CSV?"),
+        ("9" * 2**21, "longer than 1048576 characters; is this CSV?"),
         ("1e308,-1e308,1e308", "its numbers are too large or too small for this model"),
     ],
     ids=lambda value: repr(value)[:20],
@@ -124,9 +134,124 @@ def test_a_bad_row_is_named_after_all_before_it_were_predicted(
 ) -> None:
     bad = row if isinstance(row, bytes) else row.encode()
     for place, head in ((2, b""), (3, b"a,b,c\n")):
-        outputs, said = of_text(tmp_path, head + b"1,2,3\n" + bad + b"\n4,5,6\n")
+        text = head + b"1,2,3\n" + bad + b"\n4,5,6\n"
+        outputs, said = from_csv(tmp_path, text, dialect=CSV if head else NO_HEADER)
         assert said.startswith(f"line {place}: {message}")
         assert outputs == expected(X[:1])
+
+
+TEXT = of_text()
+RAW = "city,age,note\nRome,20,x\n,NA,\nParis,?,\n"
+PRICES = [11.0, 116.0, 216.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "dialect"),
+    [
+        (RAW.encode(), CSV),
+        (gzip.compress(RAW.encode()), CSV),
+        (gzip.compress(RAW[:20].encode()) + gzip.compress(RAW[20:].encode()), CSV),
+        (RAW.encode("utf-16"), CSV),
+        (codecs.BOM_UTF16_BE + RAW.encode("utf-16-be"), CSV),
+        (RAW.encode("utf-8-sig"), CSV),
+        (RAW.replace(",x", ",Größe").encode("latin1"), CSV),  # of a column that nobody reads
+        (RAW.replace("\n", "\r").encode(), CSV),
+        (RAW.replace(",x", ',"a\r\nb\n\n"').encode(), CSV),
+        (RAW.replace("Rome,20", '"Rome","20"').encode(), CSV),
+        (RAW.replace(",", ";").replace("20", "20,0").encode(), Dialect(";", ",")),
+        (RAW.replace(",", "\t").encode(), Dialect("\t")),
+        (b"20,Rome\n,\n?,Paris", NO_HEADER),
+    ],
+    ids=itertools.count(),
+)
+def test_text_and_gaps_are_read_however_they_are_written(
+    tmp_path: Path, content: bytes, dialect: Dialect
+) -> None:
+    assert from_csv(tmp_path, content, TEXT, dialect) == ([[each] for each in PRICES], "")
+
+
+NO_UTF8 = "; not UTF-8? `iconv -f LATIN1 -t UTF-8` makes it that"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "way_out"),
+    [
+        ("", "it is empty; line 1 has the names of the columns", ""),
+        ("city;age\n", "line 1: got one column; separated by ';'", "? use --separator ';'"),
+        ("city\tage\n", "line 1: got one column; separated by tab", "? use --separator tab"),
+        (
+            "0,1\n20,Rome\n",
+            "line 1: no column age, city; got 0, 1; allowed are, in any order, age, city",
+            "; if it is a row, and the columns are in this order, say --no-header",
+        ),
+        ("city,age\nRome;2\n", "line 2: got one column; separated by ';'", "? use --separator ';'"),
+        ('city,age\nRome,"2,5"\n', "line 2: age: got '2,5'", "; decimal commas? use --decimal ','"),
+        (
+            "city,age\nrome,2\n",
+            "line 2: city: got 'rome'",
+            "allowed is Rome, Oslo, Paris or nothing",
+        ),
+        (b"city,age\nM\xfcnchen,2\n", "line 2: city: got 'M\ufffdnchen'", NO_UTF8),
+        (b"city,\xc4ge\n", "line 1: no column age; got city, \ufffdge", NO_UTF8),
+        ('city,age,x\nRome,2,"a\nRome,3,4\n', "line 2: not a line of CSV: got a quote without", ""),
+        (gzip.compress(b"city,age\n")[:-9], "a damaged gzip file (", "; fetch or pack it"),
+        (gzip.compress(b"city,age\n")[:-2] + b"xx", "a damaged gzip file (", "; fetch or"),
+    ],
+    ids=itertools.count(),
+)
+def test_what_people_have_is_told_what_to_do(
+    tmp_path: Path, text: str | bytes, message: str, way_out: str
+) -> None:
+    outputs, said = from_csv(tmp_path, text, TEXT)
+    assert not outputs
+    assert said.startswith(message)
+    assert way_out in said
+
+
+def test_a_point_between_thousands_is_no_decimal_comma(tmp_path: Path) -> None:
+    thousands = from_csv(tmp_path, "city;age\nRome;1.234\n", TEXT, Dialect(";", ","))
+    assert thousands == ([], "line 2: age: got '1.234'; allowed is a finite number or nothing")
+
+
+def test_a_quote_that_never_ends_costs_one_line_in_whatever_part_it_stands(tmp_path: Path) -> None:
+    lines = ["20,Rome,x"] * 60_000
+    for place in (10, 29_990, 59_999):
+        lines[place] = '20,Rome,"x'
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join(["age,city,note", *lines]))
+    with opened(file, TEXT.signature, with_truth=False) as rows:
+        parts = [*predict(TEXT, rows, skip=True)]
+    skipped = [each.removeprefix(f"{file}: line ") for part in parts for each in part.skipped]
+    assert [int(each.split(":")[0]) for each in skipped] == [12, 29_992, 60_001]
+    assert sum(len(part.outputs) for part in parts) == 60_000 - 3
+
+
+def test_places_are_those_of_lines_though_quotes_hold_more_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text('age,city,note\n1,Rome,"a\nb"\n\n2,Rome,c\n3,Rome,"\n\n"\n4,Oslo,d\n\n')
+    with opened(file, TEXT.signature, with_truth=False) as rows:
+        (part,) = predict(TEXT, rows, skip=True)
+    assert part.places.tolist() == [2, 5, 6, 9]
+    assert part.skipped == (f"{file}: line 4: got an empty line; allowed are 3 columns",)
+
+
+def test_an_array_as_csv_is_its_numbers_and_a_line_that_may_number_them_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    network = in_array()
+    x = np.arange(6.0) / 8
+    text = ",".join(map(str, x)) + "\n"
+    outputs = expected(x.reshape(1, 2, 3), network)
+    assert from_csv(tmp_path, text, network) == (outputs, "")
+    for header in ("0,1,2,3,4,5\n", "1,2,3,4,5,6\n"):
+        _, said = from_csv(tmp_path, header + text, network)
+        assert said.startswith("line 1: got ")
+        assert said.endswith("; if they are a row, say --no-header")
+        assert from_csv(tmp_path, header + text, network, NO_HEADER)[0][1:] == outputs
+    _, said = from_csv(tmp_path, "a,b,c,d,e,f\n" + text, network)
+    assert said.startswith(
+        "line 1: got names, a, b, c, d, e, f; allowed are the 6 numbers of a row"
+    )
 
 
 FLOWERS = Network(
@@ -156,7 +281,6 @@ def truths(folder: Path, text: str, network: Network) -> tuple[list[float] | Non
         (TABLE, "a,b,c,price\n1,2,3,7.5\n4,5,6,-1\n", [7.5, -1]),
         (TABLE, "price,c,b,a\n7.5,3,2,1\n", [7.5]),
         (TABLE, "a,b,c\n1,2,3\n", None),
-        (TABLE, "1,2,3\n", None),
         (FLOWERS, "a,b,c,class\n1,2,3,rose\n4,5,6, rose\n", [1, 1]),
         (FLOWERS, 'class,a,b,c\n"iris, blue",1,2,3\nrose,4,5,6\n', [0, 1]),
         (FLOWERS, "a,b,c,label\n1,2,3,rose\n", None),
@@ -225,18 +349,23 @@ IDX = struct.pack(">BBBBII", 0, 0, 8, 2, 2, 3) + bytes(range(6))
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
-        ("rows.npz", npz(X), "a ZIP archive, as .npz and .xlsx are; "),
+        ("rows.npz", npz(X), "an .npz archive of NumPy; "),
+        (
+            "rows.xlsx",
+            b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml",
+            "a ZIP archive, as .xlsx",
+        ),
         ("rows.csv", npy(X), "an array of NumPy; "),
         ("rows", save({"x": X}), "a .safetensors file; "),
         ("train-images-idx3-ubyte", IDX, "an IDX file, as MNIST has; "),
-        ("train-images-idx3-ubyte.gz", gzip.compress(IDX), "a gzip file; "),
-        ("rows.csv.gz", gzip.compress(b"1,2,3\n"), "a gzip file; "),
+        ("rows.pickle", pickle.dumps([1]), "a pickle, of which none is ever read; "),
+        ("rows.json", b'[{"a": 1}]', "JSON; "),
+        ("rows.csv", b"<!DOCTYPE html>", "a web page or XML; "),
         ("rows.csv.xz", lzma.compress(b"1,2,3\n"), "a compressed file; "),
         ("rows.csv.bz2", bz2.compress(b"1,2,3\n"), "a compressed file; "),
         ("rows.parquet", b"PAR1\x15\x04", "a Parquet file; "),
         ("rows.png", b"\x89PNG\r\n\x1a\n", "a picture; "),
-        ("rows.txt", "1,2,3\n".encode("utf-16"), "text in UTF-16; "),
-        ("rows.dat", "1,2,3\n".encode("utf-16-le"), "bytes that are no text; "),
+        ("rows.dat", "1,2,3\n".encode("utf-16-le"), "bytes that are no text, or UTF-16 without"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -246,7 +375,11 @@ def test_another_kind_of_file_is_called_by_its_name(
     (tmp_path / name).write_bytes(content)
     outputs, said = predicted(tmp_path / name)
     assert not outputs
-    assert said.startswith(f"got {kind}allowed are CSV, .npy and .safetensors: ")
+    assert said.startswith(f"got {kind}")
+    assert "; allowed are CSV, .npy and .safetensors: " in said
+    (tmp_path / "packed").write_bytes(gzip.compress(content))
+    _, said = predicted(tmp_path / "packed")
+    assert said.startswith(f"{tmp_path / 'packed'} (in gzip): got {kind}")
 
 
 @pytest.mark.parametrize(
@@ -276,6 +409,81 @@ def test_a_row_of_an_array_that_is_none_is_named(tmp_path: Path) -> None:
     assert predicted(tmp_path / "x.npy", skip=True) == (expected(X[[0, 2]]), "")
 
 
+def test_more_than_one_array_in_a_file_is_asked_about(tmp_path: Path) -> None:
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.save(file, X)
+        np.save(file, X)
+    _, said = predicted(tmp_path / "x.npy")
+    assert said.startswith(f"got {len(npy(X))} bytes behind the array, a second one it seems; ")
+    save_file({"x": X, "x_test": X}, tmp_path / "x.safetensors")
+    said = predicted(tmp_path / "x.safetensors")
+    assert said == ([], "got both x and x_test; one of them holds the rows")
+
+
+def test_a_shape_that_is_nearly_right_is_told_what_makes_it_so(tmp_path: Path) -> None:
+    network = images(0)
+    for shape, way_out in (
+        ((2, 8, 8), "; `x[None]` makes a row of one"),
+        ((3, 8, 8, 2), "; `np.moveaxis(x, -1, 1)` puts the channels first"),
+        ((3, 128), "; if its numbers are in that order, `x.reshape(-1, 2, 8, 8)`"),
+        ((3, 5), ""),
+    ):
+        np.save(tmp_path / "x.npy", np.zeros(shape, np.uint8))
+        allowed = f"got shape {shape}; allowed is (rows, 2, 8, 8)"
+        assert predicted(tmp_path / "x.npy", network) == ([], allowed + way_out)
+
+
+def test_integers_that_floats_do_not_hold_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[1, 2, 2**53]]))
+    _, said = predicted(tmp_path / "x.npy")
+    assert said == "got an integer from 2⁵³ on, which float64 would round"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, ""),
+        ({"features": ["a", "c", "b"]}, "got data of a, c, b; allowed is a, b, c"),
+        ({"target": "rent"}, "the truth: got Numbers(target='rent', unit='USD'); allowed is "),
+        ({"layers": []}, "got a model; allowed are rows: CSV, .npy and .safetensors"),
+    ],
+)
+def test_data_of_another_model_is_refused_though_its_shape_is_right(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    file, header = tmp_path / "x.safetensors", dump_signature(TABLE.signature)
+    file.write_bytes(dump_arrays({**header, **change}, {"x_test": X, "y_test": X[:, 0]}))
+    with contextlib.ExitStack() as stack:
+        if message:
+            stack.enter_context(pytest.raises(OctetError, match=re.escape(message)))
+        rows = stack.enter_context(opened(file, TABLE.signature, with_truth=True))
+        assert sum(len(part.outputs) for part in predict(TABLE, rows, skip=False)) == len(X)
+
+
+def test_labels_that_may_be_names_or_indices_are_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    save_file({"x": X, "y": np.array([1, 2, 1], np.uint8)}, file)
+    signature = Signature(FLOWERS.signature.inputs, Classes(("1", "2")))
+    with (
+        pytest.raises(OctetError, match="are labels names of classes, 1, 2, or their indices from"),
+        opened(file, signature, with_truth=True),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("brightest", [1.0, 0.25])
+def test_images_scaled_to_1_are_not_taken_for_dark_ones(tmp_path: Path, brightest: float) -> None:
+    network = images(0)
+    x = np.zeros((2, *network.signature.shape))
+    x[1, 0, 1, 1] = brightest
+    np.save(tmp_path / "x.npy", x)
+    outputs, said = predicted(tmp_path / "x.npy", network)
+    assert said.startswith("row 1: got no pixel above 1, and white is 255: scaled to 0 … 1? multip")
+    assert outputs == expected(x[:1], network)
+    np.save(tmp_path / "x.npy", np.ceil(x).astype(np.uint8))
+    assert predicted(tmp_path / "x.npy", network) == (expected(np.ceil(x), network), "")
+
+
 @pytest.mark.parametrize("pixel", [255.5, -1.0])
 def test_a_pixel_that_is_none_is_a_bad_row(tmp_path: Path, pixel: float) -> None:
     network = images(0)
@@ -283,7 +491,7 @@ def test_a_pixel_that_is_none_is_a_bad_row(tmp_path: Path, pixel: float) -> None
     x[2, 0, 1, 1] = pixel
     np.save(tmp_path / "x.npy", x)
     outputs, said = predicted(tmp_path / "x.npy", network)
-    assert said == "row 2: got a pixel outside 0 … 255"
+    assert said == "row 2: got a pixel outside 0 … 255; pixels go in as they are stored"
     assert outputs == expected(x[:2], network)
 
 

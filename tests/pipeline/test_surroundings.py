@@ -33,7 +33,7 @@ STAGES = {
 }
 # Each prints something.
 COMMANDS = {
-    "predict": f"echo {ROW} | python -m octet predict {MODEL}",
+    "predict": f"echo {ROW} | python -m octet predict {MODEL} --no-header",
     "info": f"python -m octet info {MODEL}",
     "compare": "python -m stages.commands.compare HEAD~1",
     "gate": "python -m stages.commands.gate",
