@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise OctetError(f"{arguments.network}: {error}") from None
     files.write(arguments.out, storage.dump_network(network))
     sys.stderr.write(f"takes {takes(signature.inputs)}\n")
-    sys.stderr.write(f"gives {answers_of(signature).described()}\n")
+    sys.stderr.write(f"gives {answers_of(network).described()}\n")
 
 
 def _names(text: str) -> tuple[str, ...]:

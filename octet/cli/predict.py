@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from octet.cli import dialect
 from octet.cli.answers import answers_of, write_header
 from octet.cli.command import Parser
 from octet.cli.progress import Progress
 from octet.errors import OctetError, printable
 from octet.modelfile import storage
-from octet.rows.csv import DECIMALS, SEPARATORS, Dialect
 from octet.runtime.predict import STANDARD_INPUT, opened, predict
 
 _SUMMARY = (
@@ -42,17 +42,7 @@ def arguments(prog: str) -> Parser:
         "the row of an array from 0",
     )
     parser.add_argument("--summary", action="store_true", help=_SUMMARY)
-    parser.add_argument(
-        "--separator", choices=SEPARATORS, default=",", help="between the columns of CSV"
-    )
-    parser.add_argument(
-        "--decimal", choices=DECIMALS, default=".", help="before the fraction of a number in CSV"
-    )
-    parser.add_argument(
-        "--no-header",
-        action="store_true",
-        help="the first line is a row: columns are in the order of the model (see octet info)",
-    )
+    dialect.add_arguments(parser)
     return parser
 
 
@@ -61,7 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     network = storage.load_network(arguments.model)
     answers = answers_of(network)
     summary = answers.summary() if arguments.summary else None
-    source = opened(arguments.rows, network.signature, arguments.summary, _dialect(arguments))
+    source = opened(
+        arguments.rows, network.signature, arguments.summary, dialect.dialect(arguments)
+    )
     with source as rows, Progress() as progress:
         write_header(network, sys.stdout, rows.unit if arguments.numbered else "")
         for predicted in predict(network, rows, arguments.on_error == "skip"):
@@ -78,10 +70,3 @@ def run(arguments: argparse.Namespace) -> None:
         sys.stderr.write(f"skipped {progress.skipped}, the first: {first}{numbers}\n")
     if summary:
         sys.stderr.write(summary.text())
-
-
-def _dialect(arguments: argparse.Namespace) -> Dialect:
-    separator, decimal = SEPARATORS[arguments.separator], arguments.decimal
-    if separator == decimal:
-        raise OctetError("--decimal: got ',', which separates columns; use --separator too")
-    return Dialect(separator, decimal, header=not arguments.no_header)

@@ -43,3 +43,7 @@ class Rows:
     name: str
     unit: str
     batches: Iterator[Batch]
+
+    def named(self, place: int) -> str:
+        """How to speak of a row: ``rows.csv: line 3``, say."""
+        return f"{self.name}: {self.unit} {place}"

@@ -82,15 +82,13 @@ def predict(network: Network, rows: Rows, skip: bool) -> Iterator[Predicted]:
         OctetError: a row cannot be used, and is not to be skipped; all before it have been given.
     """
     for batch in rows.batches:
-        usable = _without(batch, _unusable(batch, network.signature))
+        usable = _without(batch, unusable(batch, network.signature))
         try:
             outputs = _outputs(network, usable.x)
         except (OctetError, FloatingPointError):
             usable = _without(usable, _too_large(network, usable))
             outputs = _outputs(network, usable.x)
-        bad = [
-            f"{rows.name}: {rows.unit} {place}: {usable.bad[place]}" for place in sorted(usable.bad)
-        ]
+        bad = [f"{rows.named(place)}: {usable.bad[place]}" for place in sorted(usable.bad)]
         if bad and not skip:
             before = usable.places < min(usable.bad)
             truth = None if usable.truth is None else usable.truth[before]
@@ -109,7 +107,7 @@ def _outputs(network: Network, x: Input) -> Array:
         return inference.run(network, x)
 
 
-def _unusable(batch: Batch, signature: Signature) -> dict[int, str]:
+def unusable(batch: Batch, signature: Signature) -> dict[int, str]:
     """By place, the rows that are not finite, or not of pixels or truth that the network knows."""
     flat = batch.x.reshape(len(batch.x), math.prod(signature.shape))
     problems = dict[str, npt.NDArray[np.bool_]]()  # of a row that has several, the last is said

@@ -110,7 +110,7 @@ def test_weights_alone_become_codes_of_a_table(monkeypatch: pytest.MonkeyPatch) 
     Path("table.st").write_bytes(storage.dump_network(network))
     rows = "\n".join(",".join(map(str, row)) for row in RNG.normal(size=(20, 4)).tolist())
     Path("rows.csv").write_text(rows)
-    words = "quantize table.st q.st --rows rows.csv --activations none"
+    words = "quantize table.st q.st --rows rows.csv --no-header --activations none"
     assert octet(monkeypatch, f"{words} --rounding nearest") == ""
     assert [layer.kind for layer in storage.load_network(Path("q.st")).layers] == [
         "linear",
@@ -137,7 +137,7 @@ WRONG = [
     ("quantize net.st out --rows names.npz", "names.npz: got arrays a, b; one of the name x"),
     ("quantize net.st out --rows half.npz", "half.npz: not a whole .npz file"),
     ("quantize net.st out --rows pickled.npz", "pickled.npz: x: got object; allowed are integers"),
-    ("quantize net.st out --rows nan.npz", "got nan"),
+    ("quantize net.st out --rows nan.npz", "nan.npz: row 0: got NaN"),
     ("quantize net.st out --rows empty.npz", "got no rows"),
     ("quantize net.st out --rows rows.npy --bits 1", "bits: got 1; allowed is an integer from 2"),
     ("quantize q.st out --rows rows.npy", "quantized already"),

@@ -136,16 +136,7 @@ def predicting(network: Network, blocks: Iterator[bytes], folder: Path) -> tuple
     with (
         (folder / "predictions.csv").open("w+b") as out,
         subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                PEAK + RUN,
-                "predict",
-                str(model),
-                "--no-header",
-                "--on-error",
-                "skip",
-            ],
+            [sys.executable, "-c", PEAK + RUN, "predict", str(model), *options],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=out,
