@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from octet.affine import Codes
 from octet.exporters.c import proof
@@ -22,7 +23,9 @@ _TEMPLATES: Mapping[str, tuple[type[Step], ...]] = {
     "scaled": (Sums, Mean),
     "window": (Sums,),
     "sums": (Sums,),
-    "pool": (Mean, Largest),
+    "pool": (Largest,),
+    "mean": (Mean,),
+    "pools": (Mean, Largest),
     "sum": (Sum,),
     "table": (Table,),
     "border": (Border,),
@@ -162,8 +165,9 @@ class _Small:
         own: dict[str, object] = {
             "groups": products.groups,
             "words": words.shape[1],
+            "column": _column(step),
             "zero_in": step.entering_zero,
-            "data": self._uint32(f"weights_{n}", words.reshape(-1).tolist(), step),
+            "data": self._uint32(f"weights_{n}", _in_turns(words, products.groups), step),
             "pairs": self._pairs(f"outputs_{n}", zip(products.bias, m, strict=True)),
         }
         if len(set(zeros.tolist())) > 1:
@@ -203,6 +207,7 @@ class _Small:
 
     def _struct(self, size: str, place: str) -> str:
         kinds = dict.fromkeys(_kind(step) for step in self._steps)
+        sums = [step for step in self._steps if isinstance(step, Sums)]
         names = ", ".join(f"{self._upper}_{kind}" for kind in kinds)
         zeros = any("zeros" in line for line in self._arrays)
         wide = any(
@@ -219,6 +224,9 @@ class _Small:
             KINDS=f"enum {{ {names} }};",
             HAS_ZEROS=str(int(zeros)),
             IS_WIDE=str(int(wide)),
+            HAS_ODD=str(int(any(step.image[0] // step.products.groups % 2 for step in sums))),
+            MOST_ROWS=str(max((step.window.sides[0] for step in sums), default=1)),
+            COLUMNS=str(max(map(_columns, sums), default=1)),
             HAS_MEANS=str(int(any(isinstance(step, Mean) for step in self._steps))),
         ) + self._template("head")
 
@@ -280,11 +288,23 @@ class _Small:
             steps = [step for step in self._steps if isinstance(step, kinds)]
             if name == "sums":
                 for bits in sorted({_bits(step) for step in steps if isinstance(step, Sums)}):
-                    yield self._template("sums", BITS=str(bits))
+                    yield self._template("sums", BITS=str(bits), _BITS=f"_{bits}")
             elif steps:
-                yield self._template(name)
+                yield self._template(name, POOLS=self._pools())
         cases = "\n".join(dict.fromkeys(map(self._case, self._steps)))
         yield self._template("run", CASES=cases.lstrip())
+
+    def _pools(self) -> str:
+        """The call of a pool for a row; of both where there are both."""
+        calls = {
+            Mean: f"{self._name}_mean(state, step, row, to, y == first, y + 1 == last);",
+            Largest: f"{self._name}_largest(step, row, to, y == first);",
+        }
+        kinds = [kind for kind in calls if any(isinstance(step, kind) for step in self._steps)]
+        if len(kinds) == 1:
+            return calls[kinds[0]]
+        condition = f"if (step->kind == {self._upper}_MEAN)\n            "
+        return f"{condition}{calls[Mean]}\n        else\n            {calls[Largest]}"
 
     def _case(self, step: Step) -> str:
         kind = _kind(step)
@@ -300,16 +320,19 @@ class _Small:
         return self._template("end") + self._template("inputs", NUMBER=number)
 
 
-def packed(step: Sums) -> np.ndarray:
+def packed(step: Sums) -> npt.NDArray[np.uint32]:
     """``(outputs, words)`` uint32: ⌊16 / bits⌋ codes in each half of a word.
 
     Code k of the lower half and code k of the upper one are neighbours: masked, a word is a pair.
-    In the order of the window in C: rows, columns, channels.
+    In the order of the window in C: columns, each of them an even number of codes; rows; channels.
     """
     weight = step.products.weight
     bits, outputs = weight.grid.bits, len(weight.codes)
     in_half = _HALF_WORD // bits
-    codes = weight.codes.transpose(0, 2, 3, 1).reshape(outputs, -1).astype(np.uint32)
+    columns = weight.codes.transpose(0, 3, 2, 1).astype(np.uint32)
+    even = np.zeros((outputs, columns.shape[1], _column(step)), np.uint32)
+    even[:, :, : columns[0, 0].size] = columns.reshape(*columns.shape[:2], -1)
+    codes = even.reshape(outputs, -1)
     words = -(-codes.shape[1] // (2 * in_half))
     filled = np.zeros((outputs, words * in_half * 2), np.uint32)
     filled[:, : codes.shape[1]] = codes
@@ -319,9 +342,30 @@ def packed(step: Sums) -> np.ndarray:
     return np.asarray(halves[..., 0] | (halves[..., 1] << np.uint32(_HALF_WORD)))
 
 
+def _in_turns(words: npt.NDArray[np.uint32], groups: int) -> list[int]:
+    """As they lie in C: those of two outputs of a group in turn; a last one alone by itself."""
+    outputs, count = len(words) // groups, words.shape[1]
+    grouped = words.reshape(groups, outputs, count)
+    even = grouped[:, : outputs // 2 * 2].reshape(groups, outputs // 2, 2, count)
+    parts = (even.transpose(0, 1, 3, 2), grouped[:, outputs // 2 * 2 :])
+    return np.concatenate([part.reshape(groups, -1) for part in parts], axis=1).reshape(-1).tolist()
+
+
+def _column(step: Sums) -> int:
+    """Numbers that C keeps of a column of a window: of all rows and channels, and even."""
+    _, channels, tall, _ = step.products.weight.codes.shape
+    return channels * tall + channels * tall % 2
+
+
+def _columns(step: Sums) -> int:
+    """Columns of the two windows that C looks through together, or of the only one."""
+    return step.window.sides[1] + (step.window.stride[1] if step.image[2] > 1 else 0)
+
+
 def _window(step: Sums) -> int:
-    """Numbers of the two windows that a step looks through."""
-    return 4 * int(packed(step).shape[1]) * (_HALF_WORD // _bits(step))
+    """Numbers of those columns, and what the last words of weights see behind them."""
+    behind = (_columns(step) - step.window.sides[1]) * _column(step)
+    return behind + 2 * int(packed(step).shape[1]) * (_HALF_WORD // _bits(step))
 
 
 def _bits(step: Sums) -> int:

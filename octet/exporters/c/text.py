@@ -34,13 +34,13 @@ def template(path: str, name: str, words: Mapping[str, str]) -> str:
     Args:
         path: of the file.
         name: what names begin with.
-        words: by what words are replaced.
+        words: by what words are replaced, and by what the ends of names that begin with _.
     """
     content = resources.files(__package__).joinpath("templates", path).read_text()
     for word, value in words.items():
         # Of a value nothing is taken for an escape.
         escaped = value.replace("\\", r"\\")
-        content = re.sub(rf"\b{word}\b|(?<=_){word}\b", escaped, content)
+        content = re.sub(rf"{word}\b" if word[0] == "_" else rf"\b{word}\b", escaped, content)
     content = re.sub(r"\bNAME(?=_[A-Z])", name.upper(), content)
     return re.sub(r"\bNAME(?=_|\b)", name, content)
 

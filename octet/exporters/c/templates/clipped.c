@@ -1,11 +1,21 @@
-static inline uint8_t NAME_within(int32_t x, int32_t low, int32_t high)
+/* What is added to an integer for its code, and the codes at which it is clipped. */
+struct NAME_ends {
+    int32_t zero, low, high;
+};
+
+static inline struct NAME_ends NAME_ends_of(const struct NAME_step *step)
 {
-    x = x < low ? low : x;
-    return (uint8_t)(x > high ? high : x);
+    struct NAME_ends ends;
+    ends.zero = step->zero_out;
+    ends.low = step->low;
+    ends.high = step->high;
+    return ends;
 }
 
-static inline uint8_t NAME_clipped(const struct NAME_step *step, int32_t x)
+static inline uint8_t NAME_within(const struct NAME_ends *ends, int32_t x)
 {
-    return NAME_within(x + step->zero_out, step->low, step->high);
+    x += ends->zero;
+    x = x < ends->low ? ends->low : x;
+    return (uint8_t)(x > ends->high ? ends->high : x);
 }
 

@@ -21,7 +21,11 @@ void NAME(NAME_state *state, const NUMBER *image, uint8_t *codes)
     uint32_t y;
     NAME_begin(state);
     for (y = 0; y < NAME_HEIGHT; y++)
+#if NAME_CHANNELS == 1
+        NAME_row(state, image + y * NAME_WIDTH);
+#else
         NAME_take_row(state, image + y * NAME_WIDTH, NAME_HEIGHT * NAME_WIDTH);
+#endif
     NAME_end(state, codes);
 }
 

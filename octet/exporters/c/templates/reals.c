@@ -6,6 +6,7 @@
  * deviation, then in float32 by the scale. */
 static uint8_t NAME_code_of(double x, int32_t channel)
 {
+    static const struct NAME_ends ends = {ZERO_IN, 0, TOP_IN};
     float steps;
 #if STANDARDIZED
     x = (x - NAME_mean[channel]) / NAME_deviation[channel];
@@ -14,7 +15,7 @@ static uint8_t NAME_code_of(double x, int32_t channel)
     x = x < -3.0e38 ? -3.0e38 : x > 3.0e38 ? 3.0e38 : x;
     steps = NAME_float32(NAME_float32((float)x) / SCALE_IN);
     steps = steps < -1024.0f ? -1024.0f : steps > 1024.0f ? 1024.0f : steps;
-    return NAME_within(NAME_nearest(steps) + ZERO_IN, 0, TOP_IN);
+    return NAME_within(&ends, NAME_nearest(steps));
 }
 
 #define NAME_CODE(channel, number) NAME_code_of(number, channel)

@@ -3,6 +3,14 @@
 #define NAME_WIDE IS_WIDE
 #define NAME_MEANS HAS_MEANS
 #define NAME_OUTPUT OUTPUT_IMAGE
+#define NAME_ODD HAS_ODD
+#define NAME_TALLEST MOST_ROWS
+#define NAME_MOST_COLUMNS COLUMNS
+#if NAME_ZEROS
+#define NAME_ZERO(i) step->zeros[pair - step->pairs + (i)]
+#else
+#define NAME_ZERO(i) step->zero_weights
+#endif
 
 /* What goes in, and what each step gives: where its rows are, and how many wait. */
 struct NAME_image {
@@ -30,7 +38,7 @@ struct NAME_step {
     SIZE kind, source, other;
     SIZE turns, stride, side, above;
     SIZE tall, wide, down, across, top, left, in_parts;
-    SIZE groups, words, zero_in, zero_weights;
+    SIZE groups, words, column, zero_in, zero_weights;
     SIZE zero_out, low, high;
 };
 

@@ -5,13 +5,14 @@ static void NAME_sum(NAME_state *state, const struct NAME_step *step, uint8_t *t
     const uint8_t *first = NAME_row_of(state, step->source, y);
     const uint8_t *second = NAME_row_of(state, step->other, y);
     const struct NAME_pair *pair = step->pairs;
+    const struct NAME_ends ends = NAME_ends_of(step);
     int32_t i;
     for (i = 0; i < in->width * in->channels; i++) {
         const float a = NAME_float32((float)(first[i] - pair[0].offset) * pair[0].factor);
         const float b = NAME_float32((float)(second[i] - pair[1].offset) * pair[1].factor);
         float x = NAME_float32(NAME_float32(a + b) / pair[2].factor);
         x = x < -1024.0f ? -1024.0f : x > 1024.0f ? 1024.0f : x;
-        to[i] = NAME_clipped(step, NAME_nearest(x));
+        to[i] = NAME_within(&ends, NAME_nearest(x));
     }
 }
 

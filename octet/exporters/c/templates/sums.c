@@ -1,61 +1,112 @@
-/* Two windows times the weights of one output, added to sums. A word has two halves of codes of
- * BITS bits, which belong to neighbours. */
-static inline void NAME_products_BITS(
-    int32_t *sums, const uint32_t *weights, const int16_t *first, const int16_t *second, int32_t words)
+/* Two windows times the weights of two outputs, added to sums: of the first output, then of the
+ * second. Words of the two take turns; a word has two halves of codes of BITS bits, which belong to
+ * neighbours. */
+NAME_APART static void NAME_products_BITS(
+    int32_t *sums, const uint32_t *weights, int32_t words, const int16_t *x, const int16_t *next)
 {
+    const uint32_t *const end = weights + 2 * words;
+    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+    uint32_t mask = ((1u << BITS) - 1) * 0x10001u;
+    NAME_IN_REGISTER(mask);
+    while (weights != end) {
+        const uint32_t word = *weights++, other = *weights++;
+        int k;
+        for (k = 0; k < 16 / BITS; k++) {
+            const uint32_t pair = word >> BITS * k & mask, second = other >> BITS * k & mask;
+            NAME_two two;
+            NAME_TAKE(two, x);
+            NAME_ADD(a, pair, two);
+            NAME_ADD(c, second, two);
+            NAME_TAKE(two, next);
+            NAME_ADD(b, pair, two);
+            NAME_ADD(d, second, two);
+        }
+    }
+    sums[0] = a;
+    sums[1] = b;
+    sums[2] = c;
+    sums[3] = d;
+}
+
+#if NAME_ODD
+/* The same of one output. */
+NAME_APART static void NAME_product_BITS(
+    int32_t *sums, const uint32_t *weights, int32_t words, const int16_t *x, const int16_t *next)
+{
+    const uint32_t *const end = weights + words;
     int32_t a = sums[0], b = sums[1];
-    const uint32_t mask = ((1u << BITS) - 1) * 0x10001u;
-    do {
+    uint32_t mask = ((1u << BITS) - 1) * 0x10001u;
+    NAME_IN_REGISTER(mask);
+    while (weights != end) {
         const uint32_t word = *weights++;
         int k;
-        for (k = 0; k < 16 / BITS; k++, first += 2, second += 2) {
+        for (k = 0; k < 16 / BITS; k++) {
             const uint32_t pair = word >> BITS * k & mask;
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
-            uint32_t x;
-            memcpy(&x, first, sizeof x);
-            __asm__("smlad %0, %1, %2, %0" : "+r"(a) : "r"(pair), "r"(x));
-            memcpy(&x, second, sizeof x);
-            __asm__("smlad %0, %1, %2, %0" : "+r"(b) : "r"(pair), "r"(x));
-#else
-            a += (int32_t)(pair & 0xFFFF) * first[0] + (int32_t)(pair >> 16) * first[1];
-            b += (int32_t)(pair & 0xFFFF) * second[0] + (int32_t)(pair >> 16) * second[1];
-#endif
+            NAME_two two;
+            NAME_TAKE(two, x);
+            NAME_ADD(a, pair, two);
+            NAME_TAKE(two, next);
+            NAME_ADD(b, pair, two);
         }
-    } while (--words != 0);
+    }
     sums[0] = a;
     sums[1] = b;
 }
+#endif
 
-/* One row of a convolution, two pixels at a time. */
+/* One row of a convolution, two pixels of two outputs at a time. */
 static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, uint8_t *to, int32_t y)
 {
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];
-    const int32_t outputs = out->channels / step->groups, length = step->words * (16 / BITS * 2);
-    int16_t *first = state->window, *second = first + length;
-    int32_t x, group, i;
-    for (x = 0; x < out->width; x += 2, to += 2 * out->channels) {
-        const uint32_t *weights = step->data;
-        const struct NAME_pair *pair = step->pairs;
-        uint8_t *code = to;
-        const int both = x + 1 < out->width;
-        for (group = 0; group < step->groups; group++) {
-            int32_t seen[2];
-            seen[0] = NAME_window(state, first, step, x, y, group);
-            seen[1] = both ? NAME_window(state, second, step, x + 1, y, group) : 0;
-            for (i = 0; i < outputs; i++, pair++, code++, weights += step->words) {
-                int32_t sums[2];
-#if NAME_ZEROS
-                const int32_t zero = step->zeros[code - to];
-#else
-                const int32_t zero = step->zero_weights;
-#endif
-                sums[0] = pair->offset - zero * seen[0];
-                sums[1] = pair->offset - zero * seen[1];
-                NAME_products_BITS(sums, weights, first, second, step->words);
-                code[0] = NAME_clipped(step, NAME_scaled(sums[0], pair->factor));
-                if (both)
-                    code[out->channels] = NAME_clipped(step, NAME_scaled(sums[1], pair->factor));
+    const struct NAME_ends ends = NAME_ends_of(step);
+    const int32_t outputs = out->channels / step->groups, words = step->words;
+    const int32_t kept = step->wide > step->across ? step->wide - step->across : 0;
+    const struct NAME_pair *pair = step->pairs;
+    const uint32_t *weights = step->data;
+    int32_t totals[NAME_MOST_COLUMNS], group, x, i;
+    for (group = 0; group < step->groups; group++, pair += outputs, weights += outputs * words) {
+        int32_t have = 0, from = -step->left;
+        uint8_t *code = to + group * outputs;
+        for (x = out->width; x > 0; x -= 2, from += 2 * step->across) {
+            /* A window that is not there is looked through as the one before it. */
+            const int32_t across = x > 1 ? step->across : 0;
+            const int32_t right = x > 1 ? out->channels : 0;
+            const int16_t *first = state->window, *next = first + across * step->column;
+            int32_t seen[2] = {0, 0};
+            NAME_columns(state, step, state->window + have * step->column, totals + have,
+                from + have, y * step->down - step->top, step->wide + across - have, group);
+            for (i = 0; i < step->wide; i++) {
+                seen[0] += totals[i];
+                seen[1] += totals[i + across];
             }
+            for (i = 0; i + 1 < outputs; i += 2) {
+                int32_t sums[4];
+                sums[0] = pair[i].offset - NAME_ZERO(i) * seen[0];
+                sums[1] = pair[i].offset - NAME_ZERO(i) * seen[1];
+                sums[2] = pair[i + 1].offset - NAME_ZERO(i + 1) * seen[0];
+                sums[3] = pair[i + 1].offset - NAME_ZERO(i + 1) * seen[1];
+                NAME_products_BITS(sums, weights + i * words, words, first, next);
+                code[right] = NAME_clipped(&ends, sums[1], pair[i].factor);
+                *code++ = NAME_clipped(&ends, sums[0], pair[i].factor);
+                code[right] = NAME_clipped(&ends, sums[3], pair[i + 1].factor);
+                *code++ = NAME_clipped(&ends, sums[2], pair[i + 1].factor);
+            }
+#if NAME_ODD
+            if (i < outputs) {
+                int32_t sums[2];
+                sums[0] = pair[i].offset - NAME_ZERO(i) * seen[0];
+                sums[1] = pair[i].offset - NAME_ZERO(i) * seen[1];
+                NAME_product_BITS(sums, weights + i * words, words, first, next);
+                code[right] = NAME_clipped(&ends, sums[1], pair[i].factor);
+                *code++ = NAME_clipped(&ends, sums[0], pair[i].factor);
+            }
+#endif
+            code += 2 * out->channels - outputs;
+            /* The next two windows see the last columns of these. */
+            have = kept;
+            memmove(state->window, state->window + 2 * step->across * step->column,
+                (size_t)(have * step->column) * sizeof *state->window);
+            memmove(totals, totals + 2 * step->across, (size_t)have * sizeof *totals);
         }
     }
 }

@@ -1,40 +1,58 @@
-/* Codes less their zero point; returns their sum. */
-static inline int32_t NAME_centred(int16_t *to, const uint8_t *from, int32_t count, int32_t zero)
-{
-    int32_t i, total = 0;
-    for (i = 0; i < count; i++) {
-        to[i] = (int16_t)(from[i] - zero);
-        total += to[i];
-    }
-    return total;
-}
-
-/* What the kernel sees of one group at x of row y, row by row, 0 in the padding; returns its sum. */
-static int32_t NAME_window(
-    NAME_state *state, int16_t *to, const struct NAME_step *step, int32_t x, int32_t y, int32_t group)
+/* What a kernel sees at rows from y on of `count` columns from x on: column by column, codes less
+ * their zero point, and 0 in the padding. The sum of each column goes to `totals`. */
+static void NAME_columns(NAME_state *state, const struct NAME_step *step, int16_t *to,
+    int32_t *totals, int32_t x, int32_t y, int32_t count, int32_t group)
 {
     const struct NAME_image *in = &NAME_images[step->source];
-    const int32_t channels = in->channels / step->groups, together = step->groups == 1 ? step->wide : 1;
-    const int32_t size = channels * together;
-    int32_t i, j, total = 0;
-    x = x * step->across - step->left;
-    y = y * step->down - step->top;
-    for (i = y; i < y + step->tall; i++) {
-        const uint8_t *row = NAME_row_of(state, step->source, i < 0 ? 0 : i) + group * channels;
-        for (j = x; j < x + step->wide; j += together, to += size) {
-            /* Of the columns that lie together, those inside of the image. */
-            const int32_t before = j < 0 ? (j + together > 0 ? -j : together) : 0;
-            const int32_t end = j + together > in->width ? in->width - j : together;
-            if (i < 0 || i >= in->height || before >= end) {
-                memset(to, 0, (size_t)size * sizeof *to);
+    const int32_t channels = in->channels / step->groups, zero = step->zero_in;
+    const uint8_t *rows[NAME_TALLEST] = {0};
+    int32_t i, j;
+    for (i = 0; i < step->tall; i++) {
+        if (y + i >= 0 && y + i < in->height)
+            rows[i] = NAME_row_of(state, step->source, y + i) + group * channels;
+    }
+    for (; count > 0; count--, x++) {
+        int32_t total = 0;
+        for (i = 0; i < step->tall; i++) {
+            const uint8_t *from = rows[i];
+            if (from == 0 || x < 0 || x >= in->width) {
+                memset(to, 0, (size_t)channels * sizeof *to);
+                to += channels;
                 continue;
             }
-            memset(to, 0, (size_t)(before * channels) * sizeof *to);
-            memset(to + end * channels, 0, (size_t)((together - end) * channels) * sizeof *to);
-            total += NAME_centred(to + before * channels, row + (j + before) * in->channels,
-                (end - before) * channels, step->zero_in);
+            from += x * in->channels;
+            for (j = channels; j > 0; j--) {
+                const int32_t code = *from++ - zero;
+                *to++ = (int16_t)code;
+                total += code;
+            }
         }
+        if (step->column > step->tall * channels)
+            *to++ = 0;
+        *totals++ = total;
     }
-    return total;
 }
+
+/* The innermost loop has all registers for itself. */
+#ifdef __GNUC__
+#define NAME_APART __attribute__((noinline))
+#else
+#define NAME_APART
+#endif
+
+/* Two numbers of a window, and their products with a pair of codes. */
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
+typedef uint32_t NAME_two;
+#define NAME_TAKE(two, x) \
+    __asm__ volatile("ldr %0, [%1], #4" : "=r"(two), "+r"(x) : "m"(*(const int16_t(*)[2])(x)))
+#define NAME_ADD(sum, pair, two) \
+    __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(two))
+#define NAME_IN_REGISTER(mask) __asm__("" : "+r"(mask))
+#else
+typedef const int16_t *NAME_two;
+#define NAME_TAKE(two, x) ((two) = (x), (x) += 2)
+#define NAME_ADD(sum, pair, two) \
+    ((sum) += (int32_t)((pair)&0xFFFF) * (two)[0] + (int32_t)((pair) >> 16) * (two)[1])
+#define NAME_IN_REGISTER(mask) (void)0
+#endif
 

@@ -1,0 +1,22 @@
+/* A turn of a pool; returns whether it has given a row. */
+static int NAME_pools(NAME_state *state, const struct NAME_step *step, uint8_t *to, int32_t turn)
+{
+    const int32_t height = NAME_images[step->source].height;
+    int32_t y = turn * step->down - step->top, end = y + step->tall;
+    int32_t first = y < 0 ? 0 : y, last = end < height ? end : height;
+    if (step->in_parts) {
+        y = turn;
+        first = turn - turn % step->down;
+        last = first + step->tall;
+        end = turn + 1;
+    } else {
+        y = first;
+        end = last;
+    }
+    for (; y < end && y < last; y++) {
+        const uint8_t *row = NAME_row_of(state, step->source, y);
+        POOLS
+    }
+    return y == last;
+}
+
