@@ -16,6 +16,7 @@ from octet.exporters.c.lowering import Entering, Program
 from octet.exporters.c.plan import Border, Largest, Mean, Rearranged, Step, Sum, Sums, Table
 from octet.exporters.c.schedule import accumulates, turns
 from octet.exporters.c.text import array, narrowest, single, template
+from octet.parameters import shape_of
 
 _HALF_WORD, _FLOAT32_BYTES = 16, 4
 # Templates, in the order in which they stand in a file, and the steps that need them.
@@ -348,12 +349,13 @@ def _in_turns(words: npt.NDArray[np.uint32], groups: int) -> list[int]:
     grouped = words.reshape(groups, outputs, count)
     even = grouped[:, : outputs // 2 * 2].reshape(groups, outputs // 2, 2, count)
     parts = (even.transpose(0, 1, 3, 2), grouped[:, outputs // 2 * 2 :])
-    return np.concatenate([part.reshape(groups, -1) for part in parts], axis=1).reshape(-1).tolist()
+    words_of = np.concatenate([part.reshape(groups, -1) for part in parts], axis=1)
+    return [int(word) for word in words_of.reshape(-1)]
 
 
 def _column(step: Sums) -> int:
     """Numbers that C keeps of a column of a window: of all rows and channels, and even."""
-    _, channels, tall, _ = step.products.weight.codes.shape
+    _, channels, tall, _ = shape_of(step.products.weight)
     return channels * tall + channels * tall % 2
 
 
@@ -365,7 +367,8 @@ def _columns(step: Sums) -> int:
 def _window(step: Sums) -> int:
     """Numbers of those columns, and what the last words of weights see behind them."""
     behind = (_columns(step) - step.window.sides[1]) * _column(step)
-    return behind + 2 * int(packed(step).shape[1]) * (_HALF_WORD // _bits(step))
+    words: int = packed(step).shape[1]
+    return behind + 2 * words * (_HALF_WORD // _bits(step))
 
 
 def _bits(step: Sums) -> int:
