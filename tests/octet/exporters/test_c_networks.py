@@ -1,0 +1,112 @@
+"""Whole networks in C: every row of their data gives the codes of Octet's runtime."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from octet.exporters.c import Options, export
+from octet.importers import onnx as importer
+from octet.modelfile.arrays import load_arrays
+from octet.modelfile.storage import load_network
+from octet.network import Network
+from octet.quantizer import Calibration, Config, quantize
+from octet.signature import Arrays, Classes, Images, Input, Signature
+from tests.conftest import ROOT
+from tests.octet.exporters.compiled import codes_of, compiled, selftest
+from tests.octet.networks import anything
+from tests.octet.networks import rows as any_rows
+
+TINY = Path(os.environ.get("OCTET_DATA", ""), "mlperf-tiny")
+OUTPUTS = {"kws-dscnn": 12, "cifar-resnet8": 10, "vww-mobilenet": 2}
+ROWS = {"kws-dscnn": 1000, "cifar-resnet8": 60, "vww-mobilenet": 8}
+WIDTHS = (8, 4, 3, 2)
+SANITIZED = ("-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover")
+# What compilers may do: nothing, what is right, and more than that. In integers too.
+INTEGERS = [f"-DN{i}_INTEGERS=1" for i in range(len(WIDTHS))]
+COMPILERS = [
+    ("gcc", "-O0"),
+    ("gcc", "-Os", *INTEGERS),
+    ("gcc", "-O3", "-march=native", "-ffp-contract=fast"),
+    ("clang", "-O2"),
+    ("clang", "-O3", "-march=native", "-ffp-contract=fast"),
+]
+
+
+def imported(name: str) -> tuple[Network, Input]:
+    """A network of MLPerf Tiny in float, and rows: its own, or random pixels."""
+    file = TINY / f"{name}.onnx"
+    if not file.exists():
+        pytest.skip("needs the networks of MLPerf Tiny")
+    layers, shape = importer.load(file)
+    classes = Classes(tuple(map(str, range(OUTPUTS[name]))))
+    if name == "kws-dscnn":
+        x = np.load(TINY / "kws01.npz")["x"].astype(np.float64)
+        return Network(layers, Signature(Arrays(shape), classes)), x
+    channels, height, width = shape
+    signature = Signature(Images((channels, height, width), 255), classes)
+    pixels = np.random.default_rng(0).integers(0, 256, (ROWS[name], *shape)).astype(np.uint8)
+    return Network(layers, signature), pixels
+
+
+def in_codes(network: Network, x: Input, bits: int) -> Network:
+    config = Config(
+        bits=bits,
+        scheme="symmetric",
+        granularity="per_channel",
+        range="minmax",
+        rounding="nearest",
+        activations="uint8",
+        calibration=Calibration(rows=8, range="minmax"),
+    )
+    return quantize(network, x, config)
+
+
+def assert_same_codes(networks: list[Network], x: Input, folder: Path) -> None:
+    """Whatever compiles them."""
+    expected = [codes_of(network, x) for network in networks]
+    for compiler, *options in COMPILERS:
+        if shutil.which(compiler) is None:
+            continue
+        together = compiled(networks, folder, *options, compiler=compiler)
+        for i, codes in enumerate(expected):
+            assert np.array_equal(together.codes(i, x), codes), (compiler, options, i)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_network_of_mlperf_tiny_gives_the_same_codes(name: str, tmp_path: Path) -> None:
+    network, x = imported(name)
+    assert_same_codes([in_codes(network, x, bits) for bits in WIDTHS], x, tmp_path)
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("system", ["digits", "mnist-7k", "mnist-25k"])
+def test_a_system_gives_the_same_codes(system: str, tmp_path: Path) -> None:
+    model = ROOT / "models" / system / "quantized.safetensors"
+    if not model.exists():
+        pytest.skip(f"needs {system}, reproduced")
+    _, arrays = load_arrays(ROOT / "data" / f"{system}.safetensors")
+    assert_same_codes([load_network(model)], arrays["x_test"], tmp_path)
+
+
+@pytest.mark.parametrize("options", [(), ("-DNET_INTEGERS=1",)], ids=["float32", "integers"])
+def test_nothing_is_out_of_bounds_or_undefined(options: tuple[str, ...], tmp_path: Path) -> None:
+    texts, calls = [], []
+    for seed in range(12):
+        network = anything(seed, (2, 4, 7, 8)[seed % 4], seed % 2 == 0)
+        check = selftest(network, any_rows(network, 3, seed))
+        texts.append(export(network, Options(f"net{seed}"), check).c)
+        calls.append(f"net{seed}_wrong()")
+    flags = [flag.replace("NET", f"NET{seed}") for flag in options for seed in range(len(texts))]
+    flags += [f"-DNET{seed}_SELFTEST=0" for seed in range(len(texts))]
+    file, program = tmp_path / "all.c", tmp_path / "all"
+    main = f"int main(void) {{ return {' + '.join(calls)}; }}"
+    file.write_text("\n".join([*texts, main]))
+    command = ["gcc", "-std=c99", *SANITIZED, *flags, str(file), "-o", str(program)]
+    subprocess.run(command, check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
