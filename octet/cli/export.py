@@ -3,15 +3,13 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from octet import files, provenance
 from octet.cli.command import Parser
 from octet.errors import OctetError
 from octet.exporters import c
 from octet.modelfile import storage
 from octet.network import Network
-from octet.runtime import integer
+from octet.runtime import floating, integer
 from octet.runtime.predict import opened
 
 # Rows that a file checks itself by: enough to see every code path, few enough for a device.
@@ -83,9 +81,11 @@ def _origin(model: Path, network: Network) -> list[str]:
 
 
 def _selftest(network: Network, path: Path) -> c.Selftest:
-    """The first rows of a file, and their codes."""
+    """The first rows of a file, and what comes out for them."""
     with opened(path, network.signature, with_truth=False) as rows:
         batch = next(iter(rows.batches))
     x = batch.x[:_SELFTEST_ROWS]
+    if not integer.is_integer(network):
+        return c.Selftest(x, floating.run(network, x))
     *_, (_, _, codes) = integer.trace(network, x)
-    return c.Selftest(x.reshape(len(x), -1).astype(np.float64), codes.reshape(len(x), -1))
+    return c.Selftest(x.reshape(len(x), -1), codes.reshape(len(x), -1))

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Codes
-from octet.exporters.c import lowering, small, text
+from octet.exporters.c import floats, lowering, small, text
 from octet.exporters.c.lowering import Program
-from octet.network import Network
+from octet.network import Network, signals
+from octet.runtime import integer
 from octet.signature import Classes, Columns, Images
+
+_COMPILE = "Compile it with any C99 compiler: cc -std=c99 -O2 -c."
+_INCLUDES = "#include <float.h>\n#include <stdint.h>\n#include <string.h>\n\n"
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Options:
     Attributes:
         name: what all its names begin with.
         header: the name of the header that it includes; None: declarations are in the file.
-        origin: what the comment at its top says of the model, a line each.
+        origin: what the comment at its top says of the model, a paragraph each.
     """
 
     name: str = "octet"
@@ -31,15 +34,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Selftest:
-    """Rows, and the codes that must come out.
+    """Rows, and what must come out.
 
     Attributes:
         rows: ``(rows, numbers)``, in C order.
-        codes: ``(rows, outputs)``.
+        expected: ``(rows, outputs)``: codes; of a network in float, float64.
     """
 
     rows: npt.NDArray[np.number]
-    codes: Codes
+    expected: npt.NDArray[np.number]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Source:
     Attributes:
         c: the file.
         header: its header, empty if it has none.
-        constant_bytes, state_bytes: of constants and of the caller's struct.
+        constant_bytes, state_bytes: of constants, and of the caller's struct.
     """
 
     c: str
@@ -58,11 +61,30 @@ class Source:
     state_bytes: int
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """Of a file: paragraphs of its comment, declarations, and what stands behind them.
+
+    Attributes:
+        test: the template of its self-test.
+        number: the type of what goes in.
+        constant_bytes, state_bytes: as of `Source`.
+    """
+
+    about: Sequence[str]
+    interface: str
+    body: str
+    test: str
+    number: str
+    constant_bytes: int
+    state_bytes: int
+
+
 def export(network: Network, options: Options, selftest: Selftest | None = None) -> Source:
-    """The C file of a network in integers.
+    """The C file of a network: in integers, or that of a table in float64.
 
     Args:
-        network: quantized, activations in codes.
+        network: see there.
         options: see there.
         selftest: rows to check the compiled file by.
 
@@ -70,44 +92,66 @@ def export(network: Network, options: Options, selftest: Selftest | None = None)
         OctetError: a layer cannot be in C, what it computes cannot be proven, or the name is none.
     """
     text.refuse_name(options.name)
-    program = lowering.lower(network)
-    reals = program.entering.pixels is None
-    parts = small.write(program, options.name)
-    interface = _interface(program, options, parts.state)
-    about = _about(network, program, options, parts)
+    parts = (_integers if integer.is_integer(network) else _floats)(network, options)
+    about = _comment([parts.about[0], *options.origin, *parts.about[1:]])
     if options.header is None:
-        start, header = interface, ""
+        start, header = parts.interface, ""
     else:
-        start, header = f"#include {text.string(options.header)}\n\n", about + interface
-    tail = "" if selftest is None else _selftest(selftest, options.name, reals)
-    includes = "#include <float.h>\n#include <stdint.h>\n#include <string.h>\n\n"
-    body = f"{about}{includes}{start}{parts.body}{_labels(network, options.name)}{tail}"
+        start, header = f"#include {text.string(options.header)}\n\n", about + parts.interface
+    tail = "" if selftest is None else _selftest(selftest, options.name, parts)
+    body = f"{about}{_INCLUDES}{start}{parts.body}{_labels(network, options.name)}{tail}"
     return Source(body, header, parts.constant_bytes, parts.state_bytes)
 
 
-def _about(network: Network, program: Program, options: Options, parts: small.Parts) -> str:
-    """The comment at the top."""
-    inputs, outputs = network.signature.inputs, network.signature.outputs
-    if isinstance(inputs, Columns):
-        what = f"{len(inputs.features)} features"
-    else:
-        numbers = "pixels of an image" if isinstance(inputs, Images) else "numbers"
-        what = f"{' x '.join(map(str, inputs.shape))} {numbers}"
-    paragraphs = [
+def _integers(network: Network, options: Options) -> _Parts:
+    program = lowering.lower(network)
+    number = "double" if program.entering.pixels is None else "uint8_t"
+    parts = small.write(program, options.name)
+    outputs = int(np.prod(program.output.shape))
+    about = [
         "A network in integers, written by Octet. It gives the codes of `octet predict`.",
-        *options.origin,
-        f"In: {what}. Out: {int(np.prod(program.output.shape))} codes of {outputs.column}, each of "
-        "which stands for (code - ZERO_POINT) * SCALE.",
+        f"In: {_what_enters(network)}. Out: {outputs} codes of {network.signature.outputs.column}, "
+        "each of which stands for (code - ZERO_POINT) * SCALE.",
         f"Constants: {parts.constant_bytes} bytes of flash, beside the code. The struct: "
         f"{parts.state_bytes} bytes of RAM, the caller's. Nothing is allocated, nothing is kept "
         "between calls but in the struct, and no function calls itself.",
-        "Compile it with any C99 compiler: cc -std=c99 -O2 -c. "
-        f"-D{options.name.upper()}_INTEGERS=1 multiplies in integers, not in float32: the same "
-        "codes, for processors without a unit for it, which do so unasked.",
+        f"{_COMPILE} -D{options.name.upper()}_INTEGERS=1 multiplies in integers, not in float32: "
+        "the same codes, for processors without a unit for it, which do so unasked.",
     ]
     if program.left_out:
         kinds = ", ".join(program.left_out)
-        paragraphs.append(f"Behind the codes, and not in here: {kinds}. It leaves their order.")
+        about.append(f"Behind the codes, and not in here: {kinds}. It leaves their order.")
+    interface = _interface(program, options.name, number, outputs, parts.state)
+    sizes = parts.constant_bytes, parts.state_bytes
+    return _Parts(about, interface, parts.body, "selftest.c", number, *sizes)
+
+
+def _floats(network: Network, options: Options) -> _Parts:
+    parts = floats.write(network, options.name)
+    numbers = signals(network)[-1].shape[0]
+    about = [
+        "A network in float64, written by Octet. It gives the outputs of `octet predict`, to the "
+        "last bit.",
+        f"In: {_what_enters(network)}. Out: {numbers} numbers of "
+        f"{network.signature.outputs.column}.",
+        f"Constants: {parts.constant_bytes} bytes of flash, beside the code.",
+        f"{_COMPILE} Not with -ffast-math, nor for x87: then bits may differ.",
+    ]
+    return _Parts(
+        about, parts.interface, parts.body, "floats_test.c", "double", parts.constant_bytes, 0
+    )
+
+
+def _what_enters(network: Network) -> str:
+    inputs = network.signature.inputs
+    if isinstance(inputs, Columns):
+        return f"{len(inputs.features)} features"
+    numbers = "pixels of an image" if isinstance(inputs, Images) else "numbers"
+    return f"{' x '.join(map(str, inputs.shape))} {numbers}"
+
+
+def _comment(paragraphs: Sequence[str]) -> str:
+    """A comment of these."""
     lines: list[str] = []
     for paragraph in paragraphs:
         lines += [*textwrap.wrap(text.comment(paragraph), 94), ""]
@@ -115,24 +159,21 @@ def _about(network: Network, program: Program, options: Options, parts: small.Pa
     return f"/*\n{body}\n */\n"
 
 
-def _interface(program: Program, options: Options, state: Sequence[str]) -> str:
+def _interface(program: Program, name: str, number: str, outputs: int, state: Sequence[str]) -> str:
     """The declarations."""
     channels, height, width = program.entering.image
     grid = program.output.grid
-    return text.template(
-        "interface.h",
-        options.name,
-        {
-            "GRID_SCALE": float(grid.scale).hex(),
-            "GRID_ZERO": str(int(grid.zero_point)),
-            "COUNT_OUT": str(int(np.prod(program.output.shape))),
-            "IN_CHANNELS": str(channels),
-            "IN_HEIGHT": str(height),
-            "IN_WIDTH": str(width),
-            "FIELDS": "\n".join(f"    {line}" for line in state).lstrip(),
-            "NUMBER": "double" if program.entering.pixels is None else "uint8_t",
-        },
-    )
+    words = {
+        "GRID_SCALE": float(grid.scale).hex(),
+        "GRID_ZERO": str(int(grid.zero_point)),
+        "COUNT_OUT": str(outputs),
+        "IN_CHANNELS": str(channels),
+        "IN_HEIGHT": str(height),
+        "IN_WIDTH": str(width),
+        "FIELDS": "\n".join(f"    {line}" for line in state).lstrip(),
+        "NUMBER": number,
+    }
+    return text.template("interface.h", name, words)
 
 
 def _labels(network: Network, name: str) -> str:
@@ -142,27 +183,25 @@ def _labels(network: Network, name: str) -> str:
         tables.append(("classes", signature.outputs.classes))
     if isinstance(signature.inputs, Columns):
         tables.append(("features", signature.inputs.features))
-    if not tables:
-        return ""
-    upper, lines = name.upper(), ""
+    lines = ""
     for table, names in tables:
         body = "\n".join(f"    {text.string(each)}," for each in names)
         declaration = f"const char *const {name}_{table}[{len(names)}]"
         lines += f"extern {declaration};\n{declaration} = {{\n{body}\n}};\n\n"
-    return f"#ifdef {upper}_LABELS\n{lines}#endif\n"
+    return f"#ifdef {name.upper()}_LABELS\n{lines}#endif\n" if lines else ""
 
 
-def _selftest(selftest: Selftest, name: str, reals: bool) -> str:
-    """A main that counts the rows whose codes are others."""
-    if reals:
-        numbers = [float(x).hex() for x in selftest.rows.reshape(-1)]
-    else:
-        numbers = [str(int(x)) for x in selftest.rows.reshape(-1)]
-    number = "double" if reals else "uint8_t"
-    count, size = selftest.rows.shape
-    codes = selftest.codes.reshape(-1)
-    rows_of = text.array(f"{number} {name}_rows[{count * size}]", numbers)
-    codes_of = text.array(f"uint8_t {name}_codes[{codes.size}]", map(str, codes.tolist()))
-    words = {"ROWS": str(count), "LENGTH": str(size)}
-    main = text.template("selftest.c", name, words)
-    return f"\n#ifdef {name.upper()}_SELFTEST\n{rows_of}{codes_of}{main}#endif\n"
+def _selftest(selftest: Selftest, name: str, parts: _Parts) -> str:
+    """A main that counts the rows of which something else comes out."""
+    expected = "double" if parts.test == "floats_test.c" else "uint8_t"
+    arrays = _numbers(parts.number, f"{name}_rows", selftest.rows)
+    arrays += _numbers(expected, f"{name}_expected", selftest.expected)
+    count, length = selftest.rows.shape
+    main = text.template(parts.test, name, {"ROWS": str(count), "LENGTH": str(length)})
+    return f"\n#ifdef {name.upper()}_SELFTEST\n{arrays}{main}#endif\n"
+
+
+def _numbers(kind: str, name: str, numbers: npt.NDArray[np.number]) -> str:
+    flat = numbers.reshape(-1).astype(np.float64).tolist()
+    literals = [x.hex() if kind == "double" else str(int(x)) for x in flat]
+    return text.array(f"{kind} {name}[{len(flat)}]", literals)

@@ -68,15 +68,13 @@ class Program:
 
 
 def lower(network: Network) -> Program:
-    """The program of a network whose layers compute in integers.
+    """The program of a network that has layers in integers.
 
     Raises:
         OctetError: a layer cannot be in C, or something of it cannot be proven.
     """
     layers = network.layers
-    start = next((i for i, layer in enumerate(layers) if isinstance(layer, Quantize)), None)
-    if start is None:
-        raise OctetError("the network computes in float; quantize it with activations: uint8")
+    start = next(i for i, layer in enumerate(layers) if isinstance(layer, Quantize))
     behind = [i for i, layer in enumerate(layers) if isinstance(layer, Dequantize)]
     end = behind[0] if behind else len(layers)
     _refuse_tail(layers, end)

@@ -1,6 +1,7 @@
 """C files of networks, compiled together into one library and called from Python."""
 
 import ctypes
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from octet.exporters.c import Options, Selftest, export
 from octet.layers import Dequantize
@@ -17,6 +19,13 @@ from octet.signature import Input
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 _NUMBERS = count()
+
+
+def needs(*programs: str) -> None:
+    """Skip the test where one is not there."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ def compiled(
         options: of the compiler, beside `STRICT`.
         compiler: which.
     """
+    needs(compiler)
     texts = [export(n, Options(f"n{i}")).c for i, n in enumerate(networks)]
     source, library = (folder / f"networks{next(_NUMBERS)}{end}" for end in (".c", ".so"))
     source.write_text("\n".join(texts))
@@ -74,3 +84,18 @@ def codes_of(network: Network, x: Input) -> np.ndarray:
 def selftest(network: Network, x: Input) -> Selftest:
     """Rows and their codes."""
     return Selftest(x.reshape(len(x), -1), codes_of(network, x))
+
+
+def run_selftests(texts: Sequence[str], folder: Path, *options: str) -> None:
+    """Compile files of networks ``n0``, ``n1`` … into one program, and fail if one says no."""
+    needs("gcc")
+    names = [f"n{i}" for i in range(len(texts))]
+    calls = " + ".join(f"{name}_wrong()" for name in names)
+    file, program = folder / "all.c", folder / "all"
+    file.write_text("\n".join([*texts, f"int main(void) {{ return {calls}; }}"]))
+    flags = [f"-D{name.upper()}_SELFTEST=0" for name in names]
+    command = ["gcc", *STRICT, *options, *flags, str(file), "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,17 +1,25 @@
 """C files give the codes of Octet's runtime: every kind of layer, and networks of any of them."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from octet.layers import KINDS
+from octet.affine import asymmetric
+from octet.errors import OctetError
+from octet.exporters.c import Options, Selftest, export, proof
+from octet.exporters.c.plan import Leaving
+from octet.layers import KINDS, Add, Clip, Conv2d, Dequantize, Linear, Quantize, Relu, Softmax, Tanh
+from octet.layers.integers import requantize
 from octet.network import Network
-from octet.signature import Arrays, Signature
-from tests.octet.exporters.compiled import Compiled, codes_of, compiled
+from octet.runtime import floating
+from octet.signature import Arrays, Classes, Columns, Images, Numbers, Signature
+from tests.octet.exporters.compiled import Compiled, codes_of, compiled, run_selftests
 from tests.octet.layers.cases import CASES, integers, rows
-from tests.octet.networks import anything
+from tests.octet.modelfiles import GRANULARITIES, weights_only
+from tests.octet.networks import anything, images, one_output, table, unit
 from tests.octet.networks import rows as any_rows
 
 SEEDS = range(2)
@@ -53,3 +61,106 @@ def test_networks_of_any_layers_give_the_same_codes(bits: int, tmp_path: Path) -
     for i, network in enumerate(networks):
         x = any_rows(network, 20, i)
         assert np.array_equal(together.codes(i, x), codes_of(network, x)), i
+
+
+def test_a_table_in_float_gives_the_same_bits(tmp_path: Path) -> None:
+    texts = []
+    for i, (granularity, bits) in enumerate(product(GRANULARITIES, (2, 8, 16))):
+        scaler, first, second = weights_only(granularity, bits, (8, 5, 2)).layers
+        layers = (scaler, first, (Relu(), Clip(-0.5, 1.25))[i % 2], second)
+        network = replace(weights_only(granularity, bits, (8, 5, 2)), layers=layers)
+        x = 100 * np.random.default_rng(i).normal(size=(50, 8))
+        texts.append(export(network, Options(f"n{i}"), Selftest(x, floating.run(network, x))).c)
+    run_selftests(texts, tmp_path, "-O3", "-march=native", "-ffp-contract=fast")
+
+
+@pytest.mark.parametrize("m", [1e-30, 2.0**-40, 3e-7, 1 / 3, 1.0, 511.0, 1e6, 3e38])
+def test_a_factor_in_integers_gives_the_codes_of_formula_3(m: float) -> None:
+    factors = np.array([m], np.float32)
+    leaving = Leaving(100, 3, 250)
+    assert proof.differing_channel(factors, leaving) is None
+    rng = np.random.default_rng(0)
+    near = proof.thresholds(factors, leaving).reshape(-1, 1) + np.arange(-2, 3)
+    sums = np.concatenate([rng.integers(-(2**31), 2**31, 10_000), near.reshape(-1)])
+    sums = sums[(sums >= -(2**31)) & (sums < 2**31)]
+    scaled = proof.scaled_in_integers(sums, proof.factor(factors))
+    codes = np.clip(scaled + leaving.zero_point, leaving.low, leaving.high)
+    expected = requantize(sums.astype(np.int32), factors, unit(leaving.zero_point))
+    assert np.array_equal(codes, np.clip(expected, leaving.low, leaving.high))
+
+
+def test_a_proof_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "_EXPONENT", 149)
+    with pytest.raises(OctetError, match="layer 0_linear: no proof that output 0 is the same"):
+        export(one_output(np.array([1, 2]), unit(3), unit(1)), Options())
+
+
+NUMBER = Numbers("y", "")
+ROW = Signature(Columns(("a", "b")), NUMBER)
+LAYER = Linear(np.ones((2, 2), np.float32), np.zeros(2, np.float32))
+CONV = Conv2d(np.ones((1, 1, 1, 1), np.float32), np.zeros(1, np.float32))
+GRID = asymmetric(-1, 1, 8)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Network((LAYER, Softmax()), ROW), "layer 1_softmax: a softmax in float has no form in C"),
+        (Network((Tanh(),), ROW), "a tanh in float"),
+        (Network((CONV,), Signature(Images((1, 2, 2), 255), NUMBER)), "0_conv2d: a conv2d in"),
+        (Network((Relu(),), Signature(Arrays((1, 2, 2)), NUMBER)), "images in float"),
+        (Network((Relu(name="a"), LAYER, Relu(inputs=("a",))), ROW), "branches in float"),
+        (Network((Relu(), Quantize(GRID)), ROW), "0_relu: in front of quantize C takes one"),
+        (Network((Quantize(GRID), Dequantize(), LAYER), ROW), "0_linear: a linear in float behind"),
+        (
+            Network((Quantize(GRID, name="q"), Add(inputs=("input", "q"), output=GRID)), ROW),
+            "0_add: it takes what is in front of quantize",
+        ),
+        (
+            one_output(np.full(40_000, 255), unit(128), unit(0)),
+            "0_linear: sums up to 2611200000 on the way do not fit int32",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_has_no_form_in_c_is_refused_by_name(network: Network, message: str) -> None:
+    with pytest.raises(OctetError, match=message) as caught:
+        export(network, Options())
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["", "int", "memcpy", "a-b", "1a", "_a", "a b", "é", "a" * 41])
+def test_a_name_that_c_does_not_take_is_refused(name: str) -> None:
+    with pytest.raises(OctetError, match="--name: got"):
+        export(table(0), Options(name))
+
+
+def test_no_word_of_a_model_breaks_out_of_a_comment_or_a_string(tmp_path: Path) -> None:
+    words = ("*/ int x; /*", '";int y;"', "\\", "??/", "%s\n", "a\n*/", "µ\u2028", "\0", "//\\")
+    hostile = tuple(f"{word}{i}" for i, word in enumerate(words))
+    features = Signature(Columns(hostile[:5]), Numbers("*/ #error", ""))
+    classes = Signature(images(0).signature.inputs, Classes(hostile[:3], "*/ #error"))
+    texts = []
+    for i, network in enumerate(
+        (replace(table(0), signature=features), replace(images(0), signature=classes))
+    ):
+        origin = ["*/ #error", "/* ??/", "\\", "*\\\n/ #error"]
+        x = any_rows(network, 2)
+        test = Selftest(x.reshape(2, -1), codes_of(network, x))
+        texts.append(export(network, Options(f"n{i}", origin=origin), test).c)
+    run_selftests(texts, tmp_path, "-trigraphs", "-DN0_LABELS", "-DN1_LABELS")
+
+
+def test_a_layer_whose_output_another_takes_is_not_clipped_in_place(tmp_path: Path) -> None:
+    quantize, linear = one_output(np.array([200, 30]), unit(100), unit(128, 50.0)).layers
+    network = Network(
+        (
+            quantize,
+            replace(linear, name="sum"),
+            Relu(name="clipped"),
+            Add(inputs=("sum", "clipped"), output=unit(100, 70.0)),
+        ),
+        ROW,
+    )
+    x = np.random.default_rng(0).integers(-100, 156, (200, 2)).astype(np.float64)
+    assert np.array_equal(compiled([network], tmp_path).codes(0, x), codes_of(network, x))

@@ -1,6 +1,5 @@
 """The same codes on other processors, under QEMU: what a self-test says there."""
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from octet.exporters.c import Options, export
 from octet.network import Network
-from tests.octet.exporters.compiled import selftest
+from tests.octet.exporters.compiled import needs, selftest
 from tests.octet.networks import anything, images, rows, table
 
 DEVICE = Path(__file__).parent / "device"
@@ -49,12 +48,6 @@ OTHERS = {
 }
 NETWORKS = {"images": images(3, bits=4), "table": table(1, bits=2), "any": anything(8, 3, True)}
 every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-
-
-def needs(*programs: str) -> None:
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}")
 
 
 def source(network: Network) -> str:

@@ -8,7 +8,7 @@ int NAME_wrong(void)
     int32_t i;
     for (i = 0; i < ROWS; i++) {
         NAME(&state, NAME_rows + i * LENGTH, codes);
-        wrong += memcmp(codes, NAME_codes + i * NAME_OUTPUTS, sizeof codes) != 0;
+        wrong += memcmp(codes, NAME_expected + i * NAME_OUTPUTS, sizeof codes) != 0;
     }
     return wrong;
 }
