@@ -111,11 +111,11 @@ def _sensitivity(evidence: Evidence, key: str) -> Picture:
     places = np.arange(len(names))
 
     def paint(axes: Axes) -> None:
-        for (bits, numbers), colour, shift in zip(
-            moved.items(), (FLOAT, QUANTIZED), (-0.2, 0.2), strict=True
+        for (bits, numbers), colour, mark, shift in zip(
+            moved.items(), (FLOAT, QUANTIZED), "oD", (-0.1, 0.1), strict=True
         ):
-            # 0 has no logarithm: a layer that moves nothing has no bar.
-            axes.barh(places + shift, numbers, height=0.36, color=colour, label=f"{bits} bits")
+            # 0 has no logarithm: a layer that moves nothing has no mark.
+            axes.plot(numbers, places + shift, mark, color=colour, label=f"{bits} bits")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         picture.legend(axes)
@@ -125,7 +125,7 @@ def _sensitivity(evidence: Evidence, key: str) -> Picture:
         "Sensitivity: how far the outputs move when only this layer is quantized. "
         f"At {min(APART_BITS)} bits {blamed} moves them most."
     )
-    words = Words(caption, caption, "mean squared change of the outputs", "")
+    words = Words(caption, caption, "mean squared change of outputs (log)", "")
     return picture.of_names(key, paint, words, names)
 
 

@@ -12,7 +12,8 @@ from octet.affine import Array
 from stages.report.vector import FLOAT, QUANTIZED, draw
 
 _WIDTH, _HEIGHT = 4.4, 3.3
-_BINS = 41
+_BOTTOM = 0.16
+BINS = 41
 # Inches of the picture that are not axes, above and below them; and of a name beside them.
 _ABOVE_AND_BELOW = 0.8
 _NAME = 0.16
@@ -50,15 +51,16 @@ class Words:
 Paint = Callable[[Axes], None]
 
 
-def of_numbers(key: str, paint: Paint, words: Words) -> Picture:
+def of_numbers(key: str, paint: Paint, words: Words, bottom: float = _BOTTOM) -> Picture:
     """A picture whose axes are both of numbers.
 
     Args:
         key: unique on the page; what the names within the picture start with.
         paint: draws on the axes.
         words: beside it and on it.
+        bottom: what is below the axes, as a part of the height.
     """
-    return _picture(key, paint, words, (0.17, 0.79), _HEIGHT)
+    return _picture(key, paint, words, (0.2, 0.76), (bottom, _HEIGHT))
 
 
 def of_names(key: str, paint: Paint, words: Words, names: Sequence[str]) -> Picture:
@@ -74,38 +76,47 @@ def of_names(key: str, paint: Paint, words: Words, names: Sequence[str]) -> Pict
 
     height = max(_HEIGHT, _NAME * len(names) + _ABOVE_AND_BELOW)
     left = max([_NAMES, *(_CHARACTER * len(name) for name in short)])
-    return _picture(key, with_names, words, (left, 0.96 - left), height)
+    return _picture(key, with_names, words, (left, 0.96 - left), (_BOTTOM, height))
 
 
 def _picture(
-    key: str, paint: Paint, words: Words, horizontal: tuple[float, float], height: float
+    key: str,
+    paint: Paint,
+    words: Words,
+    horizontal: tuple[float, float],
+    vertical: tuple[float, float],
 ) -> Picture:
     def on_figure(figure: Figure) -> None:
         left, width = horizontal
-        bottom, top = 0.16 * _HEIGHT / height, 0.08 * _HEIGHT / height
+        below, height = vertical
+        bottom, top = below * _HEIGHT / height, 0.08 * _HEIGHT / height
         axes = figure.add_axes((left, bottom, width, 1 - bottom - top))
         axes.set_axisbelow(True)
         axes.set_xlabel(words.x)
         axes.set_ylabel(words.y)
         paint(axes)
 
-    return Picture(draw((_WIDTH, height), on_figure, key), words.caption, words.label)
+    return Picture(draw((_WIDTH, vertical[1]), on_figure, key), words.caption, words.label)
 
 
 def histograms(key: str, groups: Sequence[Array], words: Words, filled: str = FLOAT) -> Picture:
     """The first group filled, the others as lines, in the same bins."""
-    edges = np.linspace(*span(np.concatenate([np.ravel(group) for group in groups])), _BINS + 1)
+    edges = np.linspace(*span(np.concatenate([np.ravel(group) for group in groups])), BINS + 1)
 
     def paint(axes: Axes) -> None:
         first, *others = (np.histogram(group, edges)[0] for group in groups)
         axes.stairs(first, edges, fill=True, color=filled, alpha=0.55)
-        # As matplotlib's own, but whole: there is no half of a row.
-        axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
-        axes.yaxis.set_major_formatter("{x:,.0f}")
+        whole_counts(axes)
         for counts in others:
             axes.stairs(counts, edges, color=QUANTIZED, linewidth=1.4)
 
     return of_numbers(key, paint, words)
+
+
+def whole_counts(axes: Axes) -> None:
+    """The ticks of counts: as matplotlib's own, but whole, for there is no half of a row."""
+    axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
 def span(numbers: Array) -> tuple[float, float]:

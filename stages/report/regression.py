@@ -1,27 +1,21 @@
-"""What the report shows of regression alone: predictions against the truth, and their errors."""
-
-from functools import partial
+"""What the report shows of regression alone: predictions that move, and errors that grow."""
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from octet.affine import Array
 from octet.signature import Numbers
-from stages.report import picture, verdicts
+from stages.report import picture
 from stages.report.evidence import Evidence
 from stages.report.picture import Picture, Words
 from stages.report.tables import Cell, Table, cell
-from stages.report.vector import FLOAT, INK, QUANTIZED
-from stages.tasks import squares
+from stages.report.vector import INK, QUANTIZED
+from stages.tasks import squares, worse_rows
 
 
 def pictures(evidence: Evidence, key: str) -> list[Picture]:
-    """Predicted against actual for each of the two models, and the errors of both."""
-    return [
-        _predictions(evidence, f"{key}-float", 0),
-        _predictions(evidence, f"{key}-quantized", 1),
-        _errors(evidence, f"{key}-errors"),
-    ]
+    """How far each prediction moves, and how much each error grows."""
+    return [_moved(evidence, f"{key}-moved"), _grown(evidence, f"{key}-grown")]
 
 
 def table(evidence: Evidence) -> Table:
@@ -47,47 +41,66 @@ def table(evidence: Evidence) -> Table:
     return Table(caption, ("test rows", "change", "low", "high", "effective rows"), rows)
 
 
-def _predictions(evidence: Evidence, key: str, model: int) -> Picture:
-    name = ("float model", verdicts.model_name(evidence.quantized))[model]
-    r2 = evidence.metrics.number(f"{('float', 'quantized')[model]}.r2")
-    caption = f"Predicted against actual, {name}: R² {r2:.4f}. On the dashed line they agree."
-    label = f"{len(evidence.data.y_test):,} test rows. {caption}"
-    unit = _unit(evidence)
-    words = Words(caption, label, f"actual{unit}", f"predicted{unit}")
-    paint = partial(_scatter, evidence=evidence, model=model, colour=(FLOAT, QUANTIZED)[model])
-    return picture.of_numbers(key, paint, words)
+def _moved(evidence: Evidence, key: str) -> Picture:
+    """Quantized less float, against float; the row that moves the MSE most is marked."""
+    before, after = (outputs[:, 0] for outputs in evidence.outputs)
+    truth = evidence.data.y_test.astype(np.float64)
+    row = squares.influence((truth - before) ** 2, (truth - after) ** 2).row
+    moved, unit = after - before, _unit(evidence)
+
+    def paint(axes: Axes) -> None:
+        axes.axhline(0, color=INK, linewidth=0.8)
+        _dots(axes, before, moved)
+        axes.plot(before[row], moved[row], "o", color=INK, markersize=9, fillstyle="none")
+
+    caption = (
+        f"What quantization does to each of {len(moved):,} predictions: at most "
+        f"{np.max(np.abs(moved)):.3g}{_of(evidence)}. The circle is test row #{row}, which moves "
+        "the MSE most."
+    )
+    return picture.of_numbers(
+        key, paint, Words(caption, caption, f"float prediction{unit}", "quantized − float")
+    )
 
 
-def _scatter(axes: Axes, evidence: Evidence, model: int, colour: str) -> None:
-    """Both models get the same axes, so that they can be compared."""
-    actual = evidence.data.y_test.astype(np.float64)
-    everything = np.column_stack([actual, *(outputs[:, 0] for outputs in evidence.outputs)])
-    low, high = picture.span(everything)
-    _dots(axes, actual, evidence.outputs[model][:, 0], colour)
-    axes.plot([low, high], [low, high], color=INK, linewidth=1, dashes=(4, 3))
-    edge = 0.03 * (high - low)
-    axes.set_xlim(low - edge, high + edge)
-    axes.set_ylim(low - edge, high + edge)
-
-
-def _dots(axes: Axes, x: Array, y: Array, colour: str) -> None:
+def _dots(axes: Axes, x: Array, y: Array) -> None:
     """Points as one path: a line that ends where it starts is a dot, in a tenth of the bytes."""
     nothing = np.full_like(x, np.nan)
     xs, ys = (np.column_stack([v, v, nothing]).ravel() for v in (x, y))
-    size = 2.6 if len(x) < 1000 else 1.3
-    axes.plot(xs, ys, color=colour, linewidth=size, solid_capstyle="round", alpha=0.6)
+    size = 3.2 if len(x) < 1000 else 1.6
+    axes.plot(xs, ys, color=QUANTIZED, linewidth=size, solid_capstyle="round", alpha=0.6)
 
 
-def _errors(evidence: Evidence, key: str) -> Picture:
-    """Histograms of what both models get wrong, in the unit of the target."""
-    errors = [outputs[:, 0] - evidence.data.y_test for outputs in evidence.outputs]
-    spread = [float(np.sqrt(np.mean(e**2))) for e in errors]
-    caption = "Errors on the test rows: float filled, quantized as a line."
-    label = f"{caption} Their root mean squares are {spread[0]:.4g} and {spread[1]:.4g}."
-    words = Words(caption, label, f"predicted − actual{_unit(evidence)}", "test rows")
-    return picture.histograms(key, errors, words)
+def _grown(evidence: Evidence, key: str) -> Picture:
+    """A histogram of how much larger the quantized model's error is, with what is tolerated."""
+    before, after = (np.abs(outputs[:, 0] - evidence.data.y_test) for outputs in evidence.outputs)
+    grown, unit = after - before, _unit(evidence)
+    allowed = worse_rows.allowed(before, evidence.gates.worse_by)
+    worse = int(np.sum(grown > allowed))
+    edges = np.linspace(*picture.span(np.append(grown, allowed)), picture.BINS + 1)
+
+    def paint(axes: Axes) -> None:
+        axes.stairs(np.histogram(grown, edges)[0], edges, fill=True, color=QUANTIZED, alpha=0.7)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.axvline(allowed, color=INK, linewidth=1.2, dashes=(4, 3))
+        picture.whole_counts(axes)
+
+    caption = (
+        "How much larger the error of each test row becomes; left of 0 it becomes smaller. Beyond "
+        f"the dashed line, {allowed:.3g}{_of(evidence)}, a row got worse: {worse:,} of "
+        f"{len(grown):,}."
+    )
+    words = Words(caption, caption, f"|quantized error| − |float error|{unit}", "test rows")
+    return picture.of_numbers(key, paint, words)
 
 
 def _unit(evidence: Evidence) -> str:
+    """The unit of the target behind the name of an axis."""
     outputs = evidence.data.signature.outputs
     return f", {outputs.unit}" if isinstance(outputs, Numbers) and outputs.unit else ""
+
+
+def _of(evidence: Evidence) -> str:
+    """The same behind a number; some units are themselves so many of another."""
+    unit = _unit(evidence).removeprefix(", ")
+    return f" {'× ' * unit[:1].isdigit()}{unit}" if unit else ""

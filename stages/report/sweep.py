@@ -10,48 +10,48 @@ from stages.report import picture
 from stages.report.evidence import Evidence
 from stages.report.picture import Picture, Words
 from stages.report.tables import Cell, Table, cell
-from stages.report.vector import FLOAT, INK, QUANTIZED, THIRD
+from stages.report.vector import FLOAT, INK, LINE, QUANTIZED, THIRD
 from stages.tasks.task import Axis
 
+# Colour, mark, and place beside the others of the same width: equal points stand side by side.
 _ROUNDINGS = {
-    "nearest": (FLOAT, "o", ":"),
-    "gptq": (THIRD, "s", "--"),
-    "exact": (QUANTIZED, "D", "-"),
+    "nearest": (FLOAT, "o", -0.24),
+    "gptq": (THIRD, "s", 0.0),
+    "exact": (QUANTIZED, "D", 0.24),
 }
 
 
 def pictures(evidence: Evidence, key: str) -> list[Picture]:
-    """Bytes against loss in score, a line for each rounding, float as the reference."""
+    """Bits, with their bytes, against loss in score; a mark for each rounding."""
     points = [point for point in evidence.sweep if point.rounding in _ROUNDINGS]
     if not points:
         return []
-    reference = [point for point in evidence.sweep if point.rounding == "float"]
-    axis = evidence.kind.task.axis
+    axis, whole = evidence.kind.task.axis, evidence.metrics.number("size.float_payload")
+    shares = {point.bits: 100 * point.payload / whole for point in points}
 
     def paint(axes: Axes) -> None:
+        axes.axhspan(-axis.linear, axis.linear, color=LINE, alpha=0.35, linewidth=0)
         axes.axhline(0, color=INK, linewidth=0.8)
         for rounding in _ROUNDINGS:
-            if line := [point for point in points if point.rounding == rounding]:
-                _line(axes, sorted(line, key=lambda point: point.payload), axis, rounding)
-        for point in reference:
-            axes.plot(point.payload, 0, "*", color=INK, markersize=10, label="float")
+            _marks(axes, [point for point in points if point.rounding == rounding], axis, rounding)
         axes.set_yscale("symlog", linthresh=axis.linear)
-        axes.yaxis.set_major_formatter("{x:g}")
-        _name_bytes(axes, points, reference)
-        axes.legend(loc="upper right")
+        axes.yaxis.set_major_formatter(lambda number, _: format(number, "+g") if number else "0")
+        axes.set_xticks([*shares], [f"{bits}\n{share:.0f}" for bits, share in shares.items()])
+        axes.grid(axis="x", visible=False)
+        picture.legend(axes)
 
     caption = (
-        f"Bytes against loss in {axis.name}, with intervals of 95 %. Numbers along the top are "
-        "bits; lower and further left is better."
+        f"Width of a weight against loss in {axis.name}, with intervals of 95 %; lower is better. "
+        "Full marks are shown to be as good as float, hollow ones are not. The scale is linear in "
+        "the grey band and logarithmic beyond it."
     )
     best = min(points, key=lambda point: (point.loss, point.payload))
     label = (
         f"{caption} The least loss is {axis.factor * best.loss:.3g}, of {best.rounding} rounding "
         f"with {best.bits} bits; the table of the sweep has every point."
     )
-    x = "bytes of weights, scales and zero points"
-    words = Words(caption, label, x, f"loss in {axis.name}")
-    return [picture.of_numbers(f"{key}-sweep", paint, words)]
+    x, y = "bits; below, bytes in % of float", f"loss in {axis.name} (log)"
+    return [picture.of_numbers(f"{key}-sweep", paint, Words(caption, label, x, y), bottom=0.21)]
 
 
 def table(evidence: Evidence) -> Table:
@@ -83,27 +83,18 @@ def table(evidence: Evidence) -> Table:
     return Table(f"{evidence.name}: {caption}", headings, rows)
 
 
-def _line(axes: Axes, points: Sequence[Point], axis: Axis, rounding: str) -> None:
-    """The points of one rounding, joined, with their intervals."""
-    colour, marker, dash = _ROUNDINGS[rounding]
-    payloads = [point.payload for point in points]
-    low, loss, high = (
-        [axis.factor * getattr(point, key) for point in points] for key in ("low", "loss", "high")
-    )
-    axes.vlines(payloads, low, high, color=colour, linewidth=0.8, alpha=0.6)
-    axes.plot(
-        payloads, loss, color=colour, marker=marker, markersize=4, linestyle=dash, label=rounding
-    )
-
-
-def _name_bytes(axes: Axes, points: Sequence[Point], reference: Sequence[Point]) -> None:
-    """A logarithmic axis of bytes, its ticks plain numbers, with the bits of each width above."""
-    axes.set_xscale("log")
-    ends = [point.payload for point in (*points, *reference)]
-    ticks = np.geomspace(min(ends), max(ends), 5)
-    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
-    axes.minorticks_off()
-    for bits, payload in sorted({p.bits: p.payload for p in points}.items()):
-        axes.text(
-            payload, 1.02, str(bits), transform=axes.get_xaxis_transform(), ha="center", va="bottom"
-        )
+def _marks(axes: Axes, points: Sequence[Point], axis: Axis, rounding: str) -> None:
+    """The points of one rounding with their intervals, hollow where nothing is shown."""
+    colour, mark, shift = _ROUNDINGS[rounding]
+    places = [point.bits + shift for point in points]
+    low, high = ([axis.factor * getattr(point, key) for point in points] for key in ("low", "high"))
+    axes.vlines(places, low, high, color=colour, linewidth=1)
+    for shown, filled in ((1, "full"), (0, "none")):
+        ends = [
+            (point.bits + shift, axis.factor * point.loss)
+            for point in points
+            if point.non_inferior == shown
+        ]
+        x, y = np.reshape(ends, (-1, 2)).T
+        label = rounding if shown else None
+        axes.plot(x, y, mark, color=colour, markersize=4.5, fillstyle=filled, label=label)

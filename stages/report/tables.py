@@ -46,8 +46,8 @@ def overview(systems: Sequence[Evidence]) -> list[Table]:
     by_task = [(task, [each for each in systems if each.kind.task is task]) for task in TASKS]
     rounded = [each for each in systems if each.quantized.rounding]
     tables = [
-        *(_table(_verdict_caption(task), own, _verdict_columns(task)) for task, own in by_task),
         _gates(systems),
+        *(_table(_verdict_caption(task), own, _verdict_columns(task)) for task, own in by_task),
         _table("Size in bytes", systems, _SIZE),
         *(
             _table(f"Scores of {task.name}, float → quantized", own, _score_columns(task, own))

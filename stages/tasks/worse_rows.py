@@ -36,7 +36,17 @@ def count(truth: Array, reference: Array, predicted: Array, tolerance: float) ->
         tolerance: as a fraction of the float model's median absolute error.
     """
     before, after = np.abs(truth - reference), np.abs(truth - predicted)
-    return int(np.sum(after - before > tolerance * _median_at_least(before)))
+    return int(np.sum(after - before > allowed(before, tolerance)))
+
+
+def allowed(errors: Array, tolerance: float) -> float:
+    """By how much the error of a row may grow, in the unit of the target.
+
+    Args:
+        errors: absolute, of the float model, ``(rows,)``.
+        tolerance: as a fraction of their median.
+    """
+    return tolerance * _median_at_least(errors)
 
 
 def high(rows: int, worse: int) -> float:

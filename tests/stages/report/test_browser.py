@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 
 # What a reader can look at, with where it is and how much of it is cut off.
 SEEN = """
-return [...document.querySelectorAll("figure, figure svg, figure img, figure table, .sortable")]
+const all = "figure, figure svg:not(svg svg), figure img, figure table, .sortable";
+return [...document.querySelectorAll(all)]
   .filter((each) => !each.closest("details:not([open])"))
   .map((each) => {
     const { left, right, width, height } = each.getBoundingClientRect();
@@ -32,7 +33,7 @@ return [...document.querySelectorAll("figure, figure svg, figure img, figure tab
 """
 # Text of a picture that sticks out of it is cut off.
 CUT_OFF = """
-return [...document.querySelectorAll("figure svg")].flatMap((svg) => {
+return [...document.querySelectorAll("figure svg:not(svg svg)")].flatMap((svg) => {
   const frame = svg.getBoundingClientRect();
   return [...svg.querySelectorAll("text")].filter((text) => {
     const { left, right, top, bottom } = text.getBoundingClientRect();
@@ -128,13 +129,42 @@ def test_every_figure_is_seen_whole_and_nothing_is_wider_than_the_screen(
     assert len([each for each in seen if each["what"].startswith("<figure")]) > 15
     for each in seen:
         assert each["width"] > 20, each
-        assert each["height"] > 20, each
+        assert each["height"] > 15, each
         assert each["left"] >= 0, each
         assert each["right"] <= width or each["scrolled"], each
     page = "document.documentElement"
     assert chrome.execute_script(f"return {page}.scrollWidth - {page}.clientWidth") == 0
     broken = "return [...document.images].filter((each) => !each.naturalWidth).length"
     assert chrome.execute_script(broken) == 0
+
+
+# Where marks of the picture of the answer are, of all the page; those of a system in one list.
+ANSWER = """
+const box = (each) => { const { top, bottom, left, right } = each.getBoundingClientRect();
+                        return { top, bottom, left, right }; };
+return [...document.querySelectorAll(".answers li")].map((row) => ({
+  row: box(row), name: row.querySelector(".name").textContent,
+  spans: [...row.querySelectorAll(".span")].map((span) => ({
+    span: box(span), margin: box(span.querySelector(".margin")),
+    interval: box(span.querySelector(".interval")) })),
+}));
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_answer_is_on_the_first_screen_each_interval_against_its_margin(
+    chrome: Chrome, address: str, width: int
+) -> None:
+    show(chrome, address, width)
+    rows = chrome.execute_script(ANSWER)
+    assert [each["name"] for each in rows] == [*small.systems()]
+    assert all(0 < each["row"]["top"] < each["row"]["bottom"] <= 844 for each in rows)
+    for each in rows:
+        for span in each["spans"]:
+            assert span["span"]["left"] < span["margin"]["left"] < span["span"]["right"]
+    # Of this one the interval reaches from below its margin to beyond it.
+    first = next(each["spans"][0] for each in rows if each["name"] == small.TABLE)
+    assert first["interval"]["left"] < first["margin"]["left"] < first["interval"]["right"]
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -31,6 +31,7 @@ from stages.report import (
 )
 from stages.report.chapter import Chapter
 from stages.report.evidence import Evidence
+from stages.tasks.regression import REGRESSION
 from stages.tasks.task import digits
 from tests.conftest import ROOT
 from tests.stages import small
@@ -320,13 +321,23 @@ def test_a_system_has_the_parts_of_its_task_and_of_its_inputs(
         assert bool(own.confusions) == (not of_numbers)
         assert (own.disagreements is None) == of_numbers
         captions = " ".join(drawn.caption for drawn in own.pictures)
-        assert ("Predicted against actual" in captions) == of_numbers
+        assert ("What quantization does to each" in captions) == of_numbers
         assert ("one for each class" in captions) == (name == small.CLASSES_OF_TABLE)
         several_layers = name not in (small.TABLE, small.CLASSES_OF_TABLE)
         assert ("Weights of all layers" in captions) == several_layers
         assert ("Sensitivity" in captions) == several_layers
         assert ("Calibration" in captions) == several_layers
-        assert "Bytes against loss" in captions
+        assert "Width of a weight against loss" in captions
+
+
+def test_a_picture_counts_the_rows_that_got_worse_as_the_verdict_does(
+    chapters: dict[str, Chapter], systems: list[Evidence]
+) -> None:
+    for each in systems:
+        if each.kind.task is REGRESSION:
+            worse, rows = map(int, each.metrics.numbers("verdict.worse", "verdict.rows"))
+            captions = [drawn.caption for drawn in chapters[each.name].pictures]
+            assert any(f"a row got worse: {worse:,} of {rows:,}." in text for text in captions)
 
 
 def test_views_that_training_never_saw_are_not_shown(tree: Path, tmp_path: Path) -> None:
