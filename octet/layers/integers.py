@@ -34,7 +34,9 @@ def centred(codes: Codes, grid: Grid, largest: int) -> Floats:
         largest: a bound on every sum that they will enter.
     """
     exact = np.float32 if largest <= _EXACT_FLOAT32 else np.float64
-    return np.asarray(codes.astype(exact) - grid.zero_point.astype(exact))
+    steps: Floats = codes.astype(exact)
+    steps -= grid.zero_point.astype(exact)
+    return steps
 
 
 def multiplier(entering: Grid, weight_scale: Scales, leaving: Grid) -> Scales:
@@ -42,12 +44,20 @@ def multiplier(entering: Grid, weight_scale: Scales, leaving: Grid) -> Scales:
     return (entering.scale * weight_scale / leaving.scale).astype(np.float32)
 
 
-def requantize(acc: Accumulators, m: Scales, grid: Grid) -> Codes:
-    """Formula 3; ``m`` broadcasts against ``acc``, and the grid is that of the output."""
+def requantize(acc: Accumulators | Floats, m: Scales, grid: Grid) -> Codes:
+    """Formula 3.
+
+    Args:
+        acc: whole numbers, in int32 or in a type of floats that holds them.
+        m: broadcasts against them.
+        grid: of the output.
+    """
     with np.errstate(over="ignore"):  # what overflows to infinity is clipped like any large value
-        products = acc.astype(np.float32) * m
-    reals = np.rint(products) + grid.zero_point.astype(np.float32)
-    return as_codes(np.clip(reals, 0, grid.top), grid.bits)
+        reals = acc.astype(np.float32, copy=False) * m
+    np.rint(reals, out=reals)
+    reals += grid.zero_point.astype(np.float32)
+    np.clip(reals, 0, grid.top, out=reals)
+    return as_codes(reals, grid.bits)
 
 
 def mean_scale(positions: int) -> Scales:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Grid
+from octet.affine import Floats, Grid
 from octet.errors import OctetError
 from octet.layers import integers
 from octet.layers.integers import Accumulators, Scales
@@ -92,13 +92,14 @@ class Weighted(Gridded):
         shape = self.shape(entering.codes.shape[1:])
         return Quantized(codes.reshape(len(codes), *shape), self.grid)
 
-    def _sums(self, entering: Quantized) -> Accumulators:
-        """Formula 1: ``(rows, outputs, positions)``."""
+    def _sums(self, entering: Quantized) -> Floats:
+        """Formula 1: ``(rows, outputs, positions)``, whole numbers below 2³¹ in size."""
         bias, largest = self._int32().codes, self.largest_sum(entering.grid)
         inputs = self.patches(integers.centred(entering.codes, entering.grid, largest))
         products = np.matmul(self._weight_steps().astype(inputs.dtype), inputs)
-        acc = products.reshape(len(inputs), self.outputs, inputs.shape[-1]).astype(np.int32)
-        return np.asarray(acc + bias[:, None])
+        acc: Floats = products.reshape(len(inputs), self.outputs, inputs.shape[-1])
+        acc += bias[:, None].astype(acc.dtype)
+        return acc
 
     def _weight_steps(self) -> npt.NDArray[np.int64]:
         """q_w - z_w, ``(groups, outputs of one, inputs of one output)``."""
