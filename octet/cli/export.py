@@ -23,6 +23,9 @@ def arguments(prog: str) -> Parser:
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--onnx", type=Path, metavar="OUT", help="an ONNX model to write")
     target.add_argument("--c", type=Path, metavar="OUT", help="a C99 file to write: docs/device.md")
+    parser.add_argument(
+        "--target", choices=c.TARGETS, default="small", help="with --c: devices, or PCs"
+    )
     parser.add_argument("--header", type=Path, metavar="OUT", help="with --c: its header, apart")
     parser.add_argument("--name", default="octet", help="with --c: what its names begin with")
     parser.add_argument(
@@ -63,7 +66,8 @@ def _write_c(arguments: argparse.Namespace) -> None:
         raise OctetError(f"{arguments.header}: the header is the C file itself; name another")
     network = storage.load_network(arguments.model)
     header = None if arguments.header is None else arguments.header.name
-    options = c.Options(arguments.name, header, _origin(arguments.model, network))
+    origin = _origin(arguments.model, network)
+    options = c.Options(arguments.name, arguments.target, header, origin)
     selftest = None
     if arguments.selftest is not None:
         selftest = _selftest(network, arguments.selftest)

@@ -4,6 +4,6 @@
 `small` writes the plan for devices: templates are the files of C in templates/.
 """
 
-from octet.exporters.c.export import Options, Selftest, Source, export
+from octet.exporters.c.export import TARGETS, Options, Selftest, Source, export
 
-__all__ = ["Options", "Selftest", "Source", "export"]
+__all__ = ["TARGETS", "Options", "Selftest", "Source", "export"]

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from octet.exporters.c import floats, lowering, small, text
+from octet.exporters.c import floats, lowering, small, text, x86
 from octet.exporters.c.lowering import Program
 from octet.network import Network, signals
 from octet.runtime import integer
 from octet.signature import Classes, Columns, Images
 
+# Who writes integers for what: memory first, or speed.
+TARGETS = {"small": small.write, "x86": x86.write}
 _COMPILE = "Compile it with any C99 compiler: cc -std=c99 -O2 -c."
 _INCLUDES = "#include <float.h>\n#include <stdint.h>\n#include <string.h>\n\n"
 
@@ -23,11 +25,13 @@ class Options:
 
     Attributes:
         name: what all its names begin with.
+        target: which of `TARGETS` it is for; a network in float is the same for all.
         header: the name of the header that it includes; None: declarations are in the file.
         origin: what the comment at its top says of the model, a paragraph each.
     """
 
     name: str = "octet"
+    target: str = "small"
     header: str | None = None
     origin: Sequence[str] = ()
 
@@ -106,7 +110,7 @@ def export(network: Network, options: Options, selftest: Selftest | None = None)
 def _integers(network: Network, options: Options) -> _Parts:
     program = lowering.lower(network)
     number = "double" if program.entering.pixels is None else "uint8_t"
-    parts = small.write(program, options.name)
+    parts = TARGETS[options.target](program, options.name)
     outputs = int(np.prod(program.output.shape))
     about = [
         "A network in integers, written by Octet. It gives the codes of `octet predict`.",

@@ -61,10 +61,10 @@ def factor(m: Scales) -> Scales:
     return np.where(m < SMALLEST_FACTOR, np.float32(0), np.minimum(m, LARGEST_FACTOR))
 
 
-def largest_product(step: Sums | Mean) -> float:
-    """A bound on every |sum · m|."""
+def is_wide(step: Sums | Mean) -> bool:
+    """Whether some |sum · m| could be more than C rounds without clipping it first."""
     m = step.products.m if isinstance(step, Sums) else np.array([step.m], np.float32)
-    return float(np.max(factor(m))) * largest_part(step)
+    return float(np.max(factor(m))) * largest_part(step) >= LARGEST_PRODUCT
 
 
 def differing_channel(m: Scales, leaving: Leaving) -> int | None:

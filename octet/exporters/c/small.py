@@ -66,10 +66,12 @@ def write(program: Program, name: str) -> Parts:
         program: by `lowering.lower`.
         name: what its names begin with.
     """
-    return _Small(program, name).parts()
+    return Writer(program, name).parts()
 
 
-class _Small:
+class Writer:
+    """Writes the parts of a file; other targets differ in some."""
+
     def __init__(self, program: Program, name: str) -> None:
         self._program, self._name = program, name
         self._steps = program.steps
@@ -79,6 +81,7 @@ class _Small:
         self._sums_at = 0
 
     def parts(self) -> Parts:
+        """All of them."""
         rows_at, sizes = self._places()
         fields = [self._fields(i) for i in range(len(self._steps))]
         numbers = [int(value) for each in fields for value in each.values() if value.isdigit()]
@@ -114,7 +117,7 @@ class _Small:
         step = self._steps[i]
         when = turns(step)
         fields = {
-            "kind": f"{self._upper}_{_kind(step)}",
+            "kind": f"{self._upper}_{self._kind(step)}",
             "source": step.sources[0] + 1,
             "other": step.sources[-1] + 1,
             "turns": when.count,
@@ -161,6 +164,7 @@ class _Small:
 
     def _products(self, step: Sums, n: int) -> dict[str, object]:
         words, products = packed(step), step.products
+        in_turns = _in_turns(words, products.groups)
         m = np.broadcast_to(products.m, products.bias.shape)
         zeros = np.broadcast_to(products.weight.grid.zero_point.reshape(-1), products.bias.shape)
         own: dict[str, object] = {
@@ -168,20 +172,21 @@ class _Small:
             "words": words.shape[1],
             "column": _column(step),
             "zero_in": step.entering_zero,
-            "data": self._uint32(f"weights_{n}", _in_turns(words, products.groups), step),
+            "data": self._weights("uint32_t", n, map("0x{:08X}".format, in_turns), step),
             "pairs": self._pairs(f"outputs_{n}", zip(products.bias, m, strict=True)),
         }
         if len(set(zeros.tolist())) > 1:
             return own | {"zeros": self._codes(f"zeros_{n}", zeros)}
         return own | {"zero_weights": int(zeros[0])}
 
-    def _uint32(self, name: str, words: list[int], step: Sums) -> str:
-        self._bytes += 4 * len(words)
+    def _weights(self, kind: str, n: int, literals: Iterable[str], step: Sums) -> str:
+        values = list(literals)
+        self._bytes += _width(kind) * len(values)
         weight = step.products.weight
         shape = " x ".join(map(str, weight.codes.shape))
         about = f"Layer {step.layer}: weights of {weight.grid.bits} bits, {shape}."
         self._arrays.append(f"/* {about} */\n")
-        return self._array("uint32_t", name, len(words), (f"0x{word:08X}" for word in words))
+        return self._array(kind, f"weights_{n}", len(values), values)
 
     def _codes(self, name: str, codes: Codes) -> str:
         self._bytes += codes.size
@@ -199,6 +204,10 @@ class _Small:
         self._arrays.append(array(f"{kind} {self._name}_{name}[{count}]", values))
         return f"{self._name}_{name}"
 
+    def _kind(self, step: Step) -> str:
+        """What C calls its kind."""
+        return f"SUMS_{_bits(step)}" if isinstance(step, Sums) else _KINDS[type(step)]
+
     @property
     def _upper(self) -> str:
         return self._name.upper()
@@ -207,29 +216,27 @@ class _Small:
         return template(f"{name}.c", self._name, words)
 
     def _struct(self, size: str, place: str) -> str:
-        kinds = dict.fromkeys(_kind(step) for step in self._steps)
+        words = self._facts() | {"SIZE": size, "PLACE": place}
+        return self._template("struct", **words) + self._template("head")
+
+    def _facts(self) -> dict[str, str]:
+        """What C asks about the network."""
+        kinds = dict.fromkeys(self._kind(step) for step in self._steps)
         sums = [step for step in self._steps if isinstance(step, Sums)]
+        rounding = [step for step in self._steps if isinstance(step, Sums | Mean)]
+        numbers = {
+            "COUNT": len(self._steps),
+            "OUTPUT_IMAGE": self._program.output.step + 1,
+            "HAS_ZEROS": int(any("zeros" in line for line in self._arrays)),
+            "IS_WIDE": int(any(proof.is_wide(step) for step in rounding)),
+            "HAS_ODD": int(any(step.image[0] // step.products.groups % 2 for step in sums)),
+            "MOST_ROWS": max((step.window.sides[0] for step in sums), default=1),
+            "MOST_CHANNELS": max((step.image[0] for step in sums), default=1),
+            "COLUMNS": max(map(_columns, sums), default=1),
+            "HAS_MEANS": int(any(isinstance(step, Mean) for step in self._steps)),
+        }
         names = ", ".join(f"{self._upper}_{kind}" for kind in kinds)
-        zeros = any("zeros" in line for line in self._arrays)
-        wide = any(
-            proof.largest_product(step) >= proof.LARGEST_PRODUCT
-            for step in self._steps
-            if isinstance(step, Sums | Mean)
-        )
-        return self._template(
-            "struct",
-            SIZE=size,
-            PLACE=place,
-            COUNT=str(len(self._steps)),
-            OUTPUT_IMAGE=str(self._program.output.step + 1),
-            KINDS=f"enum {{ {names} }};",
-            HAS_ZEROS=str(int(zeros)),
-            IS_WIDE=str(int(wide)),
-            HAS_ODD=str(int(any(step.image[0] // step.products.groups % 2 for step in sums))),
-            MOST_ROWS=str(max((step.window.sides[0] for step in sums), default=1)),
-            COLUMNS=str(max(map(_columns, sums), default=1)),
-            HAS_MEANS=str(int(any(isinstance(step, Mean) for step in self._steps))),
-        ) + self._template("head")
+        return {key: str(n) for key, n in numbers.items()} | {"KINDS": f"enum {{ {names} }};"}
 
     def _state(self, size: str, rows: int) -> list[tuple[str, int]]:
         """The lines of the struct, and the bytes of each."""
@@ -244,15 +251,19 @@ class _Small:
         return [(line, size) for line, size in lines if size]
 
     def _tables(self, fields: list[dict[str, str]], rows_at: list[int]) -> str:
-        images = [
-            f"    {{{at}, {image[0]}, {image[1]}, {image[2]}, {waiting}}},"
-            for at, image, waiting in zip(rows_at, self._images, self._program.waiting, strict=True)
-        ]
+        images = [f"    {{{', '.join(map(str, each))}}}," for each in self._image_table(rows_at)]
         steps = [
             f"    /* {step.layer} */\n    {{{', '.join(f'.{k} = {v}' for k, v in each.items())}}},"
             for step, each in zip(self._steps, fields, strict=True)
         ]
         return self._template("tables", IMAGES="\n".join(images), STEPS_OF="\n".join(steps))
+
+    def _image_table(self, rows_at: list[int]) -> list[tuple[int, ...]]:
+        """The fields of each image in C."""
+        return [
+            (at, *image, waiting)
+            for at, image, waiting in zip(rows_at, self._images, self._program.waiting, strict=True)
+        ]
 
     def _codes_of_inputs(self) -> str:
         """What makes a code of a number that goes in: NAME_CODE(channel, number)."""
@@ -284,16 +295,20 @@ class _Small:
         )
 
     def _kernels(self) -> Iterable[str]:
+        """Whatever the steps need."""
         yield self._template("rows")
         for name, kinds in _TEMPLATES.items():
-            steps = [step for step in self._steps if isinstance(step, kinds)]
-            if name == "sums":
-                for bits in sorted({_bits(step) for step in steps if isinstance(step, Sums)}):
-                    yield self._template("sums", BITS=str(bits), _BITS=f"_{bits}")
-            elif steps:
-                yield self._template(name, POOLS=self._pools())
+            if any(isinstance(step, kinds) for step in self._steps):
+                yield from self._kernel(name)
         cases = "\n".join(dict.fromkeys(map(self._case, self._steps)))
         yield self._template("run", CASES=cases.lstrip())
+        yield self._template("begin")
+
+    def _kernel(self, name: str) -> Iterable[str]:
+        if name != "sums":
+            return [self._template(name, POOLS=self._pools())]
+        widths = sorted({_bits(step) for step in self._steps if isinstance(step, Sums)})
+        return [self._template(name, BITS=str(bits), _BITS=f"_{bits}") for bits in widths]
 
     def _pools(self) -> str:
         """The call of a pool for a row; of both where there are both."""
@@ -308,7 +323,7 @@ class _Small:
         return f"{condition}{calls[Mean]}\n        else\n            {calls[Largest]}"
 
     def _case(self, step: Step) -> str:
-        kind = _kind(step)
+        kind = self._kind(step)
         label = f"    case {self._upper}_{kind}:\n"
         if isinstance(step, Mean | Largest):
             pools = f"        if (!{self._name}_pools(state, step, to, turn))\n"
@@ -375,12 +390,9 @@ def _bits(step: Sums) -> int:
     return step.products.weight.grid.bits
 
 
-def _kind(step: Step) -> str:
-    return f"SUMS_{_bits(step)}" if isinstance(step, Sums) else _KINDS[type(step)]
-
-
 def _width(kind: str) -> int:
-    return 1 if kind == "uint8_t" else 2 if kind == "uint16_t" else 4
+    """Bytes of a number."""
+    return {"uint8_t": 1, "uint16_t": 2, "int16_t": 2}.get(kind, 4)
 
 
 def _int32(value: int) -> str:

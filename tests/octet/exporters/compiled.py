@@ -48,7 +48,11 @@ class Compiled:
 
 
 def compiled(
-    networks: Sequence[Network], folder: Path, *options: str, compiler: str = "gcc"
+    networks: Sequence[Network],
+    folder: Path,
+    *options: str,
+    compiler: str = "gcc",
+    target: str = "small",
 ) -> Compiled:
     """All of them in one library.
 
@@ -57,9 +61,10 @@ def compiled(
         folder: for files.
         options: of the compiler, beside `STRICT`.
         compiler: which.
+        target: of the exporter.
     """
     needs(compiler)
-    texts = [export(n, Options(f"n{i}")).c for i, n in enumerate(networks)]
+    texts = [export(n, Options(f"n{i}", target)).c for i, n in enumerate(networks)]
     source, library = (folder / f"networks{next(_NUMBERS)}{end}" for end in (".c", ".so"))
     source.write_text("\n".join(texts))
     command = [compiler, *STRICT, "-shared", "-fPIC", *options, str(source), "-o", str(library)]

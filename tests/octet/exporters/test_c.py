@@ -41,10 +41,20 @@ def test_every_kind_is_compiled_or_said_to_be_left_out() -> None:
     assert {case.layer.kind for case in CODED} | NOT_IN_CODES == KINDS.keys()
 
 
-@pytest.fixture(scope="module", params=[(), ("-DINTEGERS",)], ids=["float32", "integers"])
+INTEGERS = [f"-DN{i}_INTEGERS=1" for i in range(len(LAYERS))]
+TARGETS = {
+    "small": ("small", []),
+    "small, integers": ("small", INTEGERS),
+    "x86, any machine's": ("x86", []),
+    "x86, AVX2": ("x86", ["-mavx2"]),
+    "x86, this machine's": ("x86", ["-march=native"]),
+}
+
+
+@pytest.fixture(scope="module", params=TARGETS.values(), ids=TARGETS)
 def layers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-    flags = [f"-DN{i}_INTEGERS=1" for i in range(len(LAYERS)) if request.param]
-    return compiled(LAYERS, tmp_path_factory.mktemp("c"), "-O1", *flags)
+    target, flags = request.param
+    return compiled(LAYERS, tmp_path_factory.mktemp("c"), "-O1", *flags, target=target)
 
 
 def test_every_kind_of_layer_gives_the_same_codes(layers: Compiled) -> None:
@@ -54,10 +64,10 @@ def test_every_kind_of_layer_gives_the_same_codes(layers: Compiled) -> None:
         assert np.array_equal(layers.codes(i, x), codes_of(network, x)), case
 
 
-@pytest.mark.parametrize("bits", [2, 3, 5, 8])
-def test_networks_of_any_layers_give_the_same_codes(bits: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bits", "target"), [(2, "small"), (3, "x86"), (5, "small"), (8, "x86")])
+def test_networks_of_any_layers_give_the_same_codes(bits: int, target: str, tmp_path: Path) -> None:
     networks = [anything(seed, bits, seed % 2 == 0) for seed in range(20)]
-    together = compiled(networks, tmp_path, "-O1")
+    together = compiled(networks, tmp_path, "-O1", "-march=native", target=target)
     for i, network in enumerate(networks):
         x = any_rows(network, 20, i)
         assert np.array_equal(together.codes(i, x), codes_of(network, x)), i

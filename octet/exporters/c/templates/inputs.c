@@ -2,7 +2,7 @@
 static void NAME_take_row(NAME_state *state, const NUMBER *numbers, uint32_t apart)
 {
     const struct NAME_image *in = &NAME_images[0];
-    uint8_t *to = NAME_row_of(state, 0, state->made[0]);
+    NAME_code *to = NAME_row_of(state, 0, state->made[0]);
     int32_t x, i;
     for (x = 0; x < in->width; x++)
         for (i = 0; i < in->channels; i++)

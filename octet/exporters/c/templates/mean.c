@@ -1,6 +1,6 @@
 /* A row of the source into the windows that it is in, whose first row begins anew: sums, which the
  * last row makes means. */
-static void NAME_mean(NAME_state *state, const struct NAME_step *step, const uint8_t *row, uint8_t *to,
+static void NAME_mean(NAME_state *state, const struct NAME_step *step, const NAME_code *row, NAME_code *to,
     int first, int last)
 {
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];

@@ -1,5 +1,5 @@
 /* A row of an image that has the codes of another, in the order of channel, row, column. */
-static void NAME_rearranged(NAME_state *state, const struct NAME_step *step, uint8_t *to, int32_t y)
+static void NAME_rearranged(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
 {
     const struct NAME_image *in = &NAME_images[step->source];
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];

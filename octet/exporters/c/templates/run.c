@@ -16,7 +16,7 @@ static void NAME_take_turn(NAME_state *state, uint32_t i)
 {
     const struct NAME_step *step = &NAME_steps[i];
     const int32_t y = state->made[i + 1], turn = state->turns[i]++;
-    uint8_t *to = NAME_row_of(state, i + 1, y);
+    NAME_code *to = NAME_row_of(state, i + 1, y);
     switch (step->kind) {
     CASES
     }
@@ -33,10 +33,5 @@ static void NAME_go_on(NAME_state *state)
             i = NAME_STEPS;
         }
     }
-}
-
-void NAME_begin(NAME_state *state)
-{
-    memset(state, 0, sizeof *state);
 }
 

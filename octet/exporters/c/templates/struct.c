@@ -12,6 +12,8 @@
 #define NAME_ZERO(i) step->zero_weights
 #endif
 
+typedef uint8_t NAME_code;
+
 /* What goes in, and what each step gives: where its rows are, and how many wait. */
 struct NAME_image {
     PLACE at;

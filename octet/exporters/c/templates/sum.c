@@ -1,9 +1,9 @@
 /* A row of the sum of two images, in float32, one operation after the other. */
-static void NAME_sum(NAME_state *state, const struct NAME_step *step, uint8_t *to, int32_t y)
+static void NAME_sum(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
 {
     const struct NAME_image *in = &NAME_images[step->source];
-    const uint8_t *first = NAME_row_of(state, step->source, y);
-    const uint8_t *second = NAME_row_of(state, step->other, y);
+    const NAME_code *first = NAME_row_of(state, step->source, y);
+    const NAME_code *second = NAME_row_of(state, step->other, y);
     const struct NAME_pair *pair = step->pairs;
     const struct NAME_ends ends = NAME_ends_of(step);
     int32_t i;

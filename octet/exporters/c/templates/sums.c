@@ -55,7 +55,7 @@ NAME_APART static void NAME_product_BITS(
 #endif
 
 /* One row of a convolution, two pixels of two outputs at a time. */
-static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, uint8_t *to, int32_t y)
+static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
 {
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];
     const struct NAME_ends ends = NAME_ends_of(step);
@@ -66,7 +66,7 @@ static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, uint
     int32_t totals[NAME_MOST_COLUMNS], group, x, i;
     for (group = 0; group < step->groups; group++, pair += outputs, weights += outputs * words) {
         int32_t have = 0, from = -step->left;
-        uint8_t *code = to + group * outputs;
+        NAME_code *code = to + group * outputs;
         for (x = out->width; x > 0; x -= 2, from += 2 * step->across) {
             /* A window that is not there is looked through as the one before it. */
             const int32_t across = x > 1 ? step->across : 0;

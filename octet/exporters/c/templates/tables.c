@@ -1,5 +1,4 @@
 static const struct NAME_image NAME_images[NAME_STEPS + 1] = {
-    /* at, channels, height, width, rows */
 IMAGES
 };
 

@@ -5,7 +5,7 @@ static void NAME_columns(NAME_state *state, const struct NAME_step *step, int16_
 {
     const struct NAME_image *in = &NAME_images[step->source];
     const int32_t channels = in->channels / step->groups, zero = step->zero_in;
-    const uint8_t *rows[NAME_TALLEST] = {0};
+    const NAME_code *rows[NAME_TALLEST] = {0};
     int32_t i, j;
     for (i = 0; i < step->tall; i++) {
         if (y + i >= 0 && y + i < in->height)
@@ -14,7 +14,7 @@ static void NAME_columns(NAME_state *state, const struct NAME_step *step, int16_
     for (; count > 0; count--, x++) {
         int32_t total = 0;
         for (i = 0; i < step->tall; i++) {
-            const uint8_t *from = rows[i];
+            const NAME_code *from = rows[i];
             if (from == 0 || x < 0 || x >= in->width) {
                 memset(to, 0, (size_t)channels * sizeof *to);
                 to += channels;

@@ -1,0 +1,5 @@
+void NAME_begin(NAME_state *state)
+{
+    memset(state, 0, sizeof *state);
+}
+
