@@ -116,11 +116,14 @@ class _Writer(small.Writer):
         """For so many pixels: each has a name of its own, or compilers keep it in memory."""
         each = range(pixels)
         added = [f"s{p} = {self._name}_add(s{p}, both, x + {p} * apart);" for p in each]
-        stored = [f"{self._name}_store(to + {p} * next, s{p}, factors, ends, count);" for p in each]
+        stored = [
+            f"{self._name}_store(to + {p} * next, s{p}, factors, ends, count);" for p in each[:-1]
+        ]
         return self._template(
             "x86_block",
             _PIXELS=f"_{pixels}",
             PIXELS=str(pixels),
+            LAST=f"s{pixels - 1}",
             DECLARED=", ".join(f"s{p} = offsets" for p in each),
             ADDED="\n            ".join(added),
             STORED="\n    ".join(stored),
@@ -128,11 +131,14 @@ class _Writer(small.Writer):
 
 
 def _in_lanes(steps: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
-    """As eight outputs take them: ``(blocks, tall, words, 8, 2)``, and how many words a row has."""
+    """As eight outputs take them: ``(blocks, tall, words, 8, 2)``, and how many words a row has.
+
+    The last block comes first.
+    """
     outputs, channels, tall, wide = steps.shape
     rows = steps.transpose(0, 2, 3, 1).reshape(outputs, tall, wide * channels)
     words = -(-wide * channels // 2)
     filled = np.zeros((-(-outputs // _LANES) * _LANES, tall, 2 * words), np.int64)
     filled[:outputs, :, : wide * channels] = rows
     blocks = filled.reshape(-1, _LANES, tall, words, 2)
-    return blocks.transpose(0, 2, 3, 1, 4), words
+    return blocks[::-1].transpose(0, 2, 3, 1, 4), words

@@ -19,7 +19,7 @@ from octet.signature import Arrays, Classes, Columns, Images, Numbers, Signature
 from tests.octet.exporters.compiled import Compiled, codes_of, compiled, run_selftests
 from tests.octet.layers.cases import CASES, integers, rows
 from tests.octet.modelfiles import GRANULARITIES, weights_only
-from tests.octet.networks import anything, images, one_output, table, unit
+from tests.octet.networks import activation, anything, images, one_output, table, unit, weighted
 from tests.octet.networks import rows as any_rows
 
 SEEDS = range(2)
@@ -159,6 +159,29 @@ def test_no_word_of_a_model_breaks_out_of_a_comment_or_a_string(tmp_path: Path) 
         test = Selftest(x.reshape(2, -1), codes_of(network, x))
         texts.append(export(network, Options(f"n{i}", origin=origin), test).c)
     run_selftests(texts, tmp_path, "-trigraphs", "-DN0_LABELS", "-DN1_LABELS")
+
+
+def wide(outputs: int, width: int) -> Network:
+    """Two convolutions with more outputs than are computed at once."""
+    rng = np.random.default_rng(outputs)
+    start, between, last = (activation(rng) for _ in range(3))
+    first = weighted(rng, (outputs, 3, 3, 3), start, 8, per_channel=True)
+    second = weighted(rng, (outputs, outputs, 2, 3), between, 8, per_channel=True)
+    layers = (
+        Quantize(start),
+        Conv2d(*first, padding=1, output=between),
+        Conv2d(*second, stride=(1, 2), output=last),
+    )
+    return Network(layers, Signature(Images((3, 6, width), 255), NUMBER))
+
+
+@pytest.mark.parametrize("target", ["small", "x86"])
+def test_layers_with_many_outputs_give_the_same_codes(target: str, tmp_path: Path) -> None:
+    networks = [wide(outputs, width) for outputs in (7, 8, 9, 14, 17) for width in (3, 7, 19)]
+    together = compiled(networks, tmp_path, "-O1", "-march=native", target=target)
+    for i, network in enumerate(networks):
+        x = any_rows(network, 5, i)
+        assert np.array_equal(together.codes(i, x), codes_of(network, x)), i
 
 
 def test_a_layer_whose_output_another_takes_is_not_clipped_in_place(tmp_path: Path) -> None:

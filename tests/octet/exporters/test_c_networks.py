@@ -92,12 +92,19 @@ def test_a_system_gives_the_same_codes(system: str, tmp_path: Path) -> None:
     assert_same_codes([load_network(model)], arrays["x_test"], tmp_path)
 
 
-@pytest.mark.parametrize("options", [(), ("INTEGERS=1",)], ids=["float32", "integers"])
-def test_nothing_is_out_of_bounds_or_undefined(options: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [("small", ()), ("small", ("INTEGERS=1",)), ("x86", ())],
+    ids=["small", "integers", "x86"],
+)
+def test_nothing_is_out_of_bounds_or_undefined(
+    target: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
     texts = []
     for seed in range(12):
         network = anything(seed, (2, 4, 7, 8)[seed % 4], seed % 2 == 0)
         check = selftest(network, any_rows(network, 3, seed))
-        texts.append(export(network, Options(f"n{seed}"), check).c)
+        texts.append(export(network, Options(f"n{seed}", target), check).c)
     flags = [f"-DN{i}_{flag}" for flag in options for i in range(len(texts))]
-    run_selftests(texts, tmp_path, *SANITIZED, *flags)
+    machine = ["-march=native"] if target == "x86" else []
+    run_selftests(texts, tmp_path, *SANITIZED, *flags, *machine)

@@ -6,15 +6,13 @@ static void NAME_largest(const struct NAME_step *step, const NAME_code *row, NAM
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];
     const int32_t channels = out->channels;
     int32_t x, i, j, k;
-    for (k = out->width, x = -step->left; k > 0; k--, x += step->across) {
-        const int32_t begin = x < 0 ? 0 : x;
+    for (k = out->width, x = -step->left; k > 0; k--, x += step->across, to += channels) {
         const int32_t end = x + step->wide < in->width ? x + step->wide : in->width;
-        for (i = 0; i < channels; i++) {
-            const NAME_code *from = row + begin * channels + i;
-            NAME_code most = first ? 0 : *to;
-            for (j = begin; j < end; j++, from += channels)
-                most = *from > most ? *from : most;
-            *to++ = most;
+        int begins = first;
+        for (j = x < 0 ? 0 : x; j < end; j++, begins = 0) {
+            const NAME_code *from = row + j * channels;
+            for (i = 0; i < channels; i++)
+                to[i] = begins || from[i] > to[i] ? from[i] : to[i];
         }
     }
 }

@@ -1,4 +1,6 @@
-/* One row of a convolution: pixels that are left over are done with some of those before them. */
+/* One row of a convolution: pixels that are left over are done with some of those before them. The
+ * last outputs come first: what is stored too much of them the first ones of the next pixel replace,
+ * so only the last pixel stores no more than there are. */
 static void NAME_sums(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
 {
     const struct NAME_image *in = &NAME_images[step->source];
@@ -13,19 +15,23 @@ static void NAME_sums(NAME_state *state, const struct NAME_step *step, NAME_code
     for (x = 0; x < width; x += together) {
         const int16_t *weights = step->data;
         x = x + together > width ? width - together : x;
-        for (i = 0; i < outputs; i += 8) {
+        for (i = (outputs - 1) / 8 * 8; i >= 0; i -= 8) {
             const int32_t from = x * apart - step->left * in->channels;
-            const int32_t count = outputs - i < 8 ? outputs - i : 8;
+            const int32_t last = outputs - i < 8 ? outputs - i : 8;
+            const int32_t count = outputs < 8 ? last : 8;
             NAME_code *code = to + x * outputs + i;
             if (together == 8)
                 weights = NAME_block_8(
-                    rows, from, step, weights, i, code, apart, outputs, &ends, count);
+                    rows, from, step, weights, i, code, apart, outputs, &ends, count,
+                    x + together < width ? count : last);
             else if (together == 4)
                 weights = NAME_block_4(
-                    rows, from, step, weights, i, code, apart, outputs, &ends, count);
+                    rows, from, step, weights, i, code, apart, outputs, &ends, count,
+                    x + together < width ? count : last);
             else
                 weights = NAME_block_1(
-                    rows, from, step, weights, i, code, apart, outputs, &ends, count);
+                    rows, from, step, weights, i, code, apart, outputs, &ends, count,
+                    x + together < width ? count : last);
         }
     }
 }
