@@ -51,6 +51,11 @@ def content(commit_hash: str, path: Path) -> bytes:
     return done.stdout
 
 
+def tracks(path: Path) -> bool:
+    """Whether a file, or any in a folder, is in git's index."""
+    return bool(_run("ls-files", "-z", "--", str(path)).stdout)
+
+
 def _git(*words: str) -> str:
     done = _run(*words)
     if done.returncode:

@@ -98,6 +98,15 @@ def load_params() -> Params:
         raw = parse(PATH.read_bytes())
     except FileNotFoundError:
         raise OctetError(f"{PATH}: no such file; run from the top of the repository") from None
+    return check_params(raw)
+
+
+def check_params(raw: Any) -> Params:
+    """What `parse` gave, checked, every system's own ``train``, ``quant`` and ``gates`` included.
+
+    Raises:
+        OctetError: as `load_params`.
+    """
     params = _parse(Params, raw, "")
     for name, system in params.systems.items():
         _parse(Quant, merge(params.quant.model_dump(), system.quant), f"systems.{name}.quant")

@@ -81,16 +81,18 @@ def _opened(path: Path) -> Any:
     return gzip.open(path) if packed else path.open("rb")
 
 
+def separator_of(path: Path) -> str:
+    """What parts the first line into most fields.
+
+    Raises:
+        OctetError: it has none, or is not UTF-8.
+    """
+    return max(_SEPARATORS, key=lambda each: len(_first_line(path, each)))
+
+
 def _names(path: Path, separator: str) -> list[str]:
-    """The fields of the first line."""
-    try:
-        with _opened(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
-            fields = next(csv.reader(text, delimiter=separator, strict=True), [])
-    except UnicodeDecodeError:
-        raise OctetError(f"{path}: got bytes that are not UTF-8; save it as UTF-8") from None
-    except (csv.Error, EOFError, gzip.BadGzipFile) as error:
-        raise OctetError(f"{path}: not a whole table of CSV ({error})") from None
-    names = [field.strip() for field in fields]
+    """The names of columns in the first line."""
+    names = _first_line(path, separator)
     if not any(names):
         raise OctetError(f"{path}: line 1: got nothing; allowed are names of columns")
     if len(names) == 1 and (others := [each for each in _SEPARATORS if each in names[0]]):
@@ -103,3 +105,15 @@ def _names(path: Path, separator: str) -> list[str]:
             f"{path}: line 1: got numbers; allowed are names of columns: add a line of them"
         )
     return names
+
+
+def _first_line(path: Path, separator: str) -> list[str]:
+    """Its fields."""
+    try:
+        with _opened(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+            fields = next(csv.reader(text, delimiter=separator, strict=True), [])
+    except UnicodeDecodeError:
+        raise OctetError(f"{path}: got bytes that are not UTF-8; save it as UTF-8") from None
+    except (csv.Error, EOFError, gzip.BadGzipFile) as error:
+        raise OctetError(f"{path}: not a whole table of CSV ({error})") from None
+    return [field.strip() for field in fields]

@@ -1,0 +1,132 @@
+"""python -m stages.add NAME --data FILE: a new system; without --data, its pins renewed."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from octet import files
+from octet.cli.command import Parser, one_line
+from octet.errors import OctetError
+from stages import dvc, git
+from stages.add import described, documents, pins, sources
+from stages.add.defaults import defaults
+from stages.load import readers
+from stages.params.data import Data
+from stages.params.file import Params, check_params, load_params, parse
+from stages.params.section import PATH
+
+_PIPELINE = Path("dvc.yaml")
+
+
+def main() -> None:
+    """Exit 0 with the system written; 1, with one line and nothing written, if that cannot be."""
+    with one_line():
+        arguments = _parser().parse_args()
+        params = load_params()
+        known = params.systems.get(arguments.name)
+        if known is None:
+            contents = _new(arguments, params)
+        elif _asked(arguments):
+            raise OctetError(
+                f"{PATH}: systems.{arguments.name} is there; take another name, change it by "
+                f"hand, or renew its pins by `python -m stages.add {arguments.name}`"
+            )
+        else:
+            contents = _renewed(arguments.name, params)
+        if arguments.dry:
+            sys.stdout.write("not written: --dry\n")
+            return
+        system = check_params(parse(contents[PATH])).system(arguments.name)
+        _track(pins.paths_of(system))
+        files.write_all(contents)
+        sys.stdout.write(
+            f"written: {', '.join(map(str, contents))}\nnext: dvc repro evaluate@{arguments.name}\n"
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(description="Add a system to params.yaml, or renew the pins of one.")
+    parser.add_argument("name", help="of the system: letters, digits, - and _")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        metavar="FILE",
+        help="a table (.csv, .csv.gz, .tsv, .parquet), arrays (.npz, .safetensors, or .npy of x "
+        "and of y), a folder of images with a folder for each class, four files as MNIST's (train "
+        "images and labels, test images and labels), or the name of a bundled data set",
+    )
+    parser.add_argument("--target", help="of a table: the column that is to be predicted")
+    parser.add_argument("--task", help="classification, where numbers stand for classes")
+    parser.add_argument(
+        "--drop", nargs="+", metavar="COLUMN", help="of a table: columns to leave out"
+    )
+    parser.add_argument("--missing", help="impute, to fill gaps of a table")
+    parser.add_argument("--test", metavar="FILE", help="another table or folder, to test on")
+    parser.add_argument("--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"), help="of images")
+    parser.add_argument("--model", metavar="FILE", help="an ONNX file, or a model file of Octet's")
+    parser.add_argument("--dry", action="store_true", help="say what would be written, and do not")
+    return parser
+
+
+def _asked(arguments: argparse.Namespace) -> bool:
+    """Whether more is said than a name."""
+    return any(value for key, value in vars(arguments).items() if key not in ("name", "dry"))
+
+
+def _new(arguments: argparse.Namespace, params: Params) -> dict[Path, bytes]:
+    """Both documents with a new system, of which everything is shown."""
+    name = arguments.name
+    if not arguments.data:
+        raise OctetError(
+            f"{PATH}: no system {name}; --data FILE adds it, `python -m stages.add --help` says how"
+        )
+    data = sources.data(arguments)
+    parsed, where = sources.parsed(data), f"systems.{name}.data"
+    dataset = readers.read(parsed, params.split, where)
+    sys.stdout.writelines(f"{line}\n" for line in described.dataset(parsed, dataset, params.split))
+    entry = {"data": data, **defaults(dataset, sources.model(arguments.model))}
+    text, added = documents.with_system(PATH.read_text(encoding="utf-8"), name, entry)
+    check_params(parse(text.encode()))
+    sys.stdout.write(f"\n{added}\n")
+    contents = {PATH: text.encode()}
+    if _PIPELINE.exists():
+        pipeline = _PIPELINE.read_text(encoding="utf-8")
+        about = described.subject(data)
+        contents[_PIPELINE] = documents.with_models(pipeline, name, about, entry, dataset).encode()
+    return contents
+
+
+def _renewed(name: str, params: Params) -> dict[Path, bytes]:
+    """params.yaml with the digests of the files that are there."""
+    system, text = params.system(name), PATH.read_text(encoding="utf-8")
+    for key, part in (("data", system.data), ("model", system.model)):
+        if (pair := pins.renewed(part, f"systems.{name}.{key}")) is not None:
+            old, new = pair
+            sys.stdout.write(f"{key}: {'as pinned' if old == new else f'{old} → {new}'}\n")
+            text = text.replace(old, new)
+    checked = check_params(parse(text.encode()))
+    data: Data = checked.system(name).data
+    dataset = readers.read(data, checked.split, f"systems.{name}.data")
+    sys.stdout.writelines(f"{line}\n" for line in described.dataset(data, dataset, checked.split))
+    return {PATH: text.encode()}
+
+
+def _track(paths: Sequence[str]) -> None:
+    """`dvc add` what lies in the repository and git does not track.
+
+    Raises:
+        OctetError: DVC would not.
+    """
+    for path in paths:
+        if not Path(path).exists() or git.tracks(Path(path)):
+            continue
+        done = dvc.captured("add", "--quiet", path)
+        if done.returncode:
+            said = " ".join(done.stderr.decode(errors="replace").split())
+            raise OctetError(f"{path}: `dvc add` failed: {said}")
+        sys.stdout.write(f"dvc add {path}: commit {path}.dvc\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""params.yaml and dvc.yaml with a system more, comments and layout kept."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from octet.signature import Classes, Images
+from stages import paths, point
+from stages.dataset import Dataset
+from stages.tasks import kind_of
+
+_WIDE = 4096  # no line is broken that was not
+
+
+def with_system(text: str, name: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+    """params.yaml with an entry at the end of its systems; and the entry by itself."""
+    yaml = _yaml(sequence=2, offset=0)
+    document = yaml.load(text)
+    document["systems"][name] = _laid_out(entry)
+    return _dumped(yaml, document), _dumped(yaml, CommentedMap({name: _laid_out(entry)}))
+
+
+def with_models(
+    text: str, name: str, about: str, entry: Mapping[str, Any], dataset: Dataset
+) -> str:
+    """dvc.yaml with the models of a system by name, and its plots beside those of others."""
+    yaml = _yaml(sequence=4, offset=2)
+    document = yaml.load(text)
+    _draw(document.get("plots", []), name, entry["model"]["kind"], dataset)
+    artifacts = document.get("artifacts", {})
+    label = str(kind_of(dataset.signature)).replace(" ", "-")
+    for model, path in (("float", paths.float_path), ("quantized", paths.quantized_path)):
+        artifacts[f"{name}-{model}"] = CommentedMap(
+            path=str(path(name)),
+            type="model",
+            desc=f"{_outputs(dataset)} from {about}; {model}.",
+            labels=_flow(CommentedSeq([label, model])),
+        )
+    return _dumped(yaml, document)
+
+
+def _draw(plots: Any, name: str, model: str, dataset: Dataset) -> None:
+    lists = {key: plot for each in plots if isinstance(each, dict) for key, plot in each.items()}
+    files = {"bits": point.sweep_path(name)}
+    if model == "network":
+        files["loss"] = paths.plot_path(name, "training.csv")
+        if isinstance(dataset.signature.outputs, Classes):
+            files["accuracy"] = paths.plot_path(name, "training.csv")
+    for key, file in files.items():
+        if key in lists:
+            lists[key]["y"][str(file)] = "accuracy" if key == "accuracy" else "loss"
+    if isinstance(dataset.signature.inputs, Images) and plots:
+        # Before the last: what comments on what follows belongs to that.
+        plots.insert(len(plots) - 1, str(paths.plot_path(name, "views.png")))
+
+
+def _outputs(dataset: Dataset) -> str:
+    outputs = dataset.signature.outputs
+    return outputs.column if isinstance(outputs, Classes) else outputs.target
+
+
+def _laid_out(entry: Mapping[str, Any]) -> CommentedMap:
+    """A line for each key; for each of a network, whose layers take the most room."""
+    laid_out = CommentedMap()
+    for key, value in entry.items():
+        long = key == "model" and value["kind"] == "network"
+        if long:
+            laid_out[key] = CommentedMap({name: _flowing(part) for name, part in value.items()})
+        else:
+            laid_out[key] = _flowing(value)
+    return laid_out
+
+
+def _flowing(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _flow(CommentedMap({key: _flowing(part) for key, part in value.items()}))
+    if isinstance(value, list | tuple):
+        return _flow(CommentedSeq([_flowing(part) for part in value]))
+    return value
+
+
+def _flow(value: Any) -> Any:
+    value.fa.set_flow_style()
+    return value
+
+
+def _yaml(sequence: int, offset: int) -> YAML:
+    yaml = YAML()
+    yaml.width = _WIDE
+    yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=sequence, offset=offset)
+    return yaml
+
+
+def _dumped(yaml: YAML, document: Any) -> str:
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
