@@ -2,18 +2,19 @@
 
 import argparse
 import signal
+from importlib import import_module
 from types import ModuleType
 
-from octet.cli import export, importing, info, predict, quantize
 from octet.cli.command import Parser, one_line
 
-# A command is a file of octet/cli with `arguments`, what it is given, and `run`, what it does.
+# A command is a file of octet/cli with `arguments`, what it is given, and `run`, what it does. It is
+# imported when it is asked for: predict would else take half as long again to start.
 COMMANDS = {
-    "predict": predict,
-    "info": info,
-    "export": export,
-    "import": importing,
-    "quantize": quantize,
+    "predict": "predict",
+    "info": "info",
+    "export": "export",
+    "import": "importing",
+    "quantize": "quantize",
 }
 
 
@@ -30,7 +31,7 @@ def _parse() -> tuple[ModuleType, argparse.Namespace]:
     parser.add_argument("command", choices=COMMANDS, help="each has a --help of its own")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
     split = parser.parse_args()
-    command = COMMANDS[split.command]
+    command = import_module(f"octet.cli.{COMMANDS[split.command]}")
     # Subparsers would not take ROWS behind an option.
     own: Parser = command.arguments(f"{parser.prog} {split.command}")
     return command, own.parse_intermixed_args(split.arguments)
