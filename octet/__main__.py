@@ -7,8 +7,8 @@ from types import ModuleType
 
 from octet.cli.command import Parser, one_line
 
-# A command is a file of octet/cli with `arguments`, what it is given, and `run`, what it does. It is
-# imported when it is asked for: predict would else take half as long again to start.
+# A command is a file of octet/cli with `arguments`, what it is given, and `run`, what it does. It
+# is imported when it is asked for: predict would else take half as long again to start.
 COMMANDS = {
     "predict": "predict",
     "info": "info",
