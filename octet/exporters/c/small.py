@@ -308,7 +308,18 @@ class Writer:
         if name != "sums":
             return [self._template(name, POOLS=self._pools())]
         widths = sorted({_bits(step) for step in self._steps if isinstance(step, Sums)})
-        return [self._template(name, BITS=str(bits), _BITS=f"_{bits}") for bits in widths]
+        return [self._sums(bits) for bits in widths]
+
+    def _sums(self, bits: int) -> str:
+        """Convolutions with weights of so many bits, of which half a word has some in turn."""
+        shifts = range(0, _HALF_WORD - bits + 1, bits)
+        pairs = {
+            f"PAIRS_OF_{count}": "\n        ".join(
+                f"{self._upper}_OF_{count}({shift});" for shift in shifts
+            )
+            for count in ("TWO", "ONE")
+        }
+        return self._template("sums", BITS=str(bits), _BITS=f"_{bits}", **pairs)
 
     def _pools(self) -> str:
         """The call of a pool for a row; of both where there are both."""

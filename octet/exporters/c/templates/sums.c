@@ -10,17 +10,8 @@ NAME_APART static void NAME_products_BITS(
     NAME_IN_REGISTER(mask);
     while (weights != end) {
         const uint32_t word = *weights++, other = *weights++;
-        int k;
-        for (k = 0; k < 16 / BITS; k++) {
-            const uint32_t pair = word >> BITS * k & mask, second = other >> BITS * k & mask;
-            NAME_two two;
-            NAME_TAKE(two, x);
-            NAME_ADD(a, pair, two);
-            NAME_ADD(c, second, two);
-            NAME_TAKE(two, next);
-            NAME_ADD(b, pair, two);
-            NAME_ADD(d, second, two);
-        }
+        NAME_two two;
+        PAIRS_OF_TWO
     }
     sums[0] = a;
     sums[1] = b;
@@ -39,15 +30,8 @@ NAME_APART static void NAME_product_BITS(
     NAME_IN_REGISTER(mask);
     while (weights != end) {
         const uint32_t word = *weights++;
-        int k;
-        for (k = 0; k < 16 / BITS; k++) {
-            const uint32_t pair = word >> BITS * k & mask;
-            NAME_two two;
-            NAME_TAKE(two, x);
-            NAME_ADD(a, pair, two);
-            NAME_TAKE(two, next);
-            NAME_ADD(b, pair, two);
-        }
+        NAME_two two;
+        PAIRS_OF_ONE
     }
     sums[0] = a;
     sums[1] = b;

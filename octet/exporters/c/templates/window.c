@@ -56,3 +56,23 @@ typedef const int16_t *NAME_two;
 #define NAME_IN_REGISTER(mask) (void)0
 #endif
 
+/* The pairs of two words at `shift`, and of one: two windows see each. */
+#define NAME_OF_TWO(shift) \
+    do { \
+        const uint32_t pair = word >> (shift) & mask, second = other >> (shift) & mask; \
+        NAME_TAKE(two, x); \
+        NAME_ADD(a, pair, two); \
+        NAME_ADD(c, second, two); \
+        NAME_TAKE(two, next); \
+        NAME_ADD(b, pair, two); \
+        NAME_ADD(d, second, two); \
+    } while (0)
+#define NAME_OF_ONE(shift) \
+    do { \
+        const uint32_t pair = word >> (shift) & mask; \
+        NAME_TAKE(two, x); \
+        NAME_ADD(a, pair, two); \
+        NAME_TAKE(two, next); \
+        NAME_ADD(b, pair, two); \
+    } while (0)
+
