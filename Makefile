@@ -58,6 +58,7 @@ bench: $(READY)
 
 fuzz: $(READY)
 	python -m tests.octet.hostile 100000
+	python -m tests.octet.exporters.hostile_c 1000
 
 seeds: $(READY)
 	dvc repro load

@@ -24,10 +24,10 @@ def arguments(prog: str) -> Parser:
     target.add_argument("--onnx", type=Path, metavar="OUT", help="an ONNX model to write")
     target.add_argument("--c", type=Path, metavar="OUT", help="a C99 file to write: docs/device.md")
     parser.add_argument(
-        "--target", choices=c.TARGETS, default="small", help="with --c: devices, or PCs"
+        "--target", choices=c.TARGETS, help="with --c: devices, or PCs; without it, small"
     )
     parser.add_argument("--header", type=Path, metavar="OUT", help="with --c: its header, apart")
-    parser.add_argument("--name", default="octet", help="with --c: what its names begin with")
+    parser.add_argument("--name", help="with --c: what its names begin with; without it, octet")
     parser.add_argument(
         "--selftest",
         type=Path,
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.c is not None:
         _write_c(arguments)
         return
-    for option in ("header", "selftest"):
+    for option in ("header", "name", "selftest", "target"):
         if getattr(arguments, option) is not None:
             raise OctetError(f"--{option}: only with --c")
     _write_onnx(arguments)
@@ -67,7 +67,7 @@ def _write_c(arguments: argparse.Namespace) -> None:
     network = storage.load_network(arguments.model)
     header = None if arguments.header is None else arguments.header.name
     origin = _origin(arguments.model, network)
-    options = c.Options(arguments.name, arguments.target, header, origin)
+    options = c.Options(arguments.name or "octet", arguments.target or "small", header, origin)
     selftest = None
     if arguments.selftest is not None:
         selftest = _selftest(network, arguments.selftest)
