@@ -3,6 +3,7 @@
 One thread, from pixels to outputs; each runtime in a process of its own, after one warm-up.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -10,6 +11,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +21,7 @@ import numpy as np
 
 from octet.layers import Conv2d, Flatten, GlobalAveragePool, Linear, MaxPool, Relu, Standardize
 from octet.modelfile import storage
-from octet.network import Network
+from octet.network import Network, signals
 from octet.parameters import values
 from octet.runtime import floating, inference, integer
 from stages import paths
@@ -98,12 +100,51 @@ def by_onnxruntime(network: Network) -> Run:
     return lambda x: session.run(None, {export.INPUT: x.astype(np.float64)})[0]
 
 
+def by_c(target: str, *flags: str) -> Callable[[Network, Network], Run]:
+    """The C file of the integer network, by the compiler that CC names, or gcc."""
+
+    def make(_: Network, quantized: Network) -> Run:
+        from octet.exporters.c import Options, export
+
+        folder = Path(tempfile.mkdtemp(prefix="octet-bench-"))
+        source, library = folder / "net.c", folder / "net.so"
+        source.write_text(export(quantized, Options("net", target)).c + LOOP)
+        command = [os.environ.get("CC", "gcc"), "-std=c99", "-O3", *flags, "-shared", "-fPIC"]
+        subprocess.run([*command, str(source), "-o", str(library)], check=True)
+        function = ctypes.CDLL(str(library)).all_of_them
+        state, outputs = ctypes.create_string_buffer(2**20), signals(quantized)[-1].shape[0]
+
+        def run(x: np.ndarray) -> np.ndarray:
+            codes = np.empty((len(x), outputs), np.uint8)
+            pointers = (ctypes.c_void_p(array.ctypes.data) for array in (x, codes))
+            function(state, *pointers, len(x))
+            return codes
+
+        return run
+
+    return make
+
+
+LOOP = """
+void all_of_them(net_state *state, const uint8_t *images, uint8_t *codes, int count);
+void all_of_them(net_state *state, const uint8_t *images, uint8_t *codes, int count)
+{
+    const int size = NET_CHANNELS * NET_HEIGHT * NET_WIDTH;
+    int i;
+    for (i = 0; i < count; i++)
+        net(state, images + i * size, codes + i * NET_OUTPUTS);
+}
+"""
 RUNTIMES = {
     "octet float": octet_float,
     "octet uint8": octet_uint8,
     "torch float": torch_float,
     "ONNX Runtime float": onnxruntime_float,
     "ONNX Runtime uint8": onnxruntime_uint8,
+    "C for PCs, this machine's": by_c("x86", "-march=native"),
+    "C for PCs, AVX2": by_c("x86", "-mavx2"),
+    "C for PCs, any machine's": by_c("x86"),
+    "C for devices, this machine's": by_c("small", "-march=native"),
 }
 
 

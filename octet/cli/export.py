@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from octet import files, provenance
 from octet.cli.command import Parser
 from octet.errors import OctetError
@@ -28,6 +30,10 @@ def arguments(prog: str) -> Parser:
     )
     parser.add_argument("--header", type=Path, metavar="OUT", help="with --c: its header, apart")
     parser.add_argument("--name", help="with --c: what its names begin with; without it, octet")
+    for limit, of in (("flash", "constants"), ("ram", "the struct")):
+        parser.add_argument(
+            f"--{limit}", type=int, metavar="BYTES", help=f"with --c: refuse if {of} take more"
+        )
     parser.add_argument(
         "--selftest",
         type=Path,
@@ -42,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.c is not None:
         _write_c(arguments)
         return
-    for option in ("header", "name", "selftest", "target"):
+    for option in ("flash", "header", "name", "ram", "selftest", "target"):
         if getattr(arguments, option) is not None:
             raise OctetError(f"--{option}: only with --c")
     _write_onnx(arguments)
@@ -72,8 +78,15 @@ def _write_c(arguments: argparse.Namespace) -> None:
     if arguments.selftest is not None:
         selftest = _selftest(network, arguments.selftest)
     source = c.export(network, options, selftest)
+    _refuse_large("flash", arguments.flash, source.constant_bytes, "constants, beside the code,")
+    _refuse_large("ram", arguments.ram, source.state_bytes, "the struct")
     contents = (source.c, source.header)
     files.write_all(dict(zip(targets, (text.encode() for text in contents), strict=False)))
+
+
+def _refuse_large(option: str, limit: int | None, taken: int, what: str) -> None:
+    if limit is not None and taken > limit:
+        raise OctetError(f"--{option}: {what} would take {taken} bytes; allowed are {limit}")
 
 
 def _origin(model: Path, network: Network) -> list[str]:
@@ -90,6 +103,10 @@ def _selftest(network: Network, path: Path) -> c.Selftest:
         batch = next(iter(rows.batches))
     x = batch.x[:_SELFTEST_ROWS]
     if not integer.is_integer(network):
-        return c.Selftest(x, floating.run(network, x))
+        with np.errstate(all="ignore"):
+            expected = floating.run(network, x)
+        if not np.all(np.isfinite(expected)):
+            raise OctetError(f"{path}: its first rows are too large or too small for this model")
+        return c.Selftest(x, expected)
     *_, (_, _, codes) = integer.trace(network, x)
     return c.Selftest(x.reshape(len(x), -1), codes.reshape(len(x), -1))

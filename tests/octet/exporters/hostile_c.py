@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from octet.affine import refuse_not_finite
 from octet.errors import OctetError
 from octet.exporters.c import Options, Selftest, export
 from octet.modelfile.storage import load_network
@@ -57,7 +58,9 @@ def _selftest(network: Network) -> Selftest:
     if integer.is_integer(network):
         return Selftest(flat, codes_of(network, x))
     with np.errstate(all="ignore"):
-        return Selftest(flat, floating.run(network, x))
+        expected = floating.run(network, x)
+    refuse_not_finite(expected, "the outputs")
+    return Selftest(flat, expected)
 
 
 def main() -> None:

@@ -71,6 +71,8 @@ def test_the_same_model_gives_the_same_bytes(model: Path, tmp_path: Path) -> Non
         (("--c", "{}/a.c", "--name", "for"), "--name: got 'for'"),
         (("--c", "{}/a.c", "--target", "z80"), "argument --target: invalid choice"),
         (("--onnx", "{}/a.onnx", "--header", "{}/a.h"), "--header: only with --c"),
+        (("--c", "{}/a.c", "--flash", "99"), r"--flash: constants, .* would take \d+ bytes"),
+        (("--c", "{}/a.c", "--ram", "99"), r"--ram: the struct would take \d+ bytes"),
         (("--onnx", "{}/a.onnx", "--name", "a"), "--name: only with --c"),
         (("--onnx", "{}/a.onnx", "--c", "{}/a.c"), "not allowed with argument"),
         ((), "one of the arguments --onnx --c is required"),
