@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Of which system `make container` makes an image.
 SYSTEM ?= california
 
-.PHONY: run gate verify container test test-all test-release check docs bench fuzz seeds lock
+.PHONY: run gate verify container test test-all test-release check docs bench fuzz seeds schema lock
 run: $(READY)
 	@python -m stages.commands.run
 
@@ -63,6 +63,10 @@ fuzz: $(READY)
 seeds: $(READY)
 	dvc repro load
 	python -m tests.seeds
+
+# Renews what editors complete params.yaml by, from the typed sections.
+schema: $(READY)
+	python -m stages.commands.schema
 
 lock: $(READY)
 	uv pip compile requirements.in --output-file requirements.txt --upgrade --universal \
