@@ -1,0 +1,128 @@
+"""A new system is ten lines of params.yaml at most, and names in dvc.yaml; nothing else changes."""
+
+import difflib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.add import __main__ as command
+from stages.load.readers.csv import separator_of
+from tests.conftest import ROOT
+from tests.stages.load.own import csv_text, table, write_idx, write_images
+
+
+@pytest.fixture(autouse=True)
+def _top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with both documents, of which git and DVC know nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        Path(name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.setattr(command, "_track", lambda _: None)
+
+
+def add(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["add", *arguments])
+    command.main()
+
+
+def lines_added(name: str) -> list[str]:
+    """To a document, of which no line may be gone or another."""
+    before, after = ((folder / name).read_text().splitlines() for folder in (ROOT, Path()))
+    changes = [line for line in difflib.ndiff(before, after) if not line.startswith("  ")]
+    assert all(line.startswith("+ ") for line in changes)
+    return [line.removeprefix("+ ") for line in changes]
+
+
+def write_table() -> None:
+    Path("t.csv").write_text(csv_text(table()))
+
+
+def write_arrays() -> None:
+    np.save("x.npy", np.random.default_rng(0).normal(size=(40, 3)))
+    np.save("y.npy", np.array(["a", "b"] * 20))
+
+
+def write_mnist() -> None:
+    write_idx("x", np.arange(40 * 25, dtype=np.uint8).reshape(40, 5, 5))
+    write_idx("y", np.arange(40, dtype=np.uint8) % 2)
+
+
+# How a file is made, what the command is told, and what it says and writes.
+CASES: dict[str, tuple[Callable[[], object], list[str], str, str]] = {
+    "csv": (write_table, ["--data", "t.csv", "--target", "price"], "city: 3 categories", "linear"),
+    "arrays": (write_arrays, ["--data", "x.npy", "y.npy"], "y, one of 2 classes", "logistic"),
+    "images": (
+        lambda: write_images("zoo", {"cat": "RGB", "dog": "RGB"}),
+        ["--data", "zoo"],
+        "images of 3 × 8 × 9",
+        "network",
+    ),
+    "idx": (write_mnist, ["--data", "x", "y", "x", "y"], "images of 1 × 5 × 5", "network"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ten_lines_are_added_and_none_is_changed(
+    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write, arguments, said, model = CASES[case]
+    write()
+    add(monkeypatch, "mine", *arguments, "--dry")
+    assert not lines_added("params.yaml")
+    assert said in capsys.readouterr().out
+    add(monkeypatch, "mine", *arguments)
+    added = lines_added("params.yaml")
+    assert len(added) <= 10
+    assert any(f"kind: {model}" in line for line in added)
+    named = lines_added("dvc.yaml")
+    assert "    path: models/mine/quantized.safetensors" in named
+    assert "        plots/mine/sweep.csv: loss" in named
+
+
+def test_a_changed_file_is_pinned_anew_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_table()
+    add(monkeypatch, "mine", "--data", "t.csv", "--target", "price")
+    first = lines_added("params.yaml")
+    Path("t.csv").write_text(csv_text(table(60)))
+    add(monkeypatch, "mine")
+    second = lines_added("params.yaml")
+    assert [a == b for a, b in zip(first, second, strict=True)].count(False) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["mine"], "no system mine; --data FILE adds it"),
+        (["mine", "--data", "t.csv"], "--target COLUMN: which column"),
+        (["mine", "--data", "nowhere.csv"], "got nowhere.csv, which is not below"),
+        (
+            ["mine", "--data", "t.csv", "--target", "city", "--size", "3", "3"],
+            "--size: csv takes none",
+        ),
+        (["mine", "--data", "t.doc"], "of no known kind"),
+        (["mine", "--data", "t.csv", "--target", "prise"], "no column prise; got age"),
+        (["wine", "--data", "t.csv", "--target", "price"], "systems.wine is there"),
+        (["a b", "--data", "t.csv", "--target", "price"], "allowed is a name of letters"),
+    ],
+)
+def test_what_cannot_be_added_is_one_line_and_nothing_is_written(
+    arguments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table()
+    Path("t.doc").write_text("what is this")
+    with pytest.raises(SystemExit) as caught:
+        add(monkeypatch, *arguments)
+    message = str(caught.value)
+    assert message.startswith("error: ")
+    assert message.splitlines() == [message]
+    assert expected in message
+    assert not lines_added("params.yaml") + lines_added("dvc.yaml")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_found_in_the_line_of_names(separator: str) -> None:
+    Path("t.csv").write_text(csv_text(table(), separator))
+    assert separator_of(Path("t.csv")) == separator
