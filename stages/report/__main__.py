@@ -1,10 +1,10 @@
-"""python -m stages.report: what the systems came to -> report/index.html and report/summary.md."""
+"""python -m stages.report: what the systems came to -> report/, a page and more."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages import stage as command
-from stages.report import answers, comment, evidence, page
+from stages.report import answers, comment, evidence, page, series
 
 if TYPE_CHECKING:
     from stages.params.file import Params
@@ -13,13 +13,15 @@ _FOLDER = Path("report")
 
 
 def report(params: "Params") -> dict[Path, bytes]:
-    """The page and its Markdown twin, of the systems that are there."""
+    """The page, its Markdown twin, and what `dvc plots` draws, of the systems that are there."""
     systems, missing = evidence.read_all(params)
     left_out = answers.left_out(missing)
     summary = "\n".join(filter(None, [comment.comment(systems), left_out and f"{left_out}\n"]))
     return {
         _FOLDER / "index.html": page.page(systems, left_out).encode(),
         _FOLDER / "summary.md": summary.encode(),
+        _FOLDER / "sweep.csv": series.sweep(systems),
+        _FOLDER / "training.csv": series.training(systems),
     }
 
 

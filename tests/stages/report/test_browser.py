@@ -173,6 +173,16 @@ def test_no_name_in_a_picture_is_cut_off(chrome: Chrome, address: str, width: in
     assert chrome.execute_script(CUT_OFF) == []
 
 
+def test_plots_of_dvc_say_that_they_need_a_network(chrome: Chrome, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text((ROOT / ".dvc/plots/page.html").read_text())
+    show(chrome, page.as_uri(), 1280)
+    assert "without a network, open report/index.html" in chrome.find_element("id", "offline").text
+    page.write_text(page.read_text().replace("{scripts}", "<script>vegaEmbed = 1</script>"))
+    chrome.refresh()
+    assert not chrome.find_element("id", "offline").is_displayed()
+
+
 def contrast(one: list[float], other: list[float]) -> float:
     """The ratio of two colours' luminances, 1 to 21 (WCAG 2.2, definition of contrast ratio)."""
     levels = [
