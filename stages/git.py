@@ -56,6 +56,19 @@ def tracks(path: Path) -> bool:
     return bool(_run("ls-files", "-z", "--", str(path)).stdout)
 
 
+def changed(*paths: Path) -> list[str]:
+    """The files among these, or in these folders, that are not as they are committed.
+
+    Raises:
+        OctetError: git does not work here.
+    """
+    names = [f"./{path.as_posix()}" for path in paths]
+    listed = _git(
+        "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", *names
+    )
+    return [entry[3:] for entry in listed.split("\0") if entry]
+
+
 def _git(*words: str) -> str:
     done = _run(*words)
     if done.returncode:

@@ -19,3 +19,27 @@ def text(value: str) -> str:
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(value.split()))
     plain = html.escape(line, quote=False)
     return re.sub(r"([\\`*~\[\]|@]|_(?=\W|$)|(?<!\w)_)", r"\\\1", plain)
+
+
+def fold(title: str, content: str) -> str:
+    """Markdown that a reader opens by a click on its title, which is Markdown too."""
+    return f"<details><summary>{title}</summary>\n\n{content.strip()}\n\n</details>\n"
+
+
+def unfolded(content: str) -> tuple[str, list[tuple[str, str]]]:
+    """What stands before the first fold; and title and content of each, as `fold` took them."""
+    folds = re.findall(
+        r"^<details><summary>(.*?)</summary>\n\n(.*?)\n\n</details>$",
+        content,
+        re.DOTALL | re.MULTILINE,
+    )
+    return content.partition("<details>")[0], folds
+
+
+def tight(content: str) -> str:
+    """Markdown in which no table is aligned any more: a third of its characters are padding."""
+    lines = content.splitlines(keepends=True)
+    return "".join(
+        re.sub("-{4,}", "---", re.sub(" {2,}", " ", line)) if line.startswith("|") else line
+        for line in lines
+    )

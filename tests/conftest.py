@@ -101,7 +101,8 @@ def new_clone_at(path: Path, committed: Path, *systems: str, whole: bool = False
     """A fresh clone, of all systems or, for speed, of some.
 
     Of some, it leaves the sweep and the report out too, unless it is to be ``whole``: the one takes
-    long, the other is another file where there are other systems.
+    long, the other is another file where there are other systems. And its values are those of the
+    tests, whatever a change tries in params.yaml: who proposes 6 bits is told what they come to.
     """
     subprocess.run(["git", "clone", "--quiet", committed, path], check=True)
     clone = Clone(path)
@@ -109,8 +110,9 @@ def new_clone_at(path: Path, committed: Path, *systems: str, whole: bool = False
     clone.git("config", "user.email", "test@example.invalid")
     if systems:
         file = clone.path / "params.yaml"
-        params = yaml.safe_load(file.read_text())
-        params["systems"] = {name: params["systems"][name] for name in systems}
+        own = yaml.safe_load((ROOT / "tests/stages/params.yaml").read_text())
+        of_tree = yaml.safe_load(file.read_text())["systems"]
+        params = own | {"systems": {name: of_tree[name] for name in systems}}
         file.write_text(yaml.safe_dump(params, sort_keys=False))
         if not whole:
             pipeline = yaml.safe_load((clone.path / "dvc.yaml").read_text())

@@ -10,13 +10,12 @@ import yaml
 
 from stages import paths
 from tests.conftest import ROOT, Clone
-from tests.test_workflows import WORKFLOWS, Runner, commands
+from tests.workflows import WORKFLOWS, Runner, commands
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 SYSTEMS = yaml.safe_load((ROOT / "params.yaml").read_text())["systems"]
 RELEASE = WORKFLOWS["release.yml"]
 STEPS = {step["name"]: step for job in RELEASE["jobs"] for step in commands("release.yml", job)}
-SECRETS = ("REGISTRY", "REGISTRY_USER", "REGISTRY_TOKEN")
 
 
 def test_every_name_in_the_registry_is_that_of_a_model_of_a_system() -> None:
@@ -34,23 +33,11 @@ def test_every_name_in_the_registry_is_that_of_a_model_of_a_system() -> None:
         assert name.rsplit("-", 1)[1] in entry["labels"]
 
 
-@pytest.mark.parametrize("missing", [None, *SECRETS])
-def test_an_image_is_made_only_for_a_registry_with_all_its_secrets(
-    tmp_path: Path, missing: str | None
-) -> None:
-    runner = Runner(tmp_path, tmp_path, {})
-    values = {f"secrets.{key}": "" if key == missing else "given" for key in SECRETS}
-    done = runner.run(STEPS["Is there a registry"], values)
-    assert done.returncode == 0
-    assert runner.outputs() == {"given": "no" if missing else "yes"}
-    condition = "${{ needs.registry.outputs.given == 'yes' }}"
-    assert RELEASE["jobs"]["image"]["if"] == condition
-
-
 def test_who_knows_the_secrets_runs_nothing_of_the_repository() -> None:
     jobs = RELEASE["jobs"]
     knowing = {name for name, job in jobs.items() if "secrets." in yaml.safe_dump(job)}
     assert knowing == {"registry", "publish"}
+    assert jobs["image"]["if"] == "${{ needs.registry.outputs.given == 'yes' }}"
     for name in knowing:
         used = [step["uses"].split("@")[0] for step in jobs[name]["steps"] if "uses" in step]
         assert used in ([], ["actions/download-artifact"])

@@ -3,11 +3,13 @@
 Without HEAD, the workspace as it is. Metrics are in git, so a plain clone is enough.
 """
 
+import reprlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
@@ -21,6 +23,7 @@ from stages.tasks.task import HIGHER, Measure
 
 Value = Decimal | str
 
+_MOST_KEYS = 12  # of the parameters that changed
 _WIDEST = 80  # characters in a cell: all of the others get as wide
 # What has a float and a quantized side besides scores: its name, and where each side is.
 _SIZES = (
@@ -37,11 +40,13 @@ class Side:
         name: of the revision, or workspace.
         metrics: of each system.
         stale: by system, what makes its metrics others than those of the parameters beside them.
+        params: params.yaml, unchecked; None where it cannot be read.
     """
 
     name: str
     metrics: Mapping[str, Metrics]
     stale: Mapping[str, str]
+    params: Any = None
 
 
 def main() -> None:
@@ -54,7 +59,10 @@ def main() -> None:
         base, head = read(arguments.base), read(arguments.head)
         if not base.metrics and not head.metrics:
             raise OctetError(f"{METRICS}: no metrics on either side; `dvc repro` makes them")
-        sys.stdout.write(f"{float_to_quantized(head.metrics)}\n{base_to_head(base, head)}")
+        parameters = changed_parameters(base, head)
+        sys.stdout.write(
+            f"{float_to_quantized(head.metrics)}\n{base_to_head(base, head)}\n{parameters}"
+        )
 
 
 def read(revision: str | None) -> Side:
@@ -74,12 +82,15 @@ def read(revision: str | None) -> Side:
 
     contents = {path.stem: content(path) for path in files if path.suffix == ".json"}
     metrics = {key: parse(contents[key], f"{name}: {metrics_path(key)}") for key in contents}
+    params = None
     try:
         project = Project.parse(*map(content, (lock.PIPELINE, lock.PATH, PARAMS)))
+        params = project.params
         reasons = {key: project.stale(key, contents[key]) for key in contents}
     except OctetError as error:
         reasons = dict.fromkeys(contents, str(error))
-    return Side(name, metrics, {key: reason for key, reason in reasons.items() if reason})
+    stale = {key: reason for key, reason in reasons.items() if reason}
+    return Side(name, metrics, stale, params)
 
 
 def float_to_quantized(systems: Mapping[str, Metrics]) -> str:
@@ -97,18 +108,33 @@ def float_to_quantized(systems: Mapping[str, Metrics]) -> str:
     return f"### float → quantized\n\n{shown}"
 
 
+def changed_parameters(base: Side, head: Side) -> str:
+    """A list of the keys of params.yaml that differ, or a sentence that none does."""
+    sides = before, after = [dict(_leaves(side.params)) for side in (base, head)]
+    keys = [key for key in after | before if before.get(key) != after.get(key)]
+    lines = [
+        f"- {_plain(key)}: {' → '.join(_plain(side.get(key, 'missing')) for side in sides)}\n"
+        for key in keys[:_MOST_KEYS]
+    ]
+    if len(keys) > _MOST_KEYS:
+        lines.append(f"- and {len(keys) - _MOST_KEYS} more\n")
+    if not keys:
+        return f"Nothing in {PARAMS} changed.\n"
+    return f"In {PARAMS} changed:\n\n{''.join(lines)}"
+
+
+def headlines(base: Side, head: Side) -> str:
+    """A table of what decides and differs, score and bytes of the quantized models; "" if none."""
+    rows = [
+        row
+        for row in _differing(base, head)
+        if row[1] in ("size.quantized_payload", *_headline(head.metrics[row[0]]))
+    ]
+    return _table((base.name, head.name), rows) if rows else ""
+
+
 def base_to_head(base: Side, head: Side) -> str:
     """A section with what differs, how much does not, and what is not of its own parameters."""
-    changed, same = [], 0
-    for name in sorted(base.metrics.keys() & head.metrics.keys()):
-        known = _measures(base.metrics[name]) | _measures(head.metrics[name])
-        before, after = base.metrics[name].leaves(), head.metrics[name].leaves()
-        for key in sorted(before.keys() | after.keys()):
-            if before.get(key) == after.get(key):
-                same += 1
-            else:
-                measure = known.get(key, Measure())
-                changed.append([name, key, *_cells(measure, before.get(key), after.get(key))])
     first, second = (markdown.text(_short(side.name)) for side in (base, head))
     lines = [f"### {first} → {second}\n"]
     for name in sorted(base.metrics.keys() ^ head.metrics.keys()):
@@ -121,10 +147,52 @@ def base_to_head(base: Side, head: Side) -> str:
             lines.append(
                 f"Stale in {label}: {markdown.text(_short(name))}: {markdown.text(reason)}.\n"
             )
+    changed = list(_differing(base, head))
     names = base.name, head.name
     lines.append(_table(names, changed) if changed else "No number of both sides differs.\n")
-    lines.append(f"{same} numbers are the same on both sides.\n")
+    lines.append(f"{_numbers(base, head) - len(changed)} numbers are the same on both sides.\n")
     return "\n".join(lines)
+
+
+def _differing(base: Side, head: Side) -> Iterator[list[str]]:
+    """A row for each number that differs, of the systems that both sides have."""
+    for name in sorted(base.metrics.keys() & head.metrics.keys()):
+        known = _measures(base.metrics[name]) | _measures(head.metrics[name])
+        before, after = base.metrics[name].leaves(), head.metrics[name].leaves()
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key):
+                measure = known.get(key, Measure())
+                yield [name, key, *_cells(measure, before.get(key), after.get(key))]
+
+
+def _numbers(base: Side, head: Side) -> int:
+    """How many there are of the systems that both sides have, on either side."""
+    both = base.metrics.keys() & head.metrics.keys()
+    return sum(
+        len(base.metrics[name].leaves().keys() | head.metrics[name].leaves().keys())
+        for name in both
+    )
+
+
+def _headline(metrics: Metrics) -> tuple[str, ...]:
+    """The key of the score that a task is measured by; of a file without a kind none."""
+    try:
+        return (f"quantized.{metrics.kind().task.headline_key}",)
+    except OctetError:
+        return ()
+
+
+def _leaves(group: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every value of a mapping by its key, names with dots between them, as text."""
+    if isinstance(group, dict) and (group or not path):
+        for key, value in group.items():
+            yield from _leaves(value, f"{path}.{key}" if path else f"{key}")
+    elif path:
+        yield path, reprlib.repr(group)
+
+
+def _plain(value: str) -> str:
+    return markdown.text(_short(value))
 
 
 def _measures(metrics: Metrics) -> dict[str, Measure]:

@@ -5,7 +5,7 @@ those of params.yaml has failed: absence is never a pass.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
@@ -24,13 +24,16 @@ def main() -> None:
     with one_line():
         Parser(description="Hold the metrics against the gates.").parse_args()
         rows = sorted(every(load_params()))
-        marked = (
-            (c.system, c.what, c.got, c.allowed, "pass" if c.passed else "FAIL") for c in rows
-        )
-        sys.stdout.write(markdown.table(_HEAD, [*marked]))
+        sys.stdout.write(table(rows))
     failed = sum(not check.passed for check in rows)
     if failed:
         sys.exit(f"{failed} of {len(rows)} gates failed")
+
+
+def table(rows: Sequence[Check]) -> str:
+    """A row for each gate, as Markdown."""
+    marked = [(c.system, c.what, c.got, c.allowed, "pass" if c.passed else "FAIL") for c in rows]
+    return markdown.table(_HEAD, marked)
 
 
 def every(checked: Params) -> Iterator[Check]:

@@ -28,3 +28,13 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 def test_what_a_terminal_or_a_page_would_act_on_is_text(value: str, shown: str) -> None:
     assert markdown.text(value) == shown
     markdown.text(value).encode()
+
+
+def test_what_is_folded_is_found_again_and_padding_is_no_loss() -> None:
+    content = markdown.table(["a", "long"], [["wide", "b"]])
+    folded = markdown.fold("Title, in %", content) + markdown.fold("b", "- one\n\n- two\n")
+    front, folds = markdown.unfolded(f"first\n\n{folded}")
+    assert front == "first\n\n"
+    assert folds == [("Title, in %", content.strip()), ("b", "- one\n\n- two")]
+    tight = "| a | long |\n| --- | --- |\n| wide | b |\n"
+    assert markdown.tight(f"as  it is\n{content}") == f"as  it is\n{tight}"

@@ -1,7 +1,9 @@
 """Every choice is checked when it is made; and the library quantizes with NumPy alone."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,7 +84,11 @@ def test_what_is_allowed_is_taken(values: dict[str, Any]) -> None:
     assert {name: getattr(config, name) for name in values} == values
 
 
-def test_the_values_that_one_gets_are_those_of_params_yaml() -> None:
+def test_the_values_that_one_gets_are_those_that_params_yaml_is_published_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "tests/stages/params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
     quant = load_params().quant
     assert quant.config() == Config(calibration=Calibration(quant.calibration.rows))
     assert quant.config(bits=4).bits == 4

@@ -16,7 +16,7 @@ import yaml
 
 from octet.errors import OctetError
 from octet.modelfile import storage
-from stages import paths
+from stages import markdown, paths
 from stages.params.file import load_params
 from stages.report import (
     answers,
@@ -172,7 +172,7 @@ def test_the_summary_has_the_sentences_and_the_figures_of_the_page(
         summary = comment.comment(systems)
     for each in systems:
         sentence = verdicts.judge(each).sentence
-        assert f"- **{each.name}**: {sentence}\n" in summary
+        assert f"- **{each.name}**: {markdown.text(sentence)}\n" in summary
         assert sentence.replace(" %", "\u00a0%") in html
     cells = [c.text for t in tables.overview(systems) for row in t.rows for c in row]
     for text in cells:

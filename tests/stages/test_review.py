@@ -1,0 +1,37 @@
+"""What a pull request comes to fits into a comment, and says what it had to leave out."""
+
+import re
+
+import pytest
+
+from stages.commands import review
+
+LINES = "".join(f"line {i}\n" for i in range(5000))
+
+
+def test_what_fits_is_whole() -> None:
+    assert review.fitted("front\n", [("a", "one\n"), ("b", "two\n")]) == (
+        "front\n\n<details><summary>a</summary>\n\none\n\n</details>\n"
+        "\n<details><summary>b</summary>\n\ntwo\n\n</details>\n"
+    )
+
+
+@pytest.mark.parametrize("front", ["", "short\n", LINES, LINES * 10], ids=len)
+@pytest.mark.parametrize("lengths", [[10], [5000], [1, 5000, 5000, 1, 5000], [5000] * 40], ids=str)
+def test_however_much_there_is_it_fits_and_every_cut_is_counted(
+    front: str, lengths: list[int]
+) -> None:
+    folds = [("title", "".join(LINES.splitlines(keepends=True)[:n])) for n in lengths]
+    text = review.fitted(front, folds)
+    assert len(text) <= review.MOST
+    assert text.count("<details>") == text.count("</details>") == len(folds)
+    left_out = [int(n.replace(",", "")) for n in re.findall(r"^(\S+) more lines", text, re.M)]
+    kept = len(re.findall("^line", text, re.MULTILINE))
+    assert kept + sum(left_out) == front.count("line") + sum(lengths)
+
+
+def test_fifty_systems_each_with_a_reason_are_all_answered() -> None:
+    row = f"| {'name' * 5} | not shown to be as good | {'x' * 90} |\n"
+    reason = f"- **{'name' * 5}**: {'reason ' * 45}\n"
+    front = row * 50 + reason * 50
+    assert review.fitted(front, [("a", LINES)] * 12).startswith(front)
