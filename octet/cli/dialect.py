@@ -9,10 +9,18 @@ from octet.rows.csv import DECIMALS, SEPARATORS, Dialect
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument(
-        "--separator", choices=SEPARATORS, default=",", help="between the columns of CSV"
+        "--separator",
+        choices=SEPARATORS,
+        default=",",
+        metavar="CHARACTER",
+        help="between the columns of CSV: ',' (if not said), ';', '|', tab or space",
     )
     parser.add_argument(
-        "--decimal", choices=DECIMALS, default=".", help="before the fraction of a number in CSV"
+        "--decimal",
+        choices=DECIMALS,
+        default=".",
+        metavar="CHARACTER",
+        help="before the fraction of a number in CSV: '.' (if not said) or ','",
     )
     parser.add_argument(
         "--no-header",

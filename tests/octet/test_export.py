@@ -18,7 +18,17 @@ from octet.parameters import Quantized, values
 from octet.runtime import floating, integer
 from octet.signature import Columns, Input, Numbers, Signature
 from tests.octet.modelfiles import GRANULARITIES, weights_only
-from tests.octet.networks import KINDS, anything, images, in_float, one_output, rows, table, unit
+from tests.octet.networks import (
+    KINDS,
+    anything,
+    images,
+    in_array,
+    in_float,
+    one_output,
+    rows,
+    table,
+    unit,
+)
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -66,6 +76,11 @@ def test_inputs_on_and_half_way_between_codes_and_beyond_them_get_the_same(kind:
     each = (-1, *[1] * (steps.ndim - 2))
     reals = (steps - float(grid.zero_point)) * float(grid.scale)
     assert_same_codes(network, reals * scaler.std.reshape(each) + scaler.mean.reshape(each))
+
+
+def test_an_array_that_is_no_image_gets_the_same() -> None:
+    network = in_array()
+    assert_same_codes(network, rows(network, 40))
 
 
 def test_sums_of_all_that_int32_holds_get_the_same() -> None:
