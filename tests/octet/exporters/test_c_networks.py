@@ -16,7 +16,7 @@ from octet.quantizer import Calibration, Config, quantize
 from octet.signature import Arrays, Classes, Images, Input, Signature
 from tests.conftest import ROOT
 from tests.octet.exporters.compiled import codes_of, compiled, run_selftests, selftest
-from tests.octet.networks import anything
+from tests.octet.networks import anything, flattened
 from tests.octet.networks import rows as any_rows
 
 TINY = Path(os.environ.get("OCTET_DATA", ""), "mlperf-tiny")
@@ -100,11 +100,12 @@ def test_a_system_gives_the_same_codes(system: str, tmp_path: Path) -> None:
 def test_nothing_is_out_of_bounds_or_undefined(
     target: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
+    networks = [anything(seed, (2, 4, 7, 8)[seed % 4], seed % 2 == 0) for seed in range(12)]
     texts = []
-    for seed in range(12):
-        network = anything(seed, (2, 4, 7, 8)[seed % 4], seed % 2 == 0)
-        check = selftest(network, any_rows(network, 3, seed))
-        texts.append(export(network, Options(f"n{seed}", target), check).c)
+    # The only kernel of the first is as large as its image.
+    for i, network in enumerate([flattened(0), *networks]):
+        check = selftest(network, any_rows(network, 3, i))
+        texts.append(export(network, Options(f"n{i}", target), check).c)
     flags = [f"-DN{i}_{flag}" for flag in options for i in range(len(texts))]
     machine = ["-march=native"] if target == "x86" else []
     run_selftests(texts, tmp_path, *SANITIZED, *flags, *machine)

@@ -86,8 +86,8 @@ static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, NAME
             }
 #endif
             code += 2 * out->channels - outputs;
-            /* The next two windows see the last columns of these. */
-            have = kept;
+            /* The next two windows, if there are any, see the last columns of these. */
+            have = x > 2 ? kept : 0;
             memmove(state->window, state->window + 2 * step->across * step->column,
                 (size_t)(have * step->column) * sizeof *state->window);
             memmove(totals, totals + 2 * step->across, (size_t)have * sizeof *totals);
