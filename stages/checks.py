@@ -52,6 +52,14 @@ class Gate:
     judge: Callable[..., tuple[str, bool]]
 
 
+def answer(checks: Sequence[Check]) -> str:
+    """The verdict that all gates of a system come to, in the words of every table."""
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return "may replace"
+    return "not shown to be as good" if all(c.open for c in failed) else "may not replace"
+
+
 def of_system(name: str, checked: "Params", metrics: Metrics) -> Iterator[Check]:
     """The gates of one system.
 

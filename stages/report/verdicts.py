@@ -6,6 +6,7 @@ from octet.layers import Weighted
 from octet.network import Network
 from octet.parameters import Quantized
 from octet.runtime import integer
+from stages import checks
 from stages.report.evidence import Evidence
 from stages.tasks.task import digits
 
@@ -37,15 +38,14 @@ def judge(evidence: Evidence) -> Verdict:
     model = model_name(evidence.quantized)
     if model == FLOAT:
         return Verdict("open", "float", "nothing was quantized; it is float, and that is all.")
-    failed = [check for check in evidence.checks if not check.passed]
+    failed = [each for each in evidence.checks if not each.passed]
     changed = f"{_change(evidence)}, at {_share(evidence)}."
+    short = checks.answer(evidence.checks)
     if not failed:
-        return Verdict("yes", "may replace", f"the {model} may replace the float one: {changed}")
+        return Verdict("yes", short, f"the {model} {short} the float one: {changed}")
     reasons = "; ".join(f"{each.what}: {each.got} (allowed {each.allowed})" for each in failed)
-    if all(check.open for check in failed):
-        short = "not shown to be as good"
+    if all(each.open for each in failed):
         return Verdict("open", short, f"the {model} is {short}: {reasons}. {_upper(changed)}")
-    short = "may not replace"
     return Verdict("no", short, f"the {model} {short} the float one: {reasons}. {_upper(changed)}")
 
 
