@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from octet.affine import Codes
 from octet.exporters.c import proof
@@ -16,9 +15,16 @@ from octet.exporters.c.lowering import Entering, Program
 from octet.exporters.c.plan import Border, Largest, Mean, Rearranged, Step, Sum, Sums, Table
 from octet.exporters.c.schedule import accumulates, turns
 from octet.exporters.c.text import array, narrowest, single, template
-from octet.parameters import shape_of
+from octet.exporters.c.words import (
+    HALF_WORD,
+    bits_of,
+    column_of,
+    columns_of,
+    in_turns,
+    packed,
+    window_of,
+)
 
-_HALF_WORD, _FLOAT32_BYTES = 16, 4
 # Templates, in the order in which they stand in a file, and the steps that need them.
 _TEMPLATES: Mapping[str, tuple[type[Step], ...]] = {
     "scaled": (Sums, Mean),
@@ -164,15 +170,15 @@ class Writer:
 
     def _products(self, step: Sums, n: int) -> dict[str, object]:
         words, products = packed(step), step.products
-        in_turns = _in_turns(words, products.groups)
+        literals = map("0x{:08X}".format, in_turns(words, products.groups))
         m = np.broadcast_to(products.m, products.bias.shape)
         zeros = np.broadcast_to(products.weight.grid.zero_point.reshape(-1), products.bias.shape)
         own: dict[str, object] = {
             "groups": products.groups,
             "words": words.shape[1],
-            "column": _column(step),
+            "column": column_of(step),
             "zero_in": step.entering_zero,
-            "data": self._weights("uint32_t", n, map("0x{:08X}".format, in_turns), step),
+            "data": self._weights("uint32_t", n, literals, step),
             "pairs": self._pairs(f"outputs_{n}", zip(products.bias, m, strict=True)),
         }
         if len(set(zeros.tolist())) > 1:
@@ -206,7 +212,7 @@ class Writer:
 
     def _kind(self, step: Step) -> str:
         """What C calls its kind."""
-        return f"SUMS_{_bits(step)}" if isinstance(step, Sums) else _KINDS[type(step)]
+        return f"SUMS_{bits_of(step)}" if isinstance(step, Sums) else _KINDS[type(step)]
 
     @property
     def _upper(self) -> str:
@@ -232,7 +238,7 @@ class Writer:
             "HAS_ODD": int(any(step.image[0] // step.products.groups % 2 for step in sums)),
             "MOST_ROWS": max((step.window.sides[0] for step in sums), default=1),
             "MOST_CHANNELS": max((step.image[0] for step in sums), default=1),
-            "COLUMNS": max(map(_columns, sums), default=1),
+            "COLUMNS": max(map(columns_of, sums), default=1),
             "HAS_MEANS": int(any(isinstance(step, Mean) for step in self._steps)),
         }
         names = ", ".join(f"{self._upper}_{kind}" for kind in kinds)
@@ -240,7 +246,7 @@ class Writer:
 
     def _state(self, size: str, rows: int) -> list[tuple[str, int]]:
         """The lines of the struct, and the bytes of each."""
-        window = max((_window(step) for step in self._steps if isinstance(step, Sums)), default=0)
+        window = max((window_of(step) for step in self._steps if isinstance(step, Sums)), default=0)
         count, width = len(self._steps), _width(size)
         lines = [
             (f"int32_t sums[{self._sums_at}];", 4 * self._sums_at),
@@ -307,12 +313,12 @@ class Writer:
     def _kernel(self, name: str) -> Iterable[str]:
         if name != "sums":
             return [self._template(name, POOLS=self._pools())]
-        widths = sorted({_bits(step) for step in self._steps if isinstance(step, Sums)})
+        widths = sorted({bits_of(step) for step in self._steps if isinstance(step, Sums)})
         return [self._sums(bits) for bits in widths]
 
     def _sums(self, bits: int) -> str:
         """Convolutions with weights of so many bits, of which half a word has some in turn."""
-        shifts = range(0, _HALF_WORD - bits + 1, bits)
+        shifts = range(0, HALF_WORD - bits + 1, bits)
         pairs = {
             f"PAIRS_OF_{count}": "\n        ".join(
                 f"{self._upper}_OF_{count}({shift});" for shift in shifts
@@ -345,60 +351,6 @@ class Writer:
     def _interface(self) -> str:
         number = "double" if self._program.entering.pixels is None else "uint8_t"
         return self._template("end") + self._template("inputs", NUMBER=number)
-
-
-def packed(step: Sums) -> npt.NDArray[np.uint32]:
-    """``(outputs, words)`` uint32: ⌊16 / bits⌋ codes in each half of a word.
-
-    Code k of the lower half and code k of the upper one are neighbours: masked, a word is a pair.
-    In the order of the window in C: columns, each of them an even number of codes; rows; channels.
-    """
-    weight = step.products.weight
-    bits, outputs = weight.grid.bits, len(weight.codes)
-    in_half = _HALF_WORD // bits
-    columns = weight.codes.transpose(0, 3, 2, 1).astype(np.uint32)
-    even = np.zeros((outputs, columns.shape[1], _column(step)), np.uint32)
-    even[:, :, : columns[0, 0].size] = columns.reshape(*columns.shape[:2], -1)
-    codes = even.reshape(outputs, -1)
-    words = -(-codes.shape[1] // (2 * in_half))
-    filled = np.zeros((outputs, words * in_half * 2), np.uint32)
-    filled[:, : codes.shape[1]] = codes
-    pairs = filled.reshape(outputs, words, in_half, 2)
-    shifts = np.arange(in_half, dtype=np.uint32) * np.uint32(bits)
-    halves = np.bitwise_or.reduce(pairs << shifts[:, None], axis=2)
-    return np.asarray(halves[..., 0] | (halves[..., 1] << np.uint32(_HALF_WORD)))
-
-
-def _in_turns(words: npt.NDArray[np.uint32], groups: int) -> list[int]:
-    """As they lie in C: those of two outputs of a group in turn; a last one alone by itself."""
-    outputs, count = len(words) // groups, words.shape[1]
-    grouped = words.reshape(groups, outputs, count)
-    even = grouped[:, : outputs // 2 * 2].reshape(groups, outputs // 2, 2, count)
-    parts = (even.transpose(0, 1, 3, 2), grouped[:, outputs // 2 * 2 :])
-    words_of = np.concatenate([part.reshape(groups, -1) for part in parts], axis=1)
-    return [int(word) for word in words_of.reshape(-1)]
-
-
-def _column(step: Sums) -> int:
-    """Numbers that C keeps of a column of a window: of all rows and channels, and even."""
-    _, channels, tall, _ = shape_of(step.products.weight)
-    return channels * tall + channels * tall % 2
-
-
-def _columns(step: Sums) -> int:
-    """Columns of the two windows that C looks through together, or of the only one."""
-    return step.window.sides[1] + (step.window.stride[1] if step.image[2] > 1 else 0)
-
-
-def _window(step: Sums) -> int:
-    """Numbers of those columns, and what the last words of weights see behind them."""
-    behind = (_columns(step) - step.window.sides[1]) * _column(step)
-    words: int = packed(step).shape[1]
-    return behind + 2 * words * (_HALF_WORD // _bits(step))
-
-
-def _bits(step: Sums) -> int:
-    return step.products.weight.grid.bits
 
 
 def _width(kind: str) -> int:
