@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from octet.errors import OctetError
 from octet.importers.constants import computed
-from octet.importers.operators import OPERATORS, Node
+from octet.importers.operators.registry import OPERATORS, Node
 from octet.importers.wiring import Layers
 from octet.layers import Layer
 from octet.signature import LARGEST_ROW, Shape

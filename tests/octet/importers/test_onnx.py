@@ -15,7 +15,7 @@ from torch import nn
 
 from octet.errors import OctetError
 from octet.importers.onnx import layers_of, load
-from octet.importers.operators import OPERATORS
+from octet.importers.operators.registry import OPERATORS
 from octet.layers import Layer
 from octet.network import Network, signals
 from octet.runtime import floating
