@@ -6,6 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from octet.signature import Classes, Images
 from stages import paths, point
@@ -87,8 +88,18 @@ def _flow(value: Any) -> Any:
     return value
 
 
+class _Representer(RoundTripRepresenter):
+    """Of null as it is mostly written; ruamel leaves it out."""
+
+
+_Representer.add_representer(
+    type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
 def _yaml(sequence: int, offset: int) -> YAML:
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.width = _WIDE
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=sequence, offset=offset)

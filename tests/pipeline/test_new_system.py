@@ -1,4 +1,4 @@
-"""docs/systems.md, followed by the letter: what it says is all that it takes."""
+"""docs/systems.md and docs/bring-your-own.md, followed by the letter: that is all it takes."""
 
 import re
 from collections.abc import Callable
@@ -56,3 +56,26 @@ def test_a_data_set_is_a_file_a_line_and_a_name(clone: Clone) -> None:
     clone.edit("params.yaml", "systems:\n", f"systems:\n{keys}")
     clone.dvc("repro")
     refuse_incomplete(clone, "iris")
+
+
+def test_a_table_and_a_folder_of_images_come_in_as_the_page_says(clone: Clone) -> None:
+    page = (ROOT / "docs/bring-your-own.md").read_text().partition("## A network from elsewhere")[0]
+    before = clone.path.joinpath("params.yaml").read_text().splitlines()
+    for language, text in re.findall(r"```(python|sh)\n(.*?)```", page, re.DOTALL):
+        command = "python -" if language == "python" else "bash -e"
+        said = clone.run("bash", "-c", f"{command} <<'END'\n{text}END").stdout
+        if "octet predict" in text:
+            assert [*map(float, said.splitlines()[-3:])]
+    after = clone.path.joinpath("params.yaml").read_text().splitlines()
+    assert after[: len(before)] == before
+    for system, colour in (("homes", False), ("colours", True)):
+        assert after.count(f"  {system}:") == 1
+        assert clone.path.joinpath(f"metrics/{system}.json").exists()
+        assert clone.path.joinpath(f"datasets/{system}{'' if colour else '.csv'}.dvc").exists()
+    # Whoever has the file anew is told so, and takes it by the same command.
+    clone.run("bash", "-c", "sed -i 2d datasets/homes.csv")
+    refused = clone.run("python", "-m", "stages.load", "homes", check=False)
+    assert refused.returncode == 1
+    assert "`python -m stages.add NAME` takes this" in refused.stderr
+    clone.run("python", "-m", "stages.add", "homes")
+    clone.run("python", "-m", "stages.load", "homes")

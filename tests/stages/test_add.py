@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stages.add import __main__ as command
+from stages.add.documents import with_system
 from stages.load.readers.csv import separator_of
 from tests.conftest import ROOT
 from tests.stages.load.own import csv_text, table, write_idx, write_images
@@ -80,6 +81,12 @@ def test_ten_lines_are_added_and_none_is_changed(
     named = lines_added("dvc.yaml")
     assert "    path: models/mine/quantized.safetensors" in named
     assert "        plots/mine/sweep.csv: loss" in named
+
+
+def test_what_is_null_stays_so() -> None:
+    text = "gates:\n  mse_increase: null\n# Mine.\nsystems:\n  wine: {data: wine}\n"
+    document, _ = with_system(text, "mine", {"data": "wine", "model": {"kind": "logistic"}})
+    assert document == f"{text}  mine:\n    data: wine\n    model: {{kind: logistic}}\n"
 
 
 def test_a_changed_file_is_pinned_anew_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
