@@ -103,7 +103,7 @@ BAD: dict[str, tuple[list[object], str]] = {
     f"systems.{TABLE}.data": (["nosuch", None, ["digits"]], "diabetes or california_housing or "),
     f"systems.{TABLE}.quant": ([None, 8], "a mapping of any keys of quant, or {}"),
     f"systems.{TABLE}.train": ([None, []], "a mapping of any keys of train, or {}"),
-    f"systems.{TABLE}.model": (["linear"], "a mapping with kind: linear, logistic or network"),
+    f"systems.{TABLE}.model": (["linear"], "a mapping with kind: linear, logistic, ridge, network"),
     f"systems.{TABLE}.model.standardize": (["yes", 2], "true or false"),
     f"{OWN}.bits": ([17], f"{WIDTH}, or 32"),
     f"{OWN}.bias.bits": ([1], WIDTH),
@@ -141,7 +141,7 @@ def layer(**fields: object) -> dict[str, object]:
     return {f"{LAYERS}[3]": fields}
 
 
-MODEL_KINDS = "linear, logistic, network"
+MODEL_KINDS = "linear, logistic, ridge, network, onnx, given"
 LAYER_KINDS = (
     "conv, max_pool, average_pool, global_average_pool, add, relu, leaky_relu, clip, sigmoid, "
     "tanh, softmax, pad, flatten, reshape, linear"
