@@ -341,8 +341,11 @@ def test_a_picture_counts_the_rows_that_got_worse_as_the_verdict_does(
             assert any(f"a row got worse: {worse:,} of {rows:,}." in text for text in captions)
 
 
-def test_views_that_training_never_saw_are_not_shown(tree: Path, tmp_path: Path) -> None:
+def test_views_that_training_never_saw_are_not_shown(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = small.copy(tree, tmp_path / "tree")
+    monkeypatch.chdir(copy)
     views = "Training images above, a random view of each below."
     for share, shown in ((0.5, True), (0.0, False)):
         document = yaml.safe_load((copy / "params.yaml").read_text())
