@@ -110,7 +110,9 @@ def test_what_a_command_prints_is_renewed_and_what_is_left_out_stays_so() -> Non
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("california")
-@pytest.mark.parametrize("name", ["experiments", "deployment"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("experiments", marks=pytest.mark.release), "deployment"]
+)
 def test_every_command_of_a_page_works(new_clone: Callable[..., Clone], name: str) -> None:
     shell = console.Shell(console.with_environment(new_clone().path))
     page = (ROOT / f"docs/{name}.md").read_text()

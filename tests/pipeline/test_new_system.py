@@ -44,6 +44,7 @@ def test_six_lines_are_a_system_with_models_gates_and_a_chapter_of_the_report(
     refuse_incomplete(clone, "diabetes-raw")
 
 
+@pytest.mark.release
 def test_a_data_set_is_a_file_a_line_and_a_name(clone: Clone) -> None:
     file, line = fences("python")
     readers = "stages/load/readers"

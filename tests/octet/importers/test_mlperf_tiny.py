@@ -62,6 +62,7 @@ def test_in_codes_it_gives_those_of_onnx_runtime_after_every_layer(name: str) ->
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_keywords_are_spotted_with_4_bits_as_with_32() -> None:
     network = imported("kws-dscnn")
     data = np.load(FOLDER / "kws01.npz")
