@@ -52,7 +52,7 @@ def read_npy(path: Path, signature: Signature) -> Rows:
             f"{path}: got {behind} bytes behind the array, a second one it seems; allowed is one: "
             "save each to a file of its own"
         )
-    _refuse_shape(path, array.shape, signature)
+    refuse_shape(str(path), array.shape, signature)
     return Rows(str(path), "row", _batches(path, array, None, len(array), signature))
 
 
@@ -85,7 +85,7 @@ def read_safetensors(path: Path, signature: Signature, with_truth: bool) -> Rows
         shapes = [tuple(array.get_shape()) for array in (x, y) if array is not None]
     except SafetensorError as error:
         raise OctetError(f"{path}: not a whole .safetensors file ({_line(error)})") from None
-    _refuse_shape(path, shapes[0], signature)
+    refuse_shape(str(path), shapes[0], signature)
     if y is not None and shapes[1] != shapes[0][:1]:
         raise OctetError(f"{path}: {true}: got shape {shapes[1]}; allowed is {shapes[0][:1]}")
     return Rows(str(path), "row", _batches(path, x, y, shapes[0][0], signature))
@@ -129,32 +129,37 @@ def _batches(
     step = max(1, _TOGETHER // math.prod(signature.shape))
     for start in range(0, rows, step):
         end = min(start + step, rows)
-        part = _numbers(path, x, start, end)
-        true = None if truth is None else _numbers(path, truth, start, end)
+        part = numbers(str(path), x, start, end)
+        true = None if truth is None else numbers(str(path), truth, start, end)
         yield Batch(np.arange(start, end), part, true, {}, end / rows)
 
 
-def _numbers(path: Path, array: _Sliced, start: int, end: int) -> AnyArray:
-    """A part of an array: bytes as they are, any other real numbers in float64."""
+def numbers(name: str, array: _Sliced, start: int, end: int) -> AnyArray:
+    """A part of an array: bytes as they are, any other real numbers in float64.
+
+    Raises:
+        OctetError: it has no real numbers, or an integer that float64 does not hold.
+    """
     try:
         part = array[start:end]
     except (SafetensorError, TypeError, ValueError, AttributeError) as error:
-        raise OctetError(f"{path}: an array that NumPy cannot hold ({_line(error)})") from None
+        raise OctetError(f"{name}: an array that NumPy cannot hold ({_line(error)})") from None
     if part.dtype == np.uint8:
         return part
     if part.dtype.kind not in "fiu" or part.dtype.itemsize > 8:
-        raise OctetError(f"{path}: got {part.dtype}; allowed are integers and floats of 64 bits")
+        raise OctetError(f"{name}: got {part.dtype}; allowed are integers and floats of 64 bits")
     reals = part.astype(np.float64)
     if part.dtype.itemsize == 8 and part.dtype.kind in "iu" and np.any(np.abs(reals) >= _WHOLE):
-        raise OctetError(f"{path}: got an integer from 2⁵³ on, which float64 would round")
+        raise OctetError(f"{name}: got an integer from 2⁵³ on, which float64 would round")
     return reals
 
 
-def _refuse_shape(path: Path, shape: Shape, signature: Signature) -> None:
+def refuse_shape(name: str, shape: Shape, signature: Signature) -> None:
+    """Raise an OctetError, with what may help, if an array of this shape is not rows of these."""
     if len(shape) != 1 + len(signature.shape) or shape[1:] != signature.shape:
         expected = ", ".join(map(str, signature.shape))
         hint = _to_reshape(shape, signature.shape)
-        raise OctetError(f"{path}: got shape {shape}; allowed is (rows, {expected}){hint}")
+        raise OctetError(f"{name}: got shape {shape}; allowed is (rows, {expected}){hint}")
 
 
 def _to_reshape(shape: Shape, row: Shape) -> str:

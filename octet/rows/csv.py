@@ -277,7 +277,7 @@ def _row(record: str, layout: _Layout) -> list[float] | str:
     """What a record stands for, or what is wrong with it."""
     if len(record) > text.LONGEST:
         return text.TOO_LONG
-    if text.is_empty(record):
+    if text.is_empty(record, layout.dialect.separator):
         return f"got an empty line; allowed are {layout.width} columns"
     try:
         fields = text.fields(record, layout.dialect.separator)

@@ -9,12 +9,16 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from octet.errors import OctetError
 from octet.rows.binary import refuse_binary
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Places = npt.NDArray[np.int64]
 
@@ -24,6 +28,7 @@ TOO_LONG = f"longer than {LONGEST} characters; is this CSV?"
 _TOGETHER = 1 << 19  # bytes of lines that are parsed together
 _EMPTY = 1 << 12
 _MOST_LINES = 100  # of a record, whose quotes may hold line breaks
+_START = 4  # bytes that tell most kinds of files apart
 _GZIP, _UTF16 = b"\x1f\x8b", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -54,25 +59,25 @@ def blocks(stream: BufferedReader, name: str, separator: str) -> Iterator[Block]
     """
     done, empty, rest = 0, 0, ""
     for text, closed in _texts(stream, name):
-        whole, newline, rest = (rest + text).rpartition("\n")
+        whole, newline, last = (rest + text).rpartition("\n")
         lines = whole.split("\n") if newline else []
         records, places, still_open = _joined(lines, separator, closed)
-        if still_open:
-            rest = "\n".join([*lines[-still_open:], rest])
-        behind = sum(1 for _ in itertools.takewhile(is_empty, reversed(records)))
+        rest = "\n".join([*lines[len(lines) - still_open :], last])
+        ends = (is_empty(record, separator) for record in reversed(records))
+        behind = sum(itertools.takewhile(bool, ends))
         if behind < len(records):
             yield from _empty_lines(done, empty)
             kept = len(records) - behind
             yield Block(records[:kept], done + empty + places[:kept])
             done, empty = done + empty + len(lines) - still_open - behind, 0
         empty += behind
-        if len(rest) > LONGEST:
-            raise OctetError(f"{name}: line {done + empty + 1}: {TOO_LONG}")
+        if len(last) > LONGEST:
+            raise OctetError(f"{name}: line {done + empty + still_open + 1}: {TOO_LONG}")
 
 
-def is_empty(line: str) -> bool:
-    """Whether a line has nothing but blanks."""
-    return not line or line.isspace()
+def is_empty(line: str, separator: str) -> bool:
+    """Whether a line has nothing but blanks, none of which separates fields."""
+    return not line or (line.isspace() and separator not in line)
 
 
 def fields(record: str, separator: str) -> list[str]:
@@ -83,18 +88,52 @@ def fields(record: str, separator: str) -> list[str]:
 
 def _texts(stream: BufferedReader, name: str) -> Iterator[tuple[str, bool]]:
     """What is in the stream, part by part, with LF behind each line; and whether it is the last."""
-    packed = stream.peek(len(_GZIP)).startswith(_GZIP)
-    source = gzip.GzipFile(fileobj=stream) if packed else stream
+    parts = _parts(stream)
+    start = next(parts, b"")
+    parts = itertools.chain([start], parts)
+    if packed := start.startswith(_GZIP):
+        parts = _parts(gzip.GzipFile(fileobj=io.BufferedReader(_Joined(parts))))
     decoder: io.IncrementalNewlineDecoder | None = None
     try:
-        # read1: what is in a pipe now is predicted now.
-        while content := source.read1(_TOGETHER):
+        for content in parts:
             if decoder is None:
                 decoder = _decoder(content, f"{name} (in gzip)" if packed else name)
             yield decoder.decode(content), False
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise OctetError(f"{name}: a damaged gzip file ({error}); fetch or pack it again") from None
     yield (decoder.decode(b"", final=True) if decoder else "") + "\n", True
+
+
+def _parts(source: BufferedReader | gzip.GzipFile) -> Iterator[bytes]:
+    """What comes, as it comes; but the first part has the bytes that say what it is."""
+    waiting, known = b"", False
+    # read1: what is in a pipe now is predicted now.
+    while content := source.read1(_TOGETHER):
+        waiting += content
+        if known := known or len(waiting) >= _START:
+            yield waiting
+            waiting = b""
+    if waiting:
+        yield waiting
+
+
+class _Joined(io.RawIOBase):
+    """Parts as one stream again."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        into = memoryview(buffer)
+        if not self._rest:
+            self._rest = memoryview(next(self._parts, b""))
+        taken, self._rest = self._rest[: len(into)], self._rest[len(into) :]
+        into[: len(taken)] = taken
+        return len(taken)
 
 
 def _decoder(start: bytes, name: str) -> io.IncrementalNewlineDecoder:

@@ -1,6 +1,8 @@
 """octet import and octet quantize: from a network elsewhere to codes, without the pipeline."""
 
+import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -137,11 +139,21 @@ WRONG = [
     ("quantize net.st out --rows names.npz", "names.npz: got arrays a, b; one of the name x"),
     ("quantize net.st out --rows half.npz", "half.npz: not a whole .npz file"),
     ("quantize net.st out --rows pickled.npz", "pickled.npz: x: got object; allowed are integers"),
+    ("quantize net.st out --rows last.npz", "; `np.moveaxis(x, -1, 1)` puts the channels first"),
+    ("quantize net.st out --rows large.npz", "large.npz: x: got an integer from 2⁵³ on"),
+    ("quantize net.st out --rows more.npz", "more.npz: x: got more than the 480 bytes of its sha"),
+    ("quantize net.st out --rows less.npz", "less.npz: x: got less than the 480 bytes of its sha"),
     ("quantize net.st out --rows nan.npz", "nan.npz: row 0: got NaN"),
     ("quantize net.st out --rows empty.npz", "got no rows"),
     ("quantize net.st out --rows rows.npy --bits 1", "bits: got 1; allowed is an integer from 2"),
     ("quantize q.st out --rows rows.npy", "quantized already"),
 ]
+
+
+def npy(x: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, x)
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +168,12 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "empty.npz", x=x[:0])
     pickled = np.empty((5, 2, 6, 5), object)
     np.savez(folder / "pickled.npz", x=pickled)
+    np.savez(folder / "last.npz", x=np.moveaxis(x, 1, -1))
+    np.savez(folder / "large.npz", x=np.full(x.shape, 2**53 + 1))
+    one = npy(x[:1])
+    for name, content in (("more", one + bytes(1 << 20)), ("less", one[:-1])):
+        with zipfile.ZipFile(folder / f"{name}.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x.npy", content)
     whole = (folder / "wrong.npz").read_bytes()
     (folder / "half.npz").write_bytes(whole[: len(whole) // 2])
     return folder

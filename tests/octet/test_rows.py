@@ -25,6 +25,7 @@ from octet.modelfile.arrays import dump_arrays
 from octet.modelfile.signatures import dump_signature
 from octet.network import Network
 from octet.rows.csv import CSV, Dialect
+from octet.rows.text import blocks
 from octet.runtime import inference
 from octet.runtime.predict import opened, predict
 from octet.signature import Classes, Columns, Numbers, Signature
@@ -224,6 +225,58 @@ def test_a_quote_that_never_ends_costs_one_line_in_whatever_part_it_stands(tmp_p
     skipped = [each.removeprefix(f"{file}: line ") for part in parts for each in part.skipped]
     assert [int(each.split(":")[0]) for each in skipped] == [12, 29_992, 60_001]
     assert sum(len(part.outputs) for part in parts) == 60_000 - 3
+
+
+def test_a_quote_that_never_ends_costs_one_line_wherever_parts_of_long_lines_end(
+    tmp_path: Path,
+) -> None:
+    row = ",".join(["1.25"] * 2400)
+    for before in (0, 1500, 12_000):
+        file = tmp_path / "rows.csv"
+        file.write_text("x" * before + f'\n"{row}\n' + f"{row}\n" * 150)
+        with file.open("rb") as stream:
+            records = [len(block.records) for block in blocks(stream, "rows", ",")]
+        assert sum(records) == 152
+
+
+@pytest.mark.parametrize(("name", "separator"), [("tab", "\t"), ("space", " "), ("comma", ",")])
+@pytest.mark.parametrize("last", ["Rome{}1\n", "rome{}1\n", ""])
+def test_a_row_of_nothing_but_gaps_is_one_whatever_comes_with_it(
+    tmp_path: Path, name: str, separator: str, last: str
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"city{separator}age\n{separator}\n{last.format(separator)}\n\n")
+    with opened(file, TEXT.signature, with_truth=False, dialect=Dialect(separator)) as rows:
+        (part,) = predict(TEXT, rows, skip=True)
+    assert part.places.tolist() == ([2, 3] if last.startswith("R") else [2]), name
+    assert len(part.skipped) == last.startswith("r")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (RAW.encode("utf-16"), RAW.splitlines()),
+        (gzip.compress(RAW.encode(), mtime=0), RAW.splitlines()),
+        (b"7", ["7"]),
+    ],
+    ids=["utf-16", "gzip", "one byte"],
+)
+def test_a_pipe_is_known_by_its_start_though_that_comes_byte_by_byte(
+    content: bytes, expected: list[str]
+) -> None:
+    class Slow(io.RawIOBase):
+        rest = content
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: bytearray) -> int:
+            first, self.rest = self.rest[:1], self.rest[1:]
+            buffer[: len(first)] = first
+            return len(first)
+
+    parts = [*blocks(io.BufferedReader(Slow()), "pipe", ",")]
+    assert [record for part in parts for record in part.records] == expected
 
 
 def test_places_are_those_of_lines_though_quotes_hold_more_of_them(tmp_path: Path) -> None:
