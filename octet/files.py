@@ -31,16 +31,21 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
                 part.replace(path)
 
 
-def refuse_target(path: Path, source: Path) -> None:
+def refuse_target(path: Path, **sources: Path | None) -> None:
     """Refuse a place for a new file that is none, for what is written takes its place.
 
+    Args:
+        path: of the new file.
+        sources: the files that are read, by what they hold.
+
     Raises:
-        OctetError: it is a link, a folder or a device, or the file that is read.
+        OctetError: it is a link, a folder or a device, or one of the files that are read.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise OctetError(f"{path}: got a link, folder or device; name a file, old or new")
-    if path.exists() and path.samefile(source):
-        raise OctetError(f"{path}: this is the model itself; name another")
+    for name, source in sources.items():
+        if source and path.exists() and source.exists() and path.samefile(source):
+            raise OctetError(f"{path}: this is the file of the {name}; name another")
 
 
 @contextlib.contextmanager

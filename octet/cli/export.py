@@ -7,12 +7,13 @@ import numpy as np
 
 from octet import files, provenance
 from octet.cli.command import Parser
+from octet.cli.rows import read_rows
 from octet.errors import OctetError
 from octet.exporters import c
 from octet.modelfile import storage
 from octet.network import Network
+from octet.rows.csv import CSV
 from octet.runtime import floating, integer
-from octet.runtime.predict import opened
 
 # Rows that a file checks itself by: enough to see every code path, few enough for a device.
 _SELFTEST_ROWS = 10
@@ -38,7 +39,7 @@ def arguments(prog: str) -> Parser:
         "--selftest",
         type=Path,
         metavar="ROWS",
-        help=f"with --c: rows as for predict; the first {_SELFTEST_ROWS}, and a main for them",
+        help=f"with --c: rows as for quantize; the first {_SELFTEST_ROWS}, and a main for them",
     )
     return parser
 
@@ -59,7 +60,7 @@ def _write_onnx(arguments: argparse.Namespace) -> None:
         from octet.exporters import onnx as export
     except ImportError as error:
         raise OctetError(f"export: {error}; `pip install onnx` is what it takes") from None
-    files.refuse_target(arguments.onnx, arguments.model)
+    files.refuse_target(arguments.onnx, model=arguments.model)
     model = export.to_onnx(storage.load_network(arguments.model))
     files.write(arguments.onnx, model.SerializeToString())
 
@@ -67,7 +68,7 @@ def _write_onnx(arguments: argparse.Namespace) -> None:
 def _write_c(arguments: argparse.Namespace) -> None:
     targets = [path for path in (arguments.c, arguments.header) if path is not None]
     for target in targets:
-        files.refuse_target(target, arguments.model)
+        files.refuse_target(target, model=arguments.model, rows=arguments.selftest)
     if len(targets) == 2 and targets[0].resolve() == targets[1].resolve():
         raise OctetError(f"{arguments.header}: the header is the C file itself; name another")
     network = storage.load_network(arguments.model)
@@ -99,9 +100,7 @@ def _origin(model: Path, network: Network) -> list[str]:
 
 def _selftest(network: Network, path: Path) -> c.Selftest:
     """The first rows of a file, and what comes out for them."""
-    with opened(path, network.signature, with_truth=False) as rows:
-        batch = next(iter(rows.batches))
-    x = batch.x[:_SELFTEST_ROWS]
+    x = read_rows(path, network.signature, CSV, _SELFTEST_ROWS)
     if not integer.is_integer(network):
         with np.errstate(all="ignore"):
             expected = floating.run(network, x)

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         from octet.importers.meaning import network_for
     except ImportError as error:
         raise OctetError(f"import: {error}; `pip install onnx` is what it takes") from None
-    files.refuse_target(arguments.out, arguments.network)
+    files.refuse_target(arguments.out, network=arguments.network)
     layers, shape = onnx.load(arguments.network)
     leaving = signals(Network(layers, Signature(Arrays(shape), Numbers("y", ""))))[-1].shape
     signature = Signature(_inputs(arguments, shape), _outputs(arguments, leaving))
@@ -85,7 +85,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names:
+        raise argparse.ArgumentTypeError(
+            f"name {names.index('') + 1} of {len(names)} in {text!r} is empty; allowed are names"
+        )
+    return names
 
 
 def _inputs(arguments: argparse.Namespace, shape: Shape) -> Inputs:

@@ -1,9 +1,7 @@
 """python -m octet quantize: a float model file in codes."""
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,16 +11,11 @@ from octet import files
 from octet.affine import MAX_BITS, MIN_BITS
 from octet.cli import dialect
 from octet.cli.command import Parser
+from octet.cli.rows import read_rows
 from octet.errors import OctetError
 from octet.modelfile import storage
-from octet.modelfile.arrays import AnyArray
 from octet.quantizer import Config, quantize
 from octet.quantizer.config import Activations, Rounding
-from octet.rows.batches import Batch, Rows
-from octet.rows.csv import Dialect
-from octet.rows.npz import read_npz
-from octet.runtime.predict import opened, unusable
-from octet.signature import Input, Signature
 
 _ABOUT = (
     "Write a float model with its weights in codes of few bits. "
@@ -70,9 +63,9 @@ def arguments(prog: str) -> Parser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the file, and say how large it is."""
-    files.refuse_target(arguments.out, arguments.model)
+    files.refuse_target(arguments.out, model=arguments.model, rows=arguments.rows)
     network = storage.load_network(arguments.model)
-    rows = _rows(arguments.rows, network.signature, dialect.dialect(arguments))
+    rows = read_rows(arguments.rows, network.signature, dialect.dialect(arguments))
     chosen: dict[str, Any] = _INTEGERS if arguments.activations == "uint8" else {}
     config = Config(
         bits=arguments.bits,
@@ -89,31 +82,3 @@ def run(arguments: argparse.Namespace) -> None:
     files.write(arguments.out, content)
     before = arguments.model.stat().st_size
     sys.stderr.write(f"{before:,} bytes in float, {len(content):,} in codes\n")
-
-
-def _rows(path: Path, signature: Signature, how: Dialect) -> Input:
-    """All rows of a file.
-
-    Raises:
-        OctetError: there is none, or one that cannot be used.
-    """
-    parts: list[AnyArray] = []
-    with _opened(path, signature, how) as rows:
-        for batch in rows.batches:
-            for place, problem in sorted({**unusable(batch, signature), **batch.bad}.items()):
-                raise OctetError(f"{rows.named(place)}: {problem}")
-            parts.append(batch.x)
-    if not sum(map(len, parts)):
-        raise OctetError(f"{path}: got no rows; a few hundred of the training rows are enough")
-    return np.concatenate(parts)
-
-
-@contextlib.contextmanager
-def _opened(path: Path, signature: Signature, how: Dialect) -> Iterator[Rows]:
-    """As `opened`, and the rows of an .npz archive, all at once."""
-    if path.suffix.lower() == ".npz":
-        x = read_npz(path, signature)
-        yield Rows(str(path), "row", iter([Batch(np.arange(len(x)), x, None, {}, None)]))
-    else:
-        with opened(path, signature, with_truth=False, dialect=how) as rows:
-            yield rows

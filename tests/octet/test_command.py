@@ -316,7 +316,7 @@ def test_a_model_is_not_exported_over_itself(tmp_path: Path) -> None:
     content = path.read_bytes()
     done = octet("export", path, "--onnx", tmp_path / "." / path.name)
     assert done.returncode == 1
-    assert done.stderr == f"error: {path}: this is the model itself; name another\n"
+    assert done.stderr == f"error: {path}: this is the file of the model; name another\n"
     assert path.read_bytes() == content
 
 

@@ -11,9 +11,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from octet.__main__ import main
+from octet.cli.rows import read_rows
+from octet.errors import OctetError
 from octet.layers import Linear, Softmax
 from octet.modelfile import storage
 from octet.network import Network
+from octet.rows.csv import CSV
 from octet.runtime import inference
 from octet.signature import Arrays, Classes, Columns, Images, Numbers, Signature
 
@@ -120,9 +123,30 @@ def test_weights_alone_become_codes_of_a_table(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a\n1\n2\n3\nx\n", ""),
+        ("a\n1\n2\nx\n3\n", "rows.csv: line 4: a: got 'x'"),
+        ("a\n1\n1e999\n3\n", "rows.csv: line 3: a: got '1e999'"),
+        ("a\n", "rows.csv: got no rows"),
+        ("", "rows.csv: it is empty"),
+    ],
+)
+def test_the_first_rows_are_refused_if_one_of_them_is_bad(text: str, problem: str) -> None:
+    path = Path("rows.csv")
+    path.write_text(text)
+    signature = Signature(Columns(("a",)), Numbers("y", ""))
+    if problem:
+        with pytest.raises(OctetError, match=problem):
+            read_rows(path, signature, CSV, 3)
+    else:
+        assert read_rows(path, signature, CSV, 3).tolist() == [[1], [2], [3]]
+
+
 WRONG = [
     ("import missing.onnx out", "missing.onnx: no such file"),
-    ("import net.onnx net.onnx", "net.onnx: this is the model itself; name another"),
+    ("import net.onnx net.onnx", "net.onnx: this is the file of the network; name another"),
     ("import rows.npy out", "rows.npy: not a whole ONNX model"),
     ("import net.onnx out --classes a,b", "net.onnx: gives shape (3,); 2 classes take (2,)"),
     ("import net.onnx out --classes a,a,b", "net.onnx: names must differ"),
@@ -134,7 +158,14 @@ WRONG = [
     ("predict net.onnx", "net.onnx: an ONNX file; `octet import "),
     ("quantize net.onnx out --rows rows.npy", "net.onnx: an ONNX file; `octet import "),
     ("quantize net.st out", "the following arguments are required: --rows"),
-    ("quantize net.st net.st --rows rows.npy", "net.st: this is the model itself"),
+    ("quantize net.st net.st --rows rows.npy", "net.st: this is the file of the model"),
+    ("quantize net.st rows.npy --rows rows.npy", "rows.npy: this is the file of the rows; name"),
+    ("export net.st --c rows.npy --selftest rows.npy", "rows.npy: this is the file of the rows"),
+    ("export net.st --c a.c --header rows.npy --selftest rows.npy", "rows.npy: this is the file"),
+    ("export net.st --c a.c --selftest empty.npz", "empty.npz: got no rows"),
+    ("export net.st --c a.c --selftest nan.npz", "nan.npz: row 0: got NaN"),
+    ("import net.onnx out --classes a,,b", "--classes: name 2 of 3 in 'a,,b' is empty"),
+    ("import net.onnx out --columns a,", "--columns: name 2 of 2 in 'a,' is empty"),
     ("quantize net.st out --rows wrong.npz", "wrong.npz: x: got shape (5, 2); allowed is (rows, "),
     ("quantize net.st out --rows names.npz", "names.npz: got arrays a, b; one of the name x"),
     ("quantize net.st out --rows half.npz", "half.npz: not a whole .npz file"),

@@ -66,7 +66,7 @@ def test_the_same_model_gives_the_same_bytes(model: Path, tmp_path: Path) -> Non
     ("words", "message"),
     [
         (("--c", "{}"), "got a link, folder or device"),
-        (("--c", "{}/model.safetensors"), "this is the model itself"),
+        (("--c", "{}/model.safetensors"), "this is the file of the model"),
         (("--c", "{}/a.c", "--header", "{}/a.c"), "the header is the C file itself"),
         (("--c", "{}/a.c", "--name", "for"), "--name: got 'for'"),
         (("--c", "{}/a.c", "--target", "z80"), "argument --target: invalid choice"),
