@@ -23,7 +23,9 @@ from octet.signature import Classes, Column, Columns, Numbers, Outputs, Signatur
 
 SEPARATORS = {",": ",", ";": ";", "|": "|", "tab": "\t", "space": " "}
 DECIMALS = (".", ",")
+_EXACT = 2.0**53  # below it float64 holds every integer
 _NUMBERS = 1 << 20  # features that are made together
+_Reader = Callable[[str], float | None]
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,25 @@ class _Layout:
     """Which of the ``width`` columns are read, from which places, and how they are written.
 
     The last one may be that of the truth: of classes, with their names for categories, so that what
-    it stands for is the index of one.
+    it stands for is the index of one. ``of_numbers`` says that these are whole numbers, each of
+    which may be written in any way that a number may: 1 as 1.0.
     """
 
     width: int
     places: tuple[int, ...]
     columns: tuple[Column, ...]
     dialect: Dialect
+    of_numbers: bool = False
 
     @cached_property
-    def readers(self) -> list[Callable[[str], float | None]]:
+    def readers(self) -> list[_Reader]:
         """For each column what a field of it stands for, as `octet.rows.table.reader`."""
-        return [
-            _with_commas(column) if self.dialect.decimal == "," else reader(column)
-            for column in self.columns
-        ]
+        commas = self.dialect.decimal == ","
+        readers = [_with_commas(column) if commas else reader(column) for column in self.columns]
+        if self.of_numbers:
+            truth = self.columns[-1]
+            readers[-1] = _of_numbers(truth, _with_commas(Column("")) if commas else number)
+        return readers
 
     @cached_property
     def converters(self) -> dict[int | str, Callable[[str], float]] | None:
@@ -119,7 +125,7 @@ def read(
     return Rows(name, "line", _batches(stream, blocks, layout, signature))
 
 
-def _refusing(read: Callable[[str], float | None]) -> Callable[[str], float]:
+def _refusing(read: _Reader) -> Callable[[str], float]:
     def convert(field: str) -> float:
         if (value := read(field.strip())) is None:
             raise ValueError
@@ -128,12 +134,23 @@ def _refusing(read: Callable[[str], float | None]) -> Callable[[str], float]:
     return convert
 
 
-def _with_commas(column: Column) -> Callable[[str], float | None]:
+def _with_commas(column: Column) -> _Reader:
     """As `reader`, of numbers with a decimal comma: a point would be one of thousands."""
     if column.categories:
         return reader(column)
     plain = reader(column)
     return lambda field: None if "." in field else plain(field.replace(",", "."))
+
+
+def _of_numbers(truth: Column, value_of: _Reader) -> _Reader:
+    """The index of the class, all of which are whole numbers, that a field is as a number."""
+    indices = {float(name): float(i) for i, name in enumerate(truth.categories)}
+
+    def read(field: str) -> float | None:
+        value = value_of(field)
+        return None if value is None else indices.get(value)
+
+    return read
 
 
 def _by_position(signature: Signature, dialect: Dialect) -> _Layout:
@@ -146,16 +163,23 @@ def _by_name(
     fields: Sequence[str], inputs: Columns, outputs: Outputs | None, where: str, dialect: Dialect
 ) -> _Layout:
     """The layout of a line of names; without the truth where ``outputs`` is None."""
-    columns = inputs.columns
+    columns, of_numbers = inputs.columns, False
     names = [column.name for column in columns]
     if missing := [one for one in names if one not in fields]:
         raise OctetError(f"{where}: {_without_names(fields, names, missing)}")
     if outputs is not None and outputs.column in {*fields} - {*names}:
         columns = (*columns, _column_of(outputs))
+        of_numbers = isinstance(outputs, Classes) and all(map(_is_whole, outputs.classes))
     wanted = [column.name for column in columns]
     if twice := [one for one in wanted if fields.count(one) > 1]:
         raise OctetError(f"{where}: more than one column {listed(twice)}")
-    return _Layout(len(fields), tuple(map(fields.index, wanted)), columns, dialect)
+    return _Layout(len(fields), tuple(map(fields.index, wanted)), columns, dialect, of_numbers)
+
+
+def _is_whole(name: str) -> bool:
+    """Whether it is a whole number as Python writes it, and float64 holds it."""
+    value = number(name)
+    return value is not None and abs(value) < _EXACT and name == str(int(value))
 
 
 def _column_of(outputs: Outputs) -> Column:

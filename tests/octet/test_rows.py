@@ -312,6 +312,8 @@ FLOWERS = Network(
     Signature(Columns(("a", "b", "c")), Classes(("iris, blue", "rose"))),
 )
 
+NUMBERED = Network(FLOWERS.layers, Signature(FLOWERS.signature.inputs, Classes(("-2", "1"))))
+
 
 def truths(folder: Path, text: str, network: Network) -> tuple[list[float] | None, str]:
     """The targets or labels in a file of CSV, and what is said of the first row that is bad."""
@@ -338,6 +340,7 @@ def truths(folder: Path, text: str, network: Network) -> tuple[list[float] | Non
         (FLOWERS, 'class,a,b,c\n"iris, blue",1,2,3\nrose,4,5,6\n', [0, 1]),
         (FLOWERS, "a,b,c,label\n1,2,3,rose\n", None),
         (FLOWERS, "a,b,c\n1,2,3\n", None),
+        (NUMBERED, "a,b,c,class\n1,2,3,1\n4,5,6,1.0\n7,8,9,-2.\n7,8,9,1e0\n", [1, 1, 0, 1]),
     ],
     ids=lambda value: value[:12] if isinstance(value, str) else "",
 )
@@ -354,6 +357,8 @@ def test_the_truth_is_a_column_of_the_target_or_of_names_of_classes(
         (FLOWERS, "1,2,3,tulip", "class: got 'tulip'; allowed is iris, blue, rose"),
         (FLOWERS, "1,2,3,", "class: got ''; allowed is iris, blue, rose"),
         (FLOWERS, "1,2,3,1", "class: got '1'; allowed is iris, blue, rose"),
+        (NUMBERED, "1,2,3,1.5", "class: got '1.5'; allowed is -2, 1"),
+        (NUMBERED, "1,2,3,one", "class: got 'one'; allowed is -2, 1"),
         (FLOWERS, "1,x,3,rose", "b: got 'x'; allowed is a finite number"),
     ],
 )
@@ -361,9 +366,8 @@ def test_a_truth_that_is_none_is_named(
     tmp_path: Path, network: Network, line: str, message: str
 ) -> None:
     column = network.signature.outputs.column
-    _, said = truths(
-        tmp_path, f"a,b,c,{column}\n1,2,3,{'rose' if column == 'class' else 1}\n{line}\n", network
-    )
+    good = "rose" if network is FLOWERS else 1
+    _, said = truths(tmp_path, f"a,b,c,{column}\n1,2,3,{good}\n{line}\n", network)
     assert said == f"line 3: {message}"
 
 
