@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from octet.exporters.c import floats, lowering, small, text, x86
 from octet.exporters.c.lowering import Program
+from octet.exporters.c.plan import Sum
 from octet.network import Network, signals
 from octet.runtime import integer
 from octet.signature import Classes, Columns, Images
@@ -93,9 +94,11 @@ def export(network: Network, options: Options, selftest: Selftest | None = None)
         selftest: rows to check the compiled file by.
 
     Raises:
-        OctetError: a layer cannot be in C, what it computes cannot be proven, or the name is none.
+        OctetError: a layer cannot be in C, what it computes cannot be proven, or a name is none.
     """
     text.refuse_name(options.name)
+    if options.header is not None:
+        text.refuse_header(options.header)
     parts = (_integers if integer.is_integer(network) else _floats)(network, options)
     about = _comment([parts.about[0], *options.origin, *parts.about[1:]])
     if options.header is None:
@@ -122,6 +125,8 @@ def _integers(network: Network, options: Options) -> _Parts:
         f"{_COMPILE} -D{options.name.upper()}_INTEGERS=1 multiplies in integers, not in float32: "
         "the same codes, for processors without a unit for it, which do so unasked.",
     ]
+    if program.entering.pixels is None or any(isinstance(step, Sum) for step in program.steps):
+        about[-1] += " It divides, in IEEE order: -ffast-math is refused by an #error."
     if program.left_out:
         kinds = ", ".join(program.left_out)
         about.append(f"Behind the codes, and not in here: {kinds}. It leaves their order.")
@@ -139,7 +144,8 @@ def _floats(network: Network, options: Options) -> _Parts:
         f"In: {_what_enters(network)}. Out: {numbers} numbers of "
         f"{network.signature.outputs.column}.",
         f"Constants: {parts.constant_bytes} bytes of flash, beside the code.",
-        f"{_COMPILE} Not with -ffast-math, nor for x87: then bits may differ.",
+        f"{_COMPILE} Not with -ffast-math, for x87, or where double has 32 bits: an #error says "
+        "so.",
     ]
     return _Parts(
         about, parts.interface, parts.body, "floats_test.c", "double", parts.constant_bytes, 0

@@ -108,8 +108,10 @@ class _File:
         self._array(number, f"zeros_{i}", map(str, grid.zero_point.reshape(-1).tolist()), width)
         self._array("float", f"scales_{i}", map(single, grid.scale.reshape(-1).tolist()), 4)
         place = _place(grid, inputs)
-        steps = f"{self._name}_codes_{i}[i * {inputs} + j] - {self._name}_zeros_{i}[{place}]"
-        return f"(double)({steps}) * (double){self._name}_scales_{i}[{place}]"
+        # Where int has 16 bits, two uint16_t would wrap.
+        code = f"(int32_t){self._name}_codes_{i}[i * {inputs} + j]"
+        zero = f"(int32_t){self._name}_zeros_{i}[{place}]"
+        return f"(double)({code} - {zero}) * (double){self._name}_scales_{i}[{place}]"
 
     def _doubles(self, name: str, numbers: npt.NDArray[np.floating]) -> None:
         exact = numbers.astype(np.float64).reshape(-1).tolist()

@@ -6,25 +6,42 @@ from importlib import resources
 
 from octet.errors import OctetError, printable
 
-# Of C17 and C++17, and what the generated file includes: no name of ours.
+# Words of C17 and C++17, and what <stdlib.h> declares, which comes with the vectors of x86.
 _WORDS = """
-    alignas alignof and asm auto bitand bitor bool break case catch char class compl const constexpr
-    continue default delete do double else enum explicit export extern false float for friend goto
-    if inline int int16_t int32_t long main memcmp memcpy memset mutable namespace new noexcept not
-    nullptr operator or private protected public register restrict return short signed sizeof static
-    struct switch template this throw true try typedef typeid typename typeof uint16_t uint32_t
-    uint64_t uint8_t union unsigned using virtual void volatile while xor
+    abort abs alignas alignof and asm atexit atof atoi atol atoll auto bcmp bcopy bitand bitor
+    bool break bsearch bzero calloc case catch char class compl const constexpr continue default
+    delete div do double else enum errno exit explicit export extern false ffs float for free
+    friend getenv goto if index inline int labs ldiv linux llabs lldiv long main malloc mblen
+    mutable namespace new noexcept not nullptr offsetof operator or private protected public
+    qsort rand realloc register restrict return rindex short signed sizeof srand static struct
+    switch system template this throw true try typedef typeid typename typeof union unix
+    unsigned using virtual void volatile while xor
 """
+# What <float.h>, <stdint.h> and <string.h> declare or may come to declare, by ISO 9899 7.31.
+_STANDARD = re.compile(
+    r"(mem|str|wcs)[a-z]\w*|u?int\w*_t|(size|ptrdiff|wchar|max_align)_t|U?INT\w*_(C|MAX|MIN)"
+    r"|NULL|(DBL|FLT|LDBL|DECIMAL|PTRDIFF|SIZE|WCHAR|WINT|SIG_ATOMIC)_\w+"
+)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_HEADER = re.compile(r"[A-Za-z0-9_.-]+")
 _LONGEST_NAME, _LINE = 40, 96
 
 
 def refuse_name(name: str) -> None:
     """Raise an OctetError unless all names of a C file can begin with this."""
-    if not _IDENTIFIER.fullmatch(name) or name in _WORDS.split() or len(name) > _LONGEST_NAME:
+    taken = name in _WORDS.split() or _STANDARD.fullmatch(name)
+    if not _IDENTIFIER.fullmatch(name) or taken or len(name) > _LONGEST_NAME:
         raise OctetError(
             f"--name: got {name!r}; allowed is a C identifier of up to {_LONGEST_NAME} letters, "
-            "digits and _, that begins with a letter and is no word of C"
+            "digits and _, that begins with a letter and is no word of C or of its headers"
+        )
+
+
+def refuse_header(name: str) -> None:
+    """Raise an OctetError unless every compiler finds a header of this name."""
+    if not _HEADER.fullmatch(name):
+        raise OctetError(
+            f"--header: got {name!r}; allowed are names of letters, digits, _, . and -"
         )
 
 

@@ -1,5 +1,6 @@
 """C files give the codes of Octet's runtime: every kind of layer, and networks of any of them."""
 
+import subprocess
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from octet.layers.integers import requantize
 from octet.network import Network
 from octet.runtime import floating
 from octet.signature import Arrays, Classes, Columns, Images, Numbers, Signature
-from tests.octet.exporters.compiled import Compiled, codes_of, compiled, run_selftests
+from tests.octet.exporters.compiled import Compiled, codes_of, compiled, needs, run_selftests
 from tests.octet.layers.cases import CASES, integers, rows
 from tests.octet.modelfiles import GRANULARITIES, weights_only
 from tests.octet.networks import activation, anything, images, one_output, table, unit, weighted
@@ -80,8 +81,35 @@ def test_a_table_in_float_gives_the_same_bits(tmp_path: Path) -> None:
         layers = (scaler, first, (Relu(), Clip(-0.5, 1.25))[i % 2], second)
         network = replace(weights_only(granularity, bits, (8, 5, 2)), layers=layers)
         x = 100 * np.random.default_rng(i).normal(size=(50, 8))
-        texts.append(export(network, Options(f"n{i}"), Selftest(x, floating.run(network, x))).c)
+        text = export(network, Options(f"n{i}"), Selftest(x, floating.run(network, x))).c
+        # As where int has 16 bits: differences of what is unsigned and as wide as int wrap.
+        texts.append(text.replace("uint16_t", "uint32_t") if i % 2 else text)
     run_selftests(texts, tmp_path, "-O3", "-march=native", "-ffp-contract=fast")
+
+
+ADDED = next(n for n in LAYERS if any(isinstance(layer, Add) for layer in n.layers))
+DIVIDING = {
+    "reals": (of_reals(images(0)), "codes by division", "Numbers become codes in IEEE float64"),
+    "sums": (ADDED, "Images are added by division", "Numbers become codes in IEEE float64"),
+    "float": (weights_only("unified", 4, (3, 1)), "adds and divides in order", "IEEE float64"),
+    "pixels": (images(0), None, None),
+}
+
+
+@pytest.mark.parametrize(("network", "fast", "short"), DIVIDING.values(), ids=DIVIDING)
+def test_no_compiler_may_divide_otherwise(
+    network: Network, fast: str | None, short: str | None, tmp_path: Path
+) -> None:
+    needs("gcc")
+    source = tmp_path / "n.c"
+    text = export(network, Options("n")).c
+    avr = text.replace("DBL_MANT_DIG", "FLT_MANT_DIG")
+    for content, flag, message in ((text, "-ffast-math", fast), (avr, "-O1", short)):
+        source.write_text(content)
+        command = ["gcc", "-std=c99", "-fsyntax-only", flag, str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == (message is not None)
+        assert (message or "") in done.stderr
 
 
 @pytest.mark.parametrize("m", [1e-30, 2.0**-40, 3e-7, 1 / 3, 1.0, 511.0, 1e6, 3e38])

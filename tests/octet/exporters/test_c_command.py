@@ -8,6 +8,7 @@ import pytest
 
 from octet.cli import export
 from octet.errors import OctetError
+from octet.exporters import c
 from octet.modelfile.storage import dump_network
 from octet.network import Network
 from tests.octet.exporters.compiled import STRICT, needs
@@ -69,6 +70,7 @@ def test_the_same_model_gives_the_same_bytes(model: Path, tmp_path: Path) -> Non
         (("--c", "{}/model.safetensors"), "this is the file of the model"),
         (("--c", "{}/a.c", "--header", "{}/a.c"), "the header is the C file itself"),
         (("--c", "{}/a.c", "--name", "for"), "--name: got 'for'"),
+        (("--c", "{}/a.c", "--header", "{}/é.h"), "--header: got 'é.h'; allowed are"),
         (("--c", "{}/a.c", "--target", "z80"), "argument --target: invalid choice"),
         (("--onnx", "{}/a.onnx", "--header", "{}/a.h"), "--header: only with --c"),
         (("--c", "{}/a.c", "--flash", "99"), r"--flash: constants, .* would take \d+ bytes"),
@@ -85,3 +87,11 @@ def test_bad_words_are_refused_and_nothing_is_written(
     with pytest.raises(OctetError, match=message):
         run(model, *(word.format(tmp_path) for word in words))
     assert [path.name for path in tmp_path.iterdir()] == [model.name]
+
+
+@pytest.mark.parametrize(
+    "name", ["memmove", "size_t", "int64_t", "UINT8_MAX", "FLT_EVAL_METHOD", "NULL", "free"]
+)
+def test_a_name_that_a_header_declares_is_refused(name: str) -> None:
+    with pytest.raises(OctetError, match=f"--name: got '{name}'; allowed is a C identifier"):
+        c.export(NETWORKS["images"], c.Options(name))

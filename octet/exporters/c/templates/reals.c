@@ -1,5 +1,8 @@
-#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1
+#if (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1) || DBL_MANT_DIG != 53
 #error "Numbers become codes in IEEE float64: compile with -msse2 -mfpmath=sse, or as your machine has it"
+#endif
+#if defined(__FAST_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "Numbers become codes by division: compile without -ffast-math"
 #endif
 
 /* The code of a finite number, as `octet predict` has it: in float64 less the mean and by the

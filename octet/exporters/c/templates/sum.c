@@ -1,3 +1,7 @@
+#if defined(__FAST_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "Images are added by division: compile without -ffast-math"
+#endif
+
 /* A row of the sum of two images, in float32, one operation after the other. */
 static void NAME_sum(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
 {
