@@ -1,7 +1,6 @@
 """python -m octet import: a network from another format as a model file."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from octet.cli.answers import answers_of
 from octet.cli.command import Parser
 from octet.cli.info import takes
 from octet.errors import OctetError
-from octet.modelfile import signatures, storage
+from octet.modelfile import storage
 from octet.network import Network, signals
 from octet.signature import (
     Arrays,
@@ -74,10 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
     leaving = signals(Network(layers, Signature(Arrays(shape), Numbers("y", ""))))[-1].shape
     signature = Signature(_inputs(arguments, shape), _outputs(arguments, leaving))
     try:
-        # What a file may say is known where it is read.
-        signatures.load_signature(json.loads(json.dumps(signatures.dump_signature(signature))))
         network = network_for(layers, shape, signature)
-    except (OctetError, TypeError, ValueError) as error:
+    except OctetError as error:
         raise OctetError(f"{arguments.network}: {error}") from None
     files.write(arguments.out, storage.dump_network(network))
     sys.stderr.write(f"takes {takes(signature.inputs)}\n")

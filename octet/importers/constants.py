@@ -18,7 +18,7 @@ from octet.errors import OctetError
 Constant = npt.NDArray[Any]
 
 # Numbers: as many as the largest file holds.
-_MOST = 1 << 26
+MOST_NUMBERS = 1 << 26
 
 
 def _as_many(*inputs: Constant) -> int:
@@ -76,7 +76,7 @@ _VALUES = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
 
 def computed(
-    proto: onnx.NodeProto, constants: Mapping[str, Constant], opset: int, where: str
+    proto: onnx.NodeProto, constants: Mapping[str, Constant], opset: int, left: int, where: str
 ) -> Constant:
     """What a node of constants gives.
 
@@ -84,6 +84,7 @@ def computed(
         proto: the node.
         constants: by name, its inputs among them.
         opset: of the standard.
+        left: how many numbers of `MOST_NUMBERS` other such nodes of the file left.
         where: what to call the node in errors.
 
     Raises:
@@ -95,10 +96,15 @@ def computed(
         raise OctetError(f"{where}: of constants; allowed are {allowed}: export it folded")
     if proto.op_type == "Constant" and any(each.name not in _VALUES for each in proto.attribute):
         raise OctetError(f"{where}: got {proto.attribute[0].name}; allowed is a value, not sparse")
+    if proto.op_type == "Cast" and proto.attribute[0].i == onnx.TensorProto.STRING:
+        raise OctetError(f"{where}: to: got STRING; allowed are numbers")
     known = {name: constants[name] for name in proto.input if name}
     try:
-        if (numbers := size(*known.values())) > _MOST:
-            raise OctetError(f"{where}: gives {numbers} numbers; allowed are {_MOST}")
+        if (numbers := size(*known.values())) > left:
+            raise OctetError(
+                f"{where}: gives {numbers} numbers; allowed are {MOST_NUMBERS} of all nodes of "
+                "constants together: export it folded"
+            )
         results: list[Any] = [*ReferenceEvaluator(proto, opsets={"": opset}).run(None, known)]
         return np.asarray(results[0])
     except OctetError:

@@ -5,6 +5,7 @@ probability. Octet's have an output for each class. So a last layer of one logit
 -z/2 and z/2, of which softmax makes the same probabilities.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ import numpy as np
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.layers import Layer, Linear, Sigmoid, Softmax
+from octet.modelfile import signatures
 from octet.network import Network, gives_probabilities, signals
 from octet.parameters import values
 from octet.signature import Numbers, Shape, Signature
@@ -27,8 +29,10 @@ def network_for(layers: Sequence[Layer], shape: Shape, signature: Signature) -> 
         signature: what its rows and outputs are.
 
     Raises:
-        OctetError: the layers take or give another shape than the signature has.
+        OctetError: the layers take or give another shape than the signature has, or a name in it
+            is none that a model file may have.
     """
+    _refuse_unreadable(signature)
     if shape != signature.shape:
         raise OctetError(
             f"takes rows of shape {shape}; the data has {signature.shape}: give the network rows "
@@ -49,6 +53,14 @@ def network_for(layers: Sequence[Layer], shape: Shape, signature: Signature) -> 
             "for each"
         )
     return network
+
+
+def _refuse_unreadable(signature: Signature) -> None:
+    """Raise an OctetError for what would be written, and refused where it is read."""
+    try:
+        signatures.load_signature(json.loads(json.dumps(signatures.dump_signature(signature))))
+    except (TypeError, ValueError) as error:
+        raise OctetError(f"columns or classes: {error}") from None
 
 
 def as_the_network_gives(outputs: Array, network: Network) -> Array:

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from octet.errors import OctetError
-from octet.importers.constants import computed
+from octet.importers.constants import MOST_NUMBERS, computed
 from octet.importers.operators.registry import OPERATORS, Node
 from octet.importers.wiring import Layers
 from octet.layers import Layer
@@ -77,11 +77,13 @@ def layers_of(model: onnx.ModelProto) -> tuple[tuple[Layer, ...], Shape]:
     nodes = _needed(graph, last)
     taken = Counter(each for node in nodes.values() for each in node.input)
     layers.expect(dict(taken + Counter([last])))
+    left = MOST_NUMBERS
     for i, proto in nodes.items():
         where = f"node {proto.name or i} ({proto.op_type})"
         operator = _operator(proto)
         if all(name in constants for name in proto.input if name):
-            constants[proto.output[0]] = computed(proto, constants, opset, where)
+            result = constants[proto.output[0]] = computed(proto, constants, opset, left, where)
+            left -= result.size
         elif operator not in OPERATORS:
             allowed = ", ".join(sorted(OPERATORS))
             raise OctetError(f"{where}: no such layer; allowed are {allowed}")

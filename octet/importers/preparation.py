@@ -128,25 +128,24 @@ def _transformed(step: Any, entering: list[Expression], names: Sequence[str]) ->
     for _, transformer, columns in step.transformers_:
         if isinstance(transformer, str) and transformer == "drop":
             continue
-        chosen = [entering[place] for place in _places(columns, own)]
+        chosen = [entering[place] for place in _places(columns, own, len(entering))]
         leaving += prepared(transformer, chosen, names) if chosen else []
     return leaving
 
 
-def _places(columns: Any, names: list[str]) -> Iterable[int]:
-    """The places of columns that are said by name, place, slice or mask."""
+def _places(columns: Any, names: list[str], count: int) -> Iterable[int]:
+    """The places, among ``count``, of columns that are said by name, place, slice or mask."""
     if isinstance(columns, slice):
         start, stop = (
             names.index(end) if isinstance(end, str) else end
             for end in (columns.start, columns.stop)
         )
         last = 1 if isinstance(columns.stop, str) else 0  # a slice of names has its last one in it
-        return range(len(names))[slice(start, None if stop is None else stop + last, columns.step)]
+        return range(count)[slice(start, None if stop is None else stop + last, columns.step)]
     listed = [columns] if isinstance(columns, str | int) else list(columns)
     if listed and all(isinstance(each, bool | np.bool_) for each in listed):
         return np.flatnonzero(listed).tolist()
-    places = [names.index(each) if isinstance(each, str) else int(each) for each in listed]
-    return [place % len(names) for place in places]
+    return [names.index(each) if isinstance(each, str) else int(each) % count for each in listed]
 
 
 def first_layers(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from octet.errors import OctetError
-from octet.layers import Layer, Signal, Weighted
+from octet.layers import Layer, Signal, Standardize, Weighted
 from octet.layers.reshape import Rearranging, Reshape
 from octet.modelfile.reader import refuse_large
 from octet.parameters import values
@@ -142,8 +142,12 @@ class Layers:
 
 
 def _refuse_infinite(layer: Layer) -> None:
-    """Raise an OctetError if what was folded into weights is more than float32 holds."""
+    """Raise an OctetError if what was folded into a layer is more than its numbers hold."""
     if isinstance(layer, Weighted) and not all(
         np.all(np.isfinite(values(parameter))) for parameter in (layer.weight, layer.bias)
     ):
         raise OctetError("its weights, with what is folded in, are more than float32 holds")
+    if isinstance(layer, Standardize) and not (
+        np.all(np.isfinite(layer.mean)) and np.all(np.isfinite(layer.std) & (layer.std > 0))
+    ):
+        raise OctetError("scales by more than float64 holds, with what is folded in")

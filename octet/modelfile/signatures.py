@@ -124,6 +124,10 @@ def _names(value: object) -> tuple[str, ...]:
         raise TypeError("names must be strings")
     if len(set(value)) < len(value):
         raise ValueError("names must differ")
-    if not all(one.isprintable() and one == one.strip() for one in value):
-        raise ValueError("names must be made of what can be printed, without blanks around it")
+    for one in value:
+        if not one.isprintable() or one != one.strip():
+            raise ValueError(
+                f"got {one[:40]!r}; names must be made of what can be printed, without blanks "
+                "around it"
+            )
     return tuple(value)

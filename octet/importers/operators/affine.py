@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from octet.affine import Array, Floats
+from octet.affine import Array
 from octet.errors import OctetError
 from octet.importers.operators.node import Node, operator, singles
 from octet.importers.wiring import Layers
@@ -37,7 +37,12 @@ def scale_and_shift(result: str, taken: str, layers: Layers, factor: Array, shif
     factor, shift = (np.broadcast_to(each, shape[:1]).astype(float) for each in (factor, shift))
     if not np.all(np.isfinite(factor)) or not np.all(np.isfinite(shift)):
         raise OctetError("multiplies by or adds a number that is not finite")
-    source = layers.only_source(taken)
+    with np.errstate(over="ignore", invalid="ignore"):  # such layers are refused
+        _add_scaled(result, taken, layers, factor, shift)
+
+
+def _add_scaled(result: str, taken: str, layers: Layers, factor: Array, shift: Array) -> None:
+    shape, source = layers.tensor(taken).shape, layers.only_source(taken)
     if isinstance(source, Weighted):
         one, none = np.ones_like(factor), np.zeros_like(factor)
         folded = BatchNormalization(factor, shift, none, one, 0.0).fold(source)
@@ -88,11 +93,12 @@ def _multiply(node: Node, layers: Layers) -> None:
     each = of_each_output(node.weights(known[0]), layers.tensor(taken).shape)
     if node.operator == "Div" and not np.all(each):
         raise OctetError("got a division by 0")
-    factor = each if node.operator == "Mul" else 1 / each
+    with np.errstate(over="ignore"):
+        factor = each if node.operator == "Mul" else 1 / each
     scale_and_shift(node.output, taken, layers, factor, np.zeros(1))
 
 
-def of_each_output(constant: Floats, shape: Shape) -> Array:
+def of_each_output(constant: Array, shape: Shape) -> Array:
     """A constant that meets rows of this shape, of each output: ``(outputs,)`` or ``(1,)``.
 
     Raises:
@@ -104,7 +110,7 @@ def of_each_output(constant: Floats, shape: Shape) -> Array:
             f"got a constant of shape {constant.shape}, which is no bias of the layer before: it "
             f"must be the same for all but the {shape[0]} outputs"
         )
-    return constant.astype(np.float64).reshape(-1)
+    return constant.reshape(-1)
 
 
 @operator("BatchNormalization")

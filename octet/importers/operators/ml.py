@@ -53,7 +53,8 @@ def _linear_classifier(node: Node, layers: Layers) -> None:
 @operator("ai.onnx.ml.Normalizer")
 def _normalizer(node: Node, layers: Layers) -> None:
     """To a sum of 1, which probabilities by softmax have already."""
-    node.refuse_other(norm=b"L1")
+    if (norm := node.attributes.get("norm", b"MAX")) != b"L1":
+        raise OctetError(f"norm: got {norm!r}; allowed is {b'L1'!r}")
     if not isinstance(layers.only_source(node.inputs[0]), Softmax):
         raise OctetError(
             "got what softmax did not give; allowed are classes of which one alone is right: in "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Floats
+from octet.affine import Array, Floats
 from octet.errors import OctetError
 from octet.importers.wiring import Layers
 from octet.signature import Shape
@@ -51,20 +51,23 @@ class Node:
             raise OctetError(f"input {i}: got a computed tensor; allowed are constants")
         return value
 
-    def weights(self, i: int, allowed: Shape | None = None) -> Floats:
-        """Input i: a constant of finite numbers, of the shape that is ``allowed``, if any is."""
+    def weights(self, i: int, allowed: Shape | None = None) -> Array:
+        """Input i: a constant of finite numbers, of the shape that is ``allowed``, if any is.
+
+        Float64, which a scaler of a DOUBLE model needs; a weighted sum takes its `singles`.
+        """
         value = self.option(i)
         if value is None:
             raise OctetError(f"input {i}: missing")
-        single = singles(value)
-        if not np.all(np.isfinite(single)):
+        numbers = value.astype(np.float64)
+        if not np.all(np.isfinite(numbers)):
             raise OctetError(f"input {i} ({self.inputs[i]}): got NaN or an infinity")
-        if single.size == 0 or allowed not in (None, single.shape):
+        if numbers.size == 0 or allowed not in (None, numbers.shape):
             raise OctetError(
-                f"input {i} ({self.inputs[i]}): got shape {single.shape}; "
+                f"input {i} ({self.inputs[i]}): got shape {numbers.shape}; "
                 f"allowed is {allowed or 'one without a 0'}"
             )
-        return single
+        return numbers
 
     def refuse_other(self, **allowed: Any) -> None:
         """Raise an OctetError where an attribute is there and not what is allowed."""

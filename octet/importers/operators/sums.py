@@ -12,13 +12,13 @@ from octet.layers import Conv2d, Linear, Pad
 
 @operator("Conv")
 def _conv(node: Node, layers: Layers) -> None:
-    weight = node.weights(1)
+    weight = singles(node.weights(1))
     if weight.ndim != 4:
         raise OctetError(f"got a kernel of {weight.ndim - 2} axes; allowed are 2")
     node.refuse_other(dilations=[1, 1])
     outputs, _, high, wide = weight.shape
     node.refuse_other(kernel_shape=[high, wide])
-    bias = node.weights(2, (outputs,)) if node.has(2) else np.zeros(outputs, np.float32)
+    bias = singles(node.weights(2, (outputs,)) if node.has(2) else np.zeros(outputs))
     stride = sides_of(node.attributes.get("strides", [1, 1]))
     sides = (int(high), int(wide))
     padding = padding_of(node, layers, sides, stride)
@@ -37,17 +37,16 @@ def _gemm(node: Node, layers: Layers) -> None:
     weight = node.weights(1)
     if not node.attributes.get("transB", 0):
         weight = weight.T
-    weight = singles(float(node.attributes.get("alpha", 1.0)) * weight.astype(np.float64))
-    bias = np.zeros(len(weight))
+    alpha, bias = float(node.attributes.get("alpha", 1.0)), np.zeros(len(weight))
     if node.has(2):
         beta = float(node.attributes.get("beta", 1.0))
         bias += beta * of_each_output(node.weights(2), (len(weight),))
-    layers.add(node.output, Linear(weight, singles(bias)), node.inputs[0])
+    layers.add(node.output, Linear(singles(alpha * weight), singles(bias)), node.inputs[0])
 
 
 @operator("MatMul")
 def _matmul(node: Node, layers: Layers) -> None:
-    weight = node.weights(1)
+    weight = singles(node.weights(1))
     if weight.ndim != 2:
         raise OctetError(f"input 1: got shape {weight.shape}; allowed is (inputs, outputs)")
     bias = np.zeros(weight.shape[1], np.float32)

@@ -103,6 +103,23 @@ HOSTILE = {
         of_constants(*DOUBLED, node("Identity", "d60", "big"), d0=normal(6)),
         "numbers; allowed are 67108864",
     ),
+    "a little, again and again": (
+        of_constants(
+            node("ConstantOfShape", "s", "a0"),
+            *(node("Add", f"a{i} a{i}", f"a{i + 1}") for i in range(9)),
+            node("Identity", "a9", "big"),
+            s=whole(2**23),
+        ),
+        "gives 8388608 numbers; allowed are 67108864 of all nodes",
+    ),
+    "Cast to words": (
+        of_constants(
+            node("Cast", "a", "words", to=TensorProto.STRING),
+            node("Cast", "words", "big", to=TensorProto.FLOAT),
+            a=normal(6),
+        ),
+        "to: got STRING; allowed are numbers",
+    ),
     "Gather": (
         of_constants(node("Gather", "a i", "big"), a=normal(1, 2**14), i=np.zeros(2**14, np.int64)),
         "gives 268435456 numbers",

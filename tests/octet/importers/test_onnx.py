@@ -16,7 +16,7 @@ from torch import nn
 from octet.errors import OctetError
 from octet.importers.onnx import layers_of, load
 from octet.importers.operators.registry import OPERATORS
-from octet.layers import Layer
+from octet.layers import Layer, Standardize
 from octet.network import Network, signals
 from octet.runtime import floating
 from octet.signature import Columns, Images, Numbers, Shape, Signature
@@ -246,6 +246,13 @@ def test_a_graph_computes_what_onnx_runtime_does(name: str) -> None:
     np.testing.assert_allclose(got, expected, atol=2e-6 * np.max(np.abs(expected)))
 
 
+def test_a_scaler_of_a_double_model_keeps_its_digits() -> None:
+    offset = np.array([1_600_000_050.0, 5, 0.1, 0, 0, 0])
+    (scaler,), _ = layers_of(one("Sub", offset, shape=ROW))
+    assert isinstance(scaler, Standardize)
+    np.testing.assert_array_equal(scaler.mean, offset)
+
+
 def test_what_only_changes_shapes_is_one_layer_at_most() -> None:
     layers, _ = layers_of(GRAPHS["Transpose"])
     assert [layer.kind for layer in layers] == ["global_average_pool"]
@@ -468,9 +475,14 @@ def assert_the_same(name: str, export: Exporter) -> None:
             one("Gemm", np.full((6, 1), 1e30, np.float32), shape=ROW, alpha=1e30),
             "more than float32",
         ),
-        (one("MatMul", np.full((6, 1), 1e300), shape=ROW), r"input 1 \(c0\): got NaN or an inf"),
+        (one("MatMul", np.full((6, 1), 1e300), shape=ROW), "weights, .* are more than float32"),
         (one("BatchNormalization", *[np.ones(4)] * 4, training_mode=1), "training_mode: got 1"),
         (one("BatchNormalization", *[np.ones(1)] * 4), r"got shape \(1,\); allowed is \(4,\)"),
+        (
+            classifier(ml("Normalizer", "s", "y"), post_transform="SOFTMAX"),
+            r"Normalizer\): norm: got b'MAX'; allowed is b'L1'",
+        ),
+        (one("Mul", np.full(6, 5e-324), shape=ROW), "scales by more than float64 holds"),
         (one("Dropout", np.float32(0.5), np.array(True)), "training_mode: got 1; allowed is 0"),
         (one("Cast", to=TensorProto.INT32), "to: got INT32; allowed are FLOAT and DOUBLE"),
         (one("Clip", normal(2)), r"min: got shape \(2,\)"),

@@ -102,6 +102,29 @@ def test_a_regression_gives_the_same_numbers(name: str) -> None:
     assert network.signature.inputs == Columns(("x0", "x1", "x2", "x3"))
 
 
+@pytest.mark.parametrize("chosen", [[-1], [1], slice(1, 9), slice(-1, None), [False, True]])
+def test_places_are_counted_among_what_enters(chosen: Any) -> None:
+    first = ColumnTransformer([("kept", "passthrough", [2, 0])])
+    second = ColumnTransformer([("kept", "passthrough", chosen)])
+    model = make_pipeline(first, second, Ridge()).fit(NUMBERS, Y)
+    network = convert(model)
+    assert network.signature.inputs == Columns(("x0",))
+    np.testing.assert_allclose(
+        floating.run(network, NUMBERS[:, :1])[:, 0], model.predict(NUMBERS), rtol=1e-6
+    )
+
+
+def test_more_columns_may_enter_than_the_table_has() -> None:
+    encoder = ColumnTransformer([("words", OneHotEncoder(), [0])])
+    last = ColumnTransformer([("kept", "passthrough", [2])])
+    x = CITY.reshape(-1, 1)
+    model = make_pipeline(encoder, last, Ridge()).fit(x, Y)
+    rows, _ = encode(convert(model).signature.inputs, [CITY])
+    np.testing.assert_allclose(
+        floating.run(convert(model), rows)[:, 0], model.predict(x), rtol=1e-6
+    )
+
+
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("name", OF_WORDS)
 def test_categories_go_in_as_words(name: str) -> None:
@@ -171,6 +194,14 @@ def test_what_comes_in_can_be_written_and_read(tmp_path: Any) -> None:
         (
             make_pipeline(MinMaxScaler(clip=True), Ridge()).fit(NUMBERS, Y),
             "MinMaxScaler: got clip=True",
+        ),
+        (
+            make_pipeline(OneHotEncoder(), Ridge()).fit(np.array([[" a"], ["b"]]), [1, 2]),
+            "columns or classes: got ' a'; names must be",
+        ),
+        (
+            LogisticRegression().fit(NUMBERS, np.char.add(" ", TWO)),
+            "columns or classes: got ' no'; names must be",
         ),
         (
             make_pipeline(columns(max_categories=2), Ridge()).fit(MIXED, Y),
