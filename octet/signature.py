@@ -54,7 +54,7 @@ class Columns:
 
     Attributes:
         features: their names, in order: what a network takes.
-        table: of what columns `octet.rows.table` makes them; empty where each is a number in a
+        table: of what columns `octet.rows.encoding` makes them; empty where each is a number in a
             column of its own name, without gaps.
     """
 

@@ -13,7 +13,7 @@ from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray, parse_header, refuse_header
 from octet.modelfile.signatures import load_signature
 from octet.rows.batches import Batch, Rows
-from octet.rows.table import listed
+from octet.rows.encoding import listed
 from octet.signature import Classes, Images, Shape, Signature
 
 # Numbers that are read together.

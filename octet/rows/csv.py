@@ -17,7 +17,7 @@ from octet.affine import Array
 from octet.errors import OctetError
 from octet.rows import text
 from octet.rows.batches import Batch, Rows
-from octet.rows.table import features, listed, number, reader, refusal, shown
+from octet.rows.encoding import features, listed, number, reader, refusal, shown
 from octet.rows.text import Block, Places
 from octet.signature import Classes, Column, Columns, Numbers, Outputs, Signature
 
@@ -63,7 +63,7 @@ class _Layout:
 
     @cached_property
     def readers(self) -> list[_Reader]:
-        """For each column what a field of it stands for, as `octet.rows.table.reader`."""
+        """For each column what a field of it stands for, as `octet.rows.encoding.reader`."""
         commas = self.dialect.decimal == ","
         readers = [_with_commas(column) if commas else reader(column) for column in self.columns]
         if self.of_numbers:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from octet.rows.table import listed
+from octet.rows.encoding import listed
 from octet.signature import Arrays, Classes, Column, Columns, Images
 from stages.dataset import Dataset
 from stages.params.split import Split

@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.csv
 
 from octet.errors import OctetError
-from octet.rows.table import number
+from octet.rows.encoding import number
 from stages.dataset import Dataset
 from stages.load.readers import tables
 from stages.params import data as params

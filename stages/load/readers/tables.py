@@ -10,7 +10,7 @@ import numpy as np
 
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
-from octet.rows.table import GAPS, encode, listed, number, short
+from octet.rows.encoding import GAPS, encode, listed, number, short
 from octet.signature import Column, Columns
 from stages.dataset import Dataset
 from stages.load.readers.truth import EXACT, Truth, refuse_name

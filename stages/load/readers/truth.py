@@ -7,7 +7,7 @@ import numpy as np
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
-from octet.rows.table import short
+from octet.rows.encoding import short
 from octet.signature import Classes, Inputs, Numbers, Signature
 from stages.dataset import Dataset
 from stages.load.split import Places, hold_out

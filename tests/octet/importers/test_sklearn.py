@@ -32,7 +32,7 @@ from octet.errors import OctetError
 from octet.importers.sklearn import convert
 from octet.layers import Linear, Standardize
 from octet.modelfile import storage
-from octet.rows.table import encode
+from octet.rows.encoding import encode
 from octet.runtime import floating
 from octet.signature import Classes, Columns
 from tests.conftest import ROOT

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from octet.errors import OctetError
-from octet.rows.table import GAPS, encode
+from octet.rows.encoding import GAPS, encode
 from octet.signature import Column, Columns
 
 INPUTS = Columns.of(
