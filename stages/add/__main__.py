@@ -91,9 +91,8 @@ def _new(arguments: argparse.Namespace, params: Params) -> dict[Path, bytes]:
     sys.stdout.write(f"\n{added}\n")
     contents = {PATH: text.encode()}
     if _PIPELINE.exists():
-        pipeline = _PIPELINE.read_text(encoding="utf-8")
         about = described.subject(data)
-        contents[_PIPELINE] = documents.with_models(pipeline, name, about, entry, dataset).encode()
+        contents[_PIPELINE] = documents.with_models(_PIPELINE, name, about, entry, dataset).encode()
     return contents
 
 
@@ -121,10 +120,13 @@ def _track(paths: Sequence[str]) -> None:
     for path in paths:
         if not Path(path).exists() or git.tracks(Path(path)):
             continue
-        done = dvc.captured("add", "--quiet", path)
+        done = dvc.captured("add", path)  # with --quiet it would not say why it fails
         if done.returncode:
             said = " ".join(done.stderr.decode(errors="replace").split())
-            raise OctetError(f"{path}: `dvc add` failed: {said}")
+            raise OctetError(
+                f"{path}: `dvc add` failed: {said} {PATH} is as it was; data may lie in any folder "
+                "that git does not ignore, or below $OCTET_DATA"
+            )
         sys.stdout.write(f"dvc add {path}: commit {path}.dvc\n")
 
 

@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 
+from octet.errors import OctetError
 from octet.signature import Classes, Images
 from stages import paths, point
 from stages.dataset import Dataset
@@ -25,22 +28,37 @@ def with_system(text: str, name: str, entry: Mapping[str, Any]) -> tuple[str, st
 
 
 def with_models(
-    text: str, name: str, about: str, entry: Mapping[str, Any], dataset: Dataset
+    path: Path, name: str, about: str, entry: Mapping[str, Any], dataset: Dataset
 ) -> str:
-    """dvc.yaml with the models of a system by name, and its plots beside those of others."""
+    """dvc.yaml with the models of a system by name, and its plots beside those of others.
+
+    Raises:
+        OctetError: it is no mapping in YAML.
+    """
     yaml = _yaml(sequence=4, offset=2)
-    document = yaml.load(text)
+    document = _mapping(yaml, path)
     _draw(document.get("plots", []), name, entry["model"]["kind"], dataset)
     artifacts = document.get("artifacts", {})
     label = str(kind_of(dataset.signature)).replace(" ", "-")
-    for model, path in (("float", paths.float_path), ("quantized", paths.quantized_path)):
+    for model, file in (("float", paths.float_path), ("quantized", paths.quantized_path)):
         artifacts[f"{name}-{model}"] = CommentedMap(
-            path=str(path(name)),
+            path=str(file(name)),
             type="model",
             desc=f"{_outputs(dataset)} from {about}; {model}.",
             labels=_flow(CommentedSeq([label, model])),
         )
     return _dumped(yaml, document)
+
+
+def _mapping(yaml: YAML, path: Path) -> Any:
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"))
+    except (YAMLError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise OctetError(f"{path}: not YAML: {said}; mend it, or `git restore {path}`") from None
+    if not isinstance(document, CommentedMap):
+        raise OctetError(f"{path}: allowed is a mapping with stages; `git restore {path}`")
+    return document
 
 
 def _draw(plots: Any, name: str, model: str, dataset: Dataset) -> None:

@@ -1,6 +1,7 @@
 """A new system is ten lines of params.yaml at most, and names in dvc.yaml; nothing else changes."""
 
 import difflib
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages import dvc
 from stages.add import __main__ as command
 from stages.add.documents import with_system
 from stages.load.readers.csv import separator_of
 from tests.conftest import ROOT
 from tests.stages.load.own import csv_text, table, write_idx, write_images
+
+TRACK = command._track
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +131,31 @@ def test_what_cannot_be_added_is_one_line_and_nothing_is_written(
     assert message.splitlines() == [message]
     assert expected in message
     assert not lines_added("params.yaml") + lines_added("dvc.yaml")
+
+
+@pytest.mark.parametrize("content", [b"", b"stages: [", b"\xff\xfe", b"3"])
+def test_a_pipeline_that_is_none_is_refused_before_anything_is_written(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table()
+    Path("dvc.yaml").write_bytes(content)
+    with pytest.raises(SystemExit, match=r"^error: dvc\.yaml: .*`git restore dvc\.yaml`$"):
+        add(monkeypatch, "mine", "--data", "t.csv", "--target", "price")
+    assert Path("dvc.yaml").read_bytes() == content
+    assert not lines_added("params.yaml")
+
+
+def test_what_dvc_does_not_take_is_refused_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_track", TRACK)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    assert dvc.run("init", "--quiet") == 0
+    Path("dvc.yaml").unlink()  # its params and metrics are not here
+    Path("data").mkdir()
+    Path("data/t.csv").write_text(csv_text(table()))
+    Path(".gitignore").write_text("/data/\n")
+    with pytest.raises(SystemExit, match=r"git-ignored\. params\.yaml is as it was; data may lie"):
+        add(monkeypatch, "mine", "--data", "data/t.csv", "--target", "price")
+    assert not lines_added("params.yaml")
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
