@@ -60,7 +60,7 @@ def _refuse_unreadable(signature: Signature) -> None:
     try:
         signatures.load_signature(json.loads(json.dumps(signatures.dump_signature(signature))))
     except (TypeError, ValueError) as error:
-        raise OctetError(f"columns or classes: {error}") from None
+        raise OctetError(f"{error}") from None
 
 
 def as_the_network_gives(outputs: Array, network: Network) -> Array:

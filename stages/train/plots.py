@@ -16,6 +16,7 @@ SAMPLES = 12
 _DIGITS = 9
 _ENLARGED = 3
 _CELL = 8
+_MOST_FEATURES = 256
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ def row_or_image_sheet(x: AnyArray) -> bytes:
 def row_sheet(x: Array) -> bytes:
     """The first rows ``(rows, features)`` of a table, a line of grey cells for each, as PNG.
 
-    Each feature goes from black, its least value among them, to white, its largest.
+    Each feature goes from black, its least value among them, to white, its largest. Of more than
+    256 features the first 256 are shown.
     """
-    rows = x[:SAMPLES]
+    rows = x[:SAMPLES, :_MOST_FEATURES]
     low, high = rows.min(axis=0), rows.max(axis=0)
     grey = (rows - low) / np.where(high > low, high - low, 1.0)
     cells = np.rint(255 * grey).astype(np.uint8)

@@ -197,11 +197,11 @@ def test_what_comes_in_can_be_written_and_read(tmp_path: Any) -> None:
         ),
         (
             make_pipeline(OneHotEncoder(), Ridge()).fit(np.array([[" a"], ["b"]]), [1, 2]),
-            "columns or classes: got ' a'; names must be",
+            "got ' a'; names must be",
         ),
         (
             LogisticRegression().fit(NUMBERS, np.char.add(" ", TWO)),
-            "columns or classes: got ' no'; names must be",
+            "got ' no'; names must be",
         ),
         (
             make_pipeline(columns(max_categories=2), Ridge()).fit(MIXED, Y),

@@ -54,6 +54,11 @@ def test_rows_of_a_table_are_lines_of_cells_from_black_to_white() -> None:
     np.testing.assert_array_equal(found[12::24, 12::24], [[0, 255, 0], [255, 0, 0], [128, 128, 0]])
 
 
+def test_of_a_wide_table_the_first_columns_are_shown() -> None:
+    x = np.random.default_rng(0).normal(size=(12, 300))
+    assert plots.row_sheet(x) == plots.row_sheet(x[:, :256]) != plots.row_sheet(x[:, :255])
+
+
 def pixels(rows: int = 20, side: int = 8, white: int = 16) -> Pixels:
     return np.random.default_rng(0).integers(0, white + 1, (rows, 1, side, side), np.uint8)
 
