@@ -46,7 +46,7 @@ def train(job: Job[OnnxModel]) -> Trained:
             "is too coarse: export the network in DOUBLE. Else it is a fault of the importer: "
             "report it with the file"
         )
-    # The bound, for the digits of what was measured depend on the CPU.
+    # The bound: the digits of what was measured depend on the CPU.
     return in_one_step(data, network.layers, difference_below=_MOST)
 
 

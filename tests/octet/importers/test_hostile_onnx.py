@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from octet.errors import OctetError
 from octet.importers.onnx import load
-from tests.octet.importers.test_onnx import GRAPHS, KERNEL, ROW, model, node, normal, one
+from tests.octet.importers.graphs import GRAPHS, KERNEL, ROW, model, node, normal, one
 
 SPARE = 1 << 30
 
