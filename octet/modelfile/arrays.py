@@ -23,10 +23,21 @@ _LONGEST_HEADER = 1 << 20
 
 
 def dump_arrays(header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
-    """The bytes of a .safetensors file: the same content always gives the same bytes."""
+    """The bytes of a .safetensors file: the same content always gives the same bytes.
+
+    Raises:
+        OctetError: the header is longer than any that is read back.
+    """
     in_c_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(header, sort_keys=True, separators=(",", ":"))
-    return save(in_c_order, {_HEADER: text})
+    content = save(in_c_order, {_HEADER: text})
+    length = int.from_bytes(content[:8], "little")
+    if length > _LONGEST_HEADER:
+        raise OctetError(
+            f"got names and shapes of {length} bytes; allowed are {_LONGEST_HEADER}: have "
+            "fewer or shorter names of columns, or rows without any, as arrays of two axes a row"
+        )
+    return content
 
 
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:

@@ -1,5 +1,6 @@
 """``data`` of a system: the name of a bundled data set, or a class a kind of one's own files."""
 
+from collections import Counter
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
@@ -80,6 +81,9 @@ class Table(_Files):
     def _check(self) -> Self:
         if self.columns and self.drop:
             raise ValueError("got columns and drop; allowed is one of them")
+        for key, names in (("columns", self.columns), ("drop", self.drop)):
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
+                raise ValueError(f"got {twice[0]} more than once in {key}; allowed is once")
         return self
 
 
@@ -125,6 +129,8 @@ class Arrays(_Files):
     def _check(self) -> Self:
         if (self.x_test is None) != (self.y_test is None):
             raise ValueError("got one of x_test and y_test; allowed are both, or none")
+        if self.x_test is not None and self.split != OwnSplit():
+            raise ValueError("got split and x_test; these arrays have test rows of their own")
         if self.split.column or self.split.test:
             raise ValueError("got split.column or split.test; allowed are x_test and y_test")
         if self.path is None:

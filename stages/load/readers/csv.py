@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from stages.params import data as params
 from stages.params.split import Split
 
 _PACKED = b"\x1f\x8b"
+# What gzip raises in a damaged file.
+_DAMAGED = EOFError, gzip.BadGzipFile, zlib.error
 _SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 # Types are found out in `tables`, of all rows; Arrow would look at the first block alone.
 _TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
@@ -33,7 +36,9 @@ def read(data: params.Csv, paths: Sequence[Path], how: Split) -> Dataset:
     for part, path in zip(parts, paths, strict=True):
         if not part.num_rows:
             raise OctetError(f"{path}: got names of columns and no rows")
-    whole = pyarrow.concat_tables(parts).unify_dictionaries().combine_chunks()
+    tables.refuse_other_columns([part.schema.names for part in parts], paths)
+    alike = [part.select(parts[0].schema.names) for part in parts]
+    whole = pyarrow.concat_tables(alike).unify_dictionaries().combine_chunks()
     columns = {
         name: _column(whole[name], f"{paths[0]}: column {name}") for name in whole.schema.names
     }
@@ -64,7 +69,7 @@ def _text_columns(path: Path, data: params.Csv) -> Any:
                     null_values=[],
                 ),
             )
-    except (pyarrow.ArrowException, EOFError, gzip.BadGzipFile) as error:
+    except (pyarrow.ArrowException, *_DAMAGED) as error:
         raise OctetError(f"{path}: {_why(error)}") from None
 
 
@@ -114,6 +119,6 @@ def _first_line(path: Path, separator: str) -> list[str]:
             fields = next(csv.reader(text, delimiter=separator, strict=True), [])
     except UnicodeDecodeError:
         raise OctetError(f"{path}: got bytes that are not UTF-8; save it as UTF-8") from None
-    except (csv.Error, EOFError, gzip.BadGzipFile) as error:
+    except (csv.Error, *_DAMAGED) as error:
         raise OctetError(f"{path}: not a whole table of CSV ({error})") from None
     return [field.strip() for field in fields]

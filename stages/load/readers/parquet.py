@@ -26,9 +26,10 @@ def read(data: params.Parquet, paths: Sequence[Path], how: Split) -> Dataset:
         OctetError: a file is not whole, or a column of another type; or as `tables.dataset`.
     """
     parts = [_columns(path, data) for path in paths]
+    tables.refuse_other_columns([[*part] for part in parts], paths)
     for part, path in zip(parts[1:], paths[1:], strict=True):
-        if [*part] != [*parts[0]] or any(part[n].dtype != parts[0][n].dtype for n in part):
-            raise OctetError(f"{path}: got other columns or types than {paths[0]} has")
+        if other := [name for name in part if part[name].dtype != parts[0][name].dtype]:
+            raise OctetError(f"{path}: column {other[0]}: got another type than in {paths[0]}")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     sizes = tuple(len(part[data.target]) for part in parts)
     return tables.dataset(data, tables.Raw(str(paths[0]), columns, sizes), how)
@@ -73,10 +74,12 @@ def _refuse_type(kind: Any, where: str) -> None:
 
 
 def _column(column: Any, where: str) -> AnyArray:
-    """Numbers with NaN for gaps, or texts; what is true or false is text, as CSV has it."""
+    """Numbers with NaN for gaps, or texts; what is true or false is text, as in `Truth`."""
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if types.is_boolean(column.type) or not types.is_primitive(column.type):
+    if types.is_boolean(column.type):
+        column = pyarrow.compute.if_else(column, str(True), str(False))
+    if not types.is_primitive(column.type):
         encoded = column.cast(pyarrow.string()).fill_null("").combine_chunks().dictionary_encode()
         return tables.of_texts(encoded.dictionary.to_pylist(), encoded.indices.to_numpy(), where)
     if types.is_integer(column.type):

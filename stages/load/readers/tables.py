@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -67,6 +68,22 @@ def wanted(data: Table, names: Sequence[str], where: str) -> list[str]:
     if not chosen:
         raise OctetError(f"{where}: got no column besides {', '.join(told)}; nothing to learn from")
     return [*chosen, *told]
+
+
+def refuse_other_columns(names: Sequence[Sequence[str]], paths: Sequence[Path]) -> None:
+    """Refuse a file of test rows whose wanted columns are not those of the training rows.
+
+    Args:
+        names: of each file's wanted columns.
+        paths: the files.
+    """
+    for others, path in zip(names[1:], paths[1:], strict=True):
+        if unlike := sorted({*names[0]} ^ {*others}):
+            raise OctetError(
+                f"{path}: got {listed(others)}; allowed are the columns of {paths[0]}, "
+                f"{listed(names[0])}: only one of them has {unlike[0]}; leave it out by `drop`, or "
+                "say which by `columns`"
+            )
 
 
 def of_texts(texts: Sequence[str], indices: AnyArray, where: str) -> AnyArray:

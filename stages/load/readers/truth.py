@@ -38,10 +38,15 @@ class Truth:
         """Whether these values are classes: text is, numbers are where ``task`` says so.
 
         Raises:
-            OctetError: they are text, and ``task`` says that they are not.
+            OctetError: they are bytes, or text where ``task`` says that they are not.
         """
         if y.ndim != 1:
             raise OctetError(f"{self.where}: got shape {y.shape}; allowed is (rows,)")
+        if y.dtype.kind == "S":
+            raise OctetError(
+                f"{self.where}: got bytes; allowed are numbers, text, and true or false: store "
+                "y.astype(str)"
+            )
         text = y.dtype.kind in "OUb"
         if text and self.task == "regression":
             raise OctetError(

@@ -156,7 +156,7 @@ def test_parquet_is_as_csv_with_its_own_types() -> None:
     more = read(**{**CSV, "kind": "parquet", "path": "t.parquet"}, missing="impute")
     assert more.signature.inputs.features == (
         *("age", "city=Bern", "city=Chur"),
-        *("flag=true", "n"),
+        *("flag=True", "n"),
     )
 
 

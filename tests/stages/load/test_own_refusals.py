@@ -10,11 +10,22 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from octet.errors import OctetError
+from stages.dataset import dump_dataset
 from stages.load import readers
-from stages.params.data import Csv
-from tests.stages.load.own import HOW, WHERE, csv_text, refusal, table, write_idx, write_images
+from stages.params.data import Csv, Data
+from tests.stages.load.own import (
+    HOW,
+    WHERE,
+    csv_text,
+    read,
+    refusal,
+    table,
+    write_idx,
+    write_images,
+)
 
 CSV: dict[str, Any] = {"kind": "csv", "path": "t.csv", "target": "price"}
 PLAIN = csv_text(table())
@@ -34,9 +45,12 @@ def parts(train: int, **texts: Any) -> str:
     return columns(part=["train"] * train + ["test"] * (40 - train), **texts)
 
 
+# A bit of the second block is another.
+DAMAGED = bytearray(gzip.compress(PLAIN.encode()))
+DAMAGED[20] ^= 0x5A
 BY_PART = {"split": {"column": "part"}}
 # What a file holds, what params.yaml says of it, and how it is refused.
-TABLES: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
+TABLES: dict[str, tuple[str | bytes | bytearray, dict[str, Any], str]] = {
     "nothing": ("", {}, "line 1: got nothing; allowed are names"),
     "no rows": ("age,city,price\n", {}, "got names of columns and no rows"),
     "no names": ("1,2,3\n4,5,6\n", {}, "line 1: got numbers; allowed are names of columns"),
@@ -47,6 +61,7 @@ TABLES: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "a short row": (f"{PLAIN}1,2\n", {}, "Row #42: Expected 3 columns, got 2"),
     "an open quote": (f'{PLAIN}1,"a\n', {}, "not a whole table of CSV"),
     "half a gzip": (gzip.compress(PLAIN.encode())[:60], {}, "not a whole table of CSV"),
+    "a damaged gzip": (DAMAGED, {}, "not a whole table of CSV (Error -3"),
     "one name twice": (PLAIN.replace("age", "city", 1), {}, "more than one column city"),
     "an empty name": (PLAIN.replace("age", "", 1), {}, "column '': allowed are names"),
     "another target": (PLAIN, {"target": "prise"}, "no column prise; got age, city, price"),
@@ -102,7 +117,7 @@ TABLES: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", TABLES)
 def test_a_table_is_refused(case: str) -> None:
     content, keys, expected = TABLES[case]
-    Path("t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    Path("t.csv").write_bytes(content.encode() if isinstance(content, str) else content)
     message = refusal(**{**CSV, **keys})
     assert expected in message
     assert message.startswith(("t.csv: ", "params.yaml: "))
@@ -139,6 +154,26 @@ def test_a_file_that_is_no_parquet_is_refused(end: bytes) -> None:
     assert message.startswith("t.parquet: not a whole Parquet file (")
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_test_rows_with_other_columns_are_refused(kind: str) -> None:
+    for path, renamed in (("a", "b"), ("t", "c")):
+        texts = {renamed: FORTY, "a": FORTY, "price": FORTY}
+        if kind == "csv":
+            Path(path).write_text(csv_text(texts))
+        else:
+            numbers = {name: [*map(float, column)] for name, column in texts.items()}
+            pyarrow.parquet.write_table(pyarrow.table(numbers), path)
+    message = refusal(kind=kind, path="a", target="price", split={"test": "t"})
+    assert message.startswith("t: got c, a, price; allowed are the columns of a, b, a, price: only")
+
+
+def test_test_rows_may_have_their_columns_in_another_order() -> None:
+    Path("a").write_text(csv_text(table()))
+    Path("t").write_text(csv_text(dict(reversed(table(seed=1).items()))))
+    data = read(**{**CSV, "path": "a", "split": {"test": "t"}})
+    assert data.x_test[:, 0].tolist() == [float(age) for age in table(seed=1)["age"]]
+
+
 X, Y = np.arange(80.0).reshape(40, 2), np.arange(40.0)
 ARRAYS: dict[str, tuple[Any, Any, str]] = {
     "fewer labels": (X, Y[:39], "allowed are as many rows of both"),
@@ -149,6 +184,7 @@ ARRAYS: dict[str, tuple[Any, Any, str]] = {
     "large integers": (np.full((40, 2), 2**60), Y, "got integers beyond 2^53"),
     "complex": (X.astype(complex), Y, "got complex128; allowed are integers and floats"),
     "many targets": (X, X, "got shape (40, 2); allowed is (rows,)"),
+    "bytes": (X, np.array([b"a", b"b"] * 20), "got bytes; allowed are numbers, text"),
     "objects": (X, np.array([None] * 40), "not a whole .npy file (Object arrays"),
 }
 
@@ -171,6 +207,30 @@ def test_an_array_that_is_not_there_or_not_alone_is_refused() -> None:
     for name in ("a.npz", "a.safetensors", "a.pkl"):
         Path(name).write_bytes(b"nothing of the kind")
         assert refusal(kind="arrays", path=name).startswith(f"{name}: ")
+
+
+ARRAYS_OF_TESTS = {"kind": "arrays", "path": "a", "x_test": "q", "y_test": "r"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({**ARRAYS_OF_TESTS, "split": {"test_size": 0.3}}, "these arrays have test rows of their"),
+        ({**CSV, "columns": ["age", "age"]}, "got age more than once in columns"),
+        ({**CSV, "drop": ["age", "age"]}, "got age more than once in drop"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_keys_that_contradict_each_other_are_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TypeAdapter[Any](Data).validate_python({"sha256": "0" * 64, **keys})
+
+
+def test_names_that_no_file_may_hold_are_not_written() -> None:
+    np.save("x.npy", np.random.default_rng(0).normal(size=(8, 90_000)))
+    np.save("y.npy", np.arange(8.0))
+    with pytest.raises(OctetError, match="allowed are 1048576: have fewer"):
+        dump_dataset(read(kind="arrays", x="x.npy", y="y.npy"))
 
 
 def write_as(path: str, content: bytes) -> Callable[[], object]:
