@@ -6,21 +6,25 @@ from importlib import resources
 
 from octet.errors import OctetError, printable
 
-# Words of C17 and C++17, and what <stdlib.h> declares, which comes with the vectors of x86.
+# Words of C17 and C++17, what a self-test calls its own, and what <stdlib.h> declares, which comes
+# with the vectors of x86.
 _WORDS = """
-    abort abs alignas alignof and asm atexit atof atoi atol atoll auto bcmp bcopy bitand bitor
-    bool break bsearch bzero calloc case catch char class compl const constexpr continue default
-    delete div do double else enum errno exit explicit export extern false ffs float for free
-    friend getenv goto if index inline int labs ldiv linux llabs lldiv long main malloc mblen
-    mutable namespace new noexcept not nullptr offsetof operator or private protected public
-    qsort rand realloc register restrict return rindex short signed sizeof srand static struct
-    switch system template this throw true try typedef typeid typename typeof union unix
-    unsigned using virtual void volatile while xor
+    a64l abort abs alignas aligned_alloc alignof alloca and asm at_quick_exit atexit atof atoi
+    atol atoll auto bcmp bcopy bitand bitor bool break bsearch bzero calloc case catch char
+    class clearenv codes compl const constexpr continue default delete div do double drand48
+    ecvt else enum erand48 errno exit explicit export extern false fcvt ffs float for free
+    friend gcvt getenv getsubopt goto i if index initstate inline int l64a labs ldiv linux llabs
+    lldiv long lrand48 main malloc mblen mbstowcs mbtowc mkdtemp mkstemp mktemp mrand48 mutable
+    namespace new noexcept not nullptr offsetof operator or posix_memalign private protected
+    public putenv qsort quick_exit rand random realloc realpath register restrict return rindex
+    rpmatch select setenv setstate short signed sizeof srand srandom state static struct switch
+    system template this throw true try typedef typeid typename typeof union unix unsetenv
+    unsigned using valloc virtual void volatile wctomb while wrong xor y
 """
-# What <float.h>, <stdint.h> and <string.h> declare or may come to declare, by ISO 9899 7.31.
+# What <float.h>, <stdint.h> and <string.h> declare or may come to (C17, 7.31), and types of POSIX.
 _STANDARD = re.compile(
-    r"(mem|str|wcs)[a-z]\w*|u?int\w*_t|(size|ptrdiff|wchar|max_align)_t|U?INT\w*_(C|MAX|MIN)"
-    r"|NULL|(DBL|FLT|LDBL|DECIMAL|PTRDIFF|SIZE|WCHAR|WINT|SIG_ATOMIC)_\w+"
+    r"(mem|str|wcs)[a-z]\w*|\w+_t|NULL|RAND_MAX|MB_CUR_MAX|U?INT\w*_(C|MAX|MIN)"
+    r"|(DBL|FLT|LDBL|DECIMAL|EXIT|PTRDIFF|SIZE|WCHAR|WINT|SIG_ATOMIC)_\w+"
 )
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9_.-]+")
@@ -33,7 +37,7 @@ def refuse_name(name: str) -> None:
     if not _IDENTIFIER.fullmatch(name) or taken or len(name) > _LONGEST_NAME:
         raise OctetError(
             f"--name: got {name!r}; allowed is a C identifier of up to {_LONGEST_NAME} letters, "
-            "digits and _, that begins with a letter and is no word of C or of its headers"
+            "digits and _, that begins with a letter and means nothing else in C or in the file"
         )
 
 

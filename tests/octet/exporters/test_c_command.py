@@ -90,8 +90,9 @@ def test_bad_words_are_refused_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
-    "name", ["memmove", "size_t", "int64_t", "UINT8_MAX", "FLT_EVAL_METHOD", "NULL", "free"]
+    "name",
+    ["memmove", "size_t", "int64_t", "UINT8_MAX", "FLT_EVAL_METHOD", "NULL", "free", "codes"],
 )
-def test_a_name_that_a_header_declares_is_refused(name: str) -> None:
+def test_a_name_that_stands_for_something_else_is_refused(name: str) -> None:
     with pytest.raises(OctetError, match=f"--name: got '{name}'; allowed is a C identifier"):
         c.export(NETWORKS["images"], c.Options(name))
