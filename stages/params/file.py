@@ -22,6 +22,7 @@ from stages.params.systems import System
 from stages.params.train import Train
 
 _S = TypeVar("_S", bound=Section)
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class Params(Section):
@@ -42,9 +43,10 @@ class Params(Section):
     def _check_names(cls, systems: Any) -> Any:
         for name in systems if isinstance(systems, dict) else ():
             # A name becomes a file, a key of DVC's and a word of a command.
-            if not isinstance(name, str) or not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise ValueError(
-                    f"got {shown(name)}; allowed is a name of letters, digits, - and _, as text"
+                    f"got {shown(name)}; allowed is a name of up to 64 letters, digits, - and _, "
+                    "as text"
                 )
         return systems
 

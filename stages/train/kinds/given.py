@@ -4,10 +4,11 @@ from octet.errors import OctetError
 from octet.layers import Layer, Quantize, Weighted
 from octet.modelfile import storage
 from octet.parameters import Int32, Quantized
-from octet.signature import Classes, Outputs, Signature
+from octet.rows.encoding import listed
+from octet.signature import Classes, Columns, Inputs, Outputs, Signature
 from stages.params.models import GivenModel
 from stages.pinned import pinned
-from stages.train.kinds.kind import Job, Kind, Trained, in_one_step
+from stages.train.kinds.kind import Job, Kind, Trained, in_one_step, word
 
 
 def train(job: Job[GivenModel]) -> Trained:
@@ -38,11 +39,23 @@ def _refuse_stranger(model: Signature, data: Signature, where: str) -> None:
     Raises:
         OctetError: they do not.
     """
-    outputs = model.outputs, data.outputs
-    pairs = [(model.inputs, data.inputs), tuple(map(_meaning, outputs))]
-    for got, allowed in pairs:
-        if got != allowed:
-            raise OctetError(f"{where}: got a network of {got} for data of {allowed}")
+    if model.inputs != data.inputs:
+        got, allowed = _row(model.inputs), _row(data.inputs)
+        if got == allowed:
+            got, allowed = "other categories or gaps", f"those of the data: {allowed}"
+        raise OctetError(
+            f"{where}: got a network that takes {got}; allowed is {allowed}. Train it on rows with "
+            "the names of the data's, in their order"
+        )
+    if _meaning(model.outputs) != _meaning(data.outputs):
+        got, allowed = (listed(_meaning(each.outputs)) for each in (model, data))
+        raise OctetError(f"{where}: got a network for {got}; the data is of {allowed}")
+
+
+def _row(inputs: Inputs) -> str:
+    if isinstance(inputs, Columns):
+        return f"columns {listed([column.name for column in inputs.columns])}"
+    return f"{word(type(inputs))} of shape {inputs.shape}"
 
 
 def _meaning(outputs: Outputs) -> tuple[str, ...]:

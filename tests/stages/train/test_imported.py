@@ -184,13 +184,13 @@ OTHER_COLUMNS = Signature(Columns(tuple("ghijkl")), THREE)
             data(THREE),
             "given",
             storage.dump_network(of_octet(OTHER_CLASSES)),
-            r"got a network of \('x', 'y', 'z'\) for data of \('a', 'b', 'c'\)",
+            r"got a network for x, y, z; the data is of a, b, c",
         ),
         (
             data(THREE),
             "given",
             storage.dump_network(of_octet(OTHER_COLUMNS)),
-            "for data of Columns",
+            "takes columns g, h, i, j, k, l; allowed is columns a, b, c, d, e, f",
         ),
     ],
 )
