@@ -116,7 +116,7 @@ def test_a_changed_file_is_pinned_anew_in_one_place(monkeypatch: pytest.MonkeyPa
         (["mine", "--data", "t.doc"], "of no known kind"),
         (["mine", "--data", "t.csv", "--target", "prise"], "no column prise; got age"),
         (["wine", "--data", "t.csv", "--target", "price"], "systems.wine is there"),
-        (["a b", "--data", "t.csv", "--target", "price"], "allowed is a name of letters"),
+        (["a b", "--data", "t.csv", "--target", "price"], "allowed is a name of up to 64 letters"),
     ],
 )
 def test_what_cannot_be_added_is_one_line_and_nothing_is_written(
