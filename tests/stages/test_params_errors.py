@@ -336,7 +336,9 @@ def test_a_systems_name_that_is_no_plain_text_is_refused_as_a_name(
     document = copy.deepcopy(DOCUMENT)
     document["systems"][name] = document["systems"][TABLE]
     message = refusal(tmp_path, document)
-    assert message.startswith(f"params.yaml: systems: got {name!r}; allowed is a name of up to 64 letters")
+    assert message.startswith(
+        f"params.yaml: systems: got {name!r}; allowed is a name of up to 64 letters"
+    )
 
 
 @pytest.mark.parametrize(

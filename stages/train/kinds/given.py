@@ -4,7 +4,6 @@ from octet.errors import OctetError
 from octet.layers import Layer, Quantize, Weighted
 from octet.modelfile import storage
 from octet.parameters import Int32, Quantized
-from octet.rows.encoding import listed
 from octet.signature import Classes, Columns, Inputs, Outputs, Signature
 from stages.params.models import GivenModel
 from stages.pinned import pinned
@@ -48,13 +47,13 @@ def _refuse_stranger(model: Signature, data: Signature, where: str) -> None:
             "the names of the data's, in their order"
         )
     if _meaning(model.outputs) != _meaning(data.outputs):
-        got, allowed = (listed(_meaning(each.outputs)) for each in (model, data))
+        got, allowed = (", ".join(_meaning(each.outputs)) for each in (model, data))
         raise OctetError(f"{where}: got a network for {got}; the data is of {allowed}")
 
 
 def _row(inputs: Inputs) -> str:
     if isinstance(inputs, Columns):
-        return f"columns {listed([column.name for column in inputs.columns])}"
+        return f"columns {', '.join(column.name for column in inputs.columns)}"
     return f"{word(type(inputs))} of shape {inputs.shape}"
 
 
