@@ -55,6 +55,7 @@ def test_running_python_does_not_make_a_stage_stale(reproduced: Clone) -> None:
     assert "up to date" in reproduced.dvc("status")
 
 
+@pytest.mark.release  # the jobs of CI, which are run in tests too, do the same
 def test_float_against_uint8_is_one_table(reproduced: Clone) -> None:
     reproduced.dvc("exp", "run", "-n", "float", "-S", "quant.bits=32")
     reproduced.dvc("exp", "run", "-n", "uint8", "-S", "quant.bits=8")
@@ -70,6 +71,7 @@ def test_float_against_uint8_is_one_table(reproduced: Clone) -> None:
     assert rows["size.quantized_payload"] == ["88", "21"]
 
 
+@pytest.mark.release
 def test_experiments_can_be_queued_on_a_fresh_clone(new_clone: NewClone) -> None:
     clone = new_clone("diabetes")
     clone.dvc("exp", "run", "--queue", "-S", "quant.bits=2,4")

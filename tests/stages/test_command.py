@@ -53,9 +53,9 @@ def wait():
 WAIT_IN_WORK = """
 read_at_once = read
 
-def read(name, how):
+def read(*arguments):
     wait()
-    return read_at_once(name, how)
+    return read_at_once(*arguments)
 """
 WAIT_IN_IMPORTS = "\nwait()\n"
 

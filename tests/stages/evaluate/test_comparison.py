@@ -14,7 +14,7 @@ from octet.network import Network, label
 from octet.parameters import Quantized, values
 from octet.quantizer import quantize_apart
 from octet.runtime import inference
-from octet.signature import Columns, Images, Numbers, Signature
+from octet.signature import Arrays, Columns, Images, Inputs, Numbers, Signature
 from stages.disturbance import disturbed
 from stages.evaluate import comparison
 from stages.evaluate.comparison import Comparison, Models
@@ -50,16 +50,22 @@ class Case:
         return parse(dump(self.compared.metrics, Path("metrics/small.json")), "here")
 
 
-@pytest.fixture(scope="module", params=small.systems())
+SYSTEMS = small.systems() | {
+    f"{name}, of arrays": small.of_arrays(small.systems()[name])
+    for name in (small.IMAGES, small.NUMBERS_OF_IMAGES)
+}
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    system = small.systems()[request.param]
+    system = SYSTEMS[request.param]
     models = small.models(tmp_path_factory.mktemp("models"), system)
     return Case(system, models, comparison.compare(models, system.data, GATES))
 
 
 def test_there_is_a_case_of_every_kind(tmp_path: Path) -> None:
     kinds = set()
-    for name, system in small.systems().items():
+    for name, system in SYSTEMS.items():
         models = small.models(tmp_path / name, system)
         kinds.add(comparison.compare(models, system.data, GATES).metrics["kind"])
     assert kinds == set(KINDS)
@@ -204,11 +210,6 @@ def strangers(case: Case) -> dict[str, Network]:
     assert isinstance(last, Linear)
     more = replace(last, weight=values(last.weight), bias=values(last.bias), output=None)
     inputs = quantized.signature.inputs
-    others = (
-        replace(inputs, white=inputs.white - 1)
-        if isinstance(inputs, Images)
-        else replace(inputs, features=tuple(f"{each}!" for each in inputs.features))
-    )
     outputs = quantized.signature.outputs
     renamed = (
         replace(outputs, classes=tuple(f"{each}!" for each in outputs.classes))
@@ -222,9 +223,20 @@ def strangers(case: Case) -> dict[str, Network]:
             quantized,
             layers=tuple(each for each in quantized.layers if not isinstance(each, Weighted)),
         ),
-        "other inputs": replace(quantized, signature=Signature(others, outputs)),
+        "other inputs": replace(quantized, signature=Signature(other_inputs(inputs), outputs)),
         "other outputs": replace(quantized, signature=Signature(inputs, renamed)),
     }
+
+
+def other_inputs(inputs: Inputs) -> Inputs:
+    """What differs from these in what they mean alone, where there is such a thing."""
+    match inputs:
+        case Images():
+            return replace(inputs, white=inputs.white - 1)
+        case Columns():
+            return replace(inputs, features=tuple(f"{each}!" for each in inputs.features))
+        case _:
+            return Arrays(inputs.shape[::-1])
 
 
 def test_strangers_are_refused(case: Case) -> None:

@@ -7,14 +7,18 @@ import pytest
 
 from octet.affine import Array
 from octet.modelfile.arrays import AnyArray
-from octet.signature import Classes, Columns, Images, Numbers, Signature
+from octet.signature import Arrays, Classes, Columns, Images, Numbers, Signature
 from stages.params.gates import Gates
 from stages.tasks import KINDS, TASKS, kind_of, task_of
 from stages.tasks.level import ALPHA
 from stages.tasks.measures import measures
 from stages.tasks.task import HIGHER, LOWER, Task
 
-INPUTS = {"columns": Columns(("a", "b")), "images": Images((1, 2, 2), 255)}
+INPUTS = {
+    "columns": Columns(("a", "b")),
+    "images": Images((1, 2, 2), 255),
+    "arrays": Arrays((2, 3)),
+}
 OUTPUTS = {"regression": Numbers("target", "unit"), "classification": Classes(tuple("xyz"))}
 GATES = Gates(
     mse_increase=0.01,
@@ -51,7 +55,7 @@ def test_a_signature_has_a_kind_whose_name_leads_back_to_it() -> None:
             assert KINDS[str(kind)] == kind
             assert kind.task is task_of(Signature(inputs, outputs))
             assert kind.noisy == (inputs_name == "images")
-    assert len(KINDS) == 4
+    assert len(KINDS) == len(OUTPUTS) * len(INPUTS)
 
 
 @every_task
