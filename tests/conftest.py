@@ -14,8 +14,6 @@ from stages.load.readers import DATA_SETS
 from stages.load.readers.sources import OutOfReachError, fetch
 
 ROOT = Path(__file__).parent.parent
-# What a machine reproduces in seconds: every kind of model, none that takes minutes.
-QUICK = ("diabetes", "california", "california-raw", "wine", "breast-cancer", "wine-mlp", "digits")
 
 
 class Clone:
