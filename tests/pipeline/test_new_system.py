@@ -35,6 +35,7 @@ def refuse_incomplete(clone: Clone, system: str) -> None:
     assert clone.path.joinpath(f"models/{system}/quantized.safetensors").exists()
 
 
+@pytest.mark.release  # the page below does it by a command, which writes such lines
 def test_six_lines_are_a_system_with_models_gates_and_a_chapter_of_the_report(
     clone: Clone,
 ) -> None:

@@ -143,6 +143,7 @@ def test_run_does_what_is_in_reach_and_says_what_is_not(new_clone: NewClone) -> 
     assert not list(clone.path.glob("data/[cm]*"))
 
 
+@pytest.mark.release
 @pytest.mark.usefixtures("california")
 def test_run_uses_what_dvc_has_when_the_source_is_gone(new_clone: NewClone) -> None:
     clone = new_clone("california")
