@@ -41,7 +41,12 @@ COMMANDS = {
     "verify": "python -m stages.commands.verify",
     "run": "python -m stages.commands.run",
 }
-WRITERS = {"export": f"python -m octet export {MODEL} --onnx model.onnx", **STAGES}
+WRITERS = {
+    "export": f"python -m octet export {MODEL} --onnx model.onnx",
+    "add": "python -m stages.add wines --data wine",
+    "schema": "python -m stages.commands.schema",
+    **STAGES,
+}
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 # Root who must obey the permissions of files.
 OBEDIENT = "setpriv --bounding-set=-dac_override,-fowner --inh-caps=-dac_override,-fowner bash -c"

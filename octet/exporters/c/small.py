@@ -223,7 +223,8 @@ class Writer:
 
     def _struct(self, size: str, place: str) -> str:
         words = self._facts() | {"SIZE": size, "PLACE": place}
-        return self._template("struct", **words) + self._template("head")
+        parts = self._template("pair"), self._template("struct", **words), self._template("head")
+        return "".join(parts)
 
     def _facts(self) -> dict[str, str]:
         """What C asks about the network."""

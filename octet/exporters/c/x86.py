@@ -77,8 +77,8 @@ class _Writer(small.Writer):
 
     def _places(self) -> tuple[list[int], int]:
         sizes = [
-            stride * (waiting + 1)
-            for (_, stride, _), waiting in zip(self._borders(), self._program.waiting, strict=True)
+            pitch * (waiting + 1)
+            for (_, pitch, _), waiting in zip(self._borders(), self._program.waiting, strict=True)
         ]
         ends = np.cumsum(sizes)
         return [0, *map(int, ends[:-1])], int(ends[-1])

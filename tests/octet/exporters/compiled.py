@@ -32,7 +32,7 @@ def needs(*programs: str) -> None:
 class Compiled:
     """Functions of one library, one for each network."""
 
-    library: ctypes.CDLL
+    functions: ctypes.CDLL
     networks: Sequence[Network]
 
     def codes(self, i: int, x: Input) -> np.ndarray:
@@ -41,7 +41,7 @@ class Compiled:
         state = ctypes.create_string_buffer(2**20)
         rows = np.ascontiguousarray(x)
         codes = np.zeros((len(x), outputs), np.uint8)
-        function = self.library[f"n{i}"]
+        function = self.functions[f"n{i}"]
         for row, out in zip(rows, codes, strict=True):
             function(state, ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(out.ctypes.data))
         return codes

@@ -1,10 +1,8 @@
 """Whole networks in codes: near to the float network, the codes of ONNX Runtime, the same bytes."""
 
 import tracemalloc
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -12,30 +10,29 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from octet.affine import Array
-from octet.errors import OctetError
 from octet.exporters import onnx as export
-from octet.layers import Flatten, Linear, Softmax, Standardize, Weighted
+from octet.layers import Softmax, Weighted
 from octet.modelfile import storage
-from octet.network import Network, flow, label, signals, sources
+from octet.network import flow, label, signals, sources
 from octet.parameters import Int32, Quantized, values
-from octet.quantizer import Calibration, Config, calibrate, quantize, quantize_apart
+from octet.quantizer import Calibration, calibrate, quantize, quantize_apart
 from octet.quantizer.calibration import pick
-from octet.quantizer.config import Activations
 from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.layer import for_integers, weights_only
 from octet.quantizer.spool import Spool
 from octet.runtime import floating, inference, integer
-from octet.signature import Columns, Input, Numbers, Signature
 from tests.octet.quantizer.cases import (
     GRANULARITIES,
     ROUNDINGS,
-    branched,
     config,
     digits,
-    random_cnn,
-    random_images,
-    random_inputs,
-    random_layer,
+)
+from tests.octet.quantizer.networks import (
+    NETWORKS,
+    branches,
+    images,
+    integers,
+    table,
 )
 
 SHARING = [
@@ -43,45 +40,6 @@ SHARING = [
     ("per_tensor", "symmetric"),
     ("per_channel", "symmetric"),
 ]
-ROWS = 60
-
-
-def integers(**changes: Any) -> Config:
-    whole = {"activations": "uint8", "calibration": Calibration(ROWS, 0, "minmax")}
-    return config(**(whole | changes))
-
-
-def table(seed: int = 0, rows: int = ROWS) -> tuple[Network, Array]:
-    """Two linear layers behind a scaler that makes inputs 1,000 times smaller."""
-    rng = np.random.default_rng(seed)
-    scaler = Standardize(np.full(4, 5.0), np.full(4, 1000.0))
-    layers = scaler, random_layer(rng), random_layer(rng, 2, 3)
-    x = np.concatenate([random_inputs(rng) for _ in range(rows // 80 + 1)])[:rows] * 1000
-    return Network(layers, Signature(Columns(tuple("abcd")), Numbers("price", "$"))), x
-
-
-def images(seed: int = 0, rows: int = ROWS) -> tuple[Network, Input]:
-    rng = np.random.default_rng(seed)
-    return random_cnn(rng), random_images(rng, rows)
-
-
-def flattened(seed: int = 0, rows: int = ROWS) -> tuple[Network, Input]:
-    network, x = images(seed, rows)
-    head = random_layer(np.random.default_rng(seed), 3, 20)
-    return replace(network, layers=(*network.layers[:-2], Flatten(), head)), x
-
-
-def branches(seed: int = 0, rows: int = ROWS) -> tuple[Network, Input]:
-    rng = np.random.default_rng(seed)
-    return branched(rng), random_images(rng, rows)
-
-
-NETWORKS: dict[str, Callable[..., tuple[Network, Any]]] = {
-    "table": table,
-    "images": images,
-    "flattened": flattened,
-    "branches": branches,
-}
 
 
 def sqnr(reference: Array, outputs: Array) -> float:
@@ -333,77 +291,3 @@ def test_a_layer_that_gives_nothing_but_zeros_and_a_filter_that_has_died_are_no_
         layer = quantize(network, x, integers(granularity="per_channel")).layers[2]
         assert values(layer.bias)[2] == pytest.approx(1.0, rel=1e-3)
         assert np.all(np.abs(values(layer.weight)[2]) < 1e-5)
-
-
-def damaged(part: str, value: float) -> Callable[[Network, Input], tuple[Network, Input]]:
-    """Every weight of the last layer, or one number of it, is this."""
-
-    def damage(network: Network, x: Input) -> tuple[Network, Input]:
-        last = network.layers[-1]
-        assert isinstance(last, Linear)
-        tensor = getattr(last, part).copy()
-        tensor[tuple(slice(None) if np.isfinite(value) else -1 for _ in tensor.shape)] = value
-        return replace(network, layers=(*network.layers[:-1], replace(last, **{part: tensor}))), x
-
-    return damage
-
-
-def with_row(value: float, column: int = -1) -> Callable[[Network, Input], tuple[Network, Input]]:
-    def damage(network: Network, x: Input) -> tuple[Network, Input]:
-        x = x.copy()
-        x[-1, column] = value
-        return network, x
-
-    return damage
-
-
-REFUSED = {
-    r"^layer 2_linear: weight: got 0 for every one of 6": damaged("weight", 0.0),
-    r"^layer 2_linear: weight: got 0\.7 for every": damaged("weight", 0.7),
-    r"^layer 2_linear: weight: got nan at index \[1, 2\]": damaged("weight", np.nan),
-    r"^layer 2_linear: bias: got inf at index \[1\]": damaged("bias", np.inf),
-    r"^input: got nan at index \[59, 3\]": with_row(np.nan),
-    r"^input: got -inf at index": with_row(-np.inf),
-    r"^input: got shape \(60, 3\); allowed is \(rows, 4\)": lambda network, x: (network, x[:, 1:]),
-    r"quantized already": lambda network, x: (quantize(network, x, config()), x),
-}
-
-
-@pytest.mark.parametrize("activations", ["uint8", "none"])
-@pytest.mark.parametrize("message", REFUSED)
-def test_what_cannot_be_quantized_is_refused_by_name(message: str, activations: str) -> None:
-    network, x = REFUSED[message](*table())
-    for work in (quantize, lambda *given: quantize_apart(*given, (8,))):
-        with pytest.raises(OctetError, match=message):
-            work(network, x, integers(activations=activations))
-
-
-def test_a_layer_that_has_no_form_in_integers_is_refused_where_it_would_need_one() -> None:
-    network, x = table()
-    scaler, first, last = network.layers
-    twice = replace(network, layers=(scaler, first, Standardize(np.ones(3), np.ones(3)), last))
-    with pytest.raises(OctetError, match=r"^layer 2_standardize: got a standardize among integer"):
-        quantize(twice, x, integers())
-    quantize(twice, x, config())
-
-
-@pytest.mark.parametrize("rounding", ROUNDINGS)
-def test_inputs_whose_squares_overflow_are_refused_by_name(rounding: str) -> None:
-    network, x = table()
-    with pytest.raises(OctetError, match=r"^layer 1_linear: inputs: got up to .*: rescale the fea"):
-        quantize(network, x * [1.0, 1e200, 1.0, 1.0], config(rounding=rounding))
-
-
-@pytest.mark.parametrize("activations", ["none", "uint8"])
-def test_no_rows_are_refused(activations: Activations) -> None:
-    weight, bias = np.array([[1.0, 2.0]], np.float32), np.zeros(1, np.float32)
-    signature = Signature(Columns(("a", "b")), Numbers("y", ""))
-    network = Network((Linear(weight, bias),), signature)
-    with pytest.raises(OctetError, match="input: got no rows; allowed is one"):
-        quantize(network, np.zeros((0, 2)), Config(activations=activations))
-
-
-def test_more_calibration_rows_than_there_are_are_refused() -> None:
-    network, x = images(15)
-    with pytest.raises(OctetError, match=f"got {ROWS + 1} rows to take; allowed are 1 to {ROWS}"):
-        quantize(network, x, integers(calibration=Calibration(ROWS + 1)))

@@ -20,12 +20,6 @@ struct NAME_image {
     SIZE channels, height, width, rows;
 };
 
-/* An offset and a factor: of the sums of an output, or of a grid. */
-struct NAME_pair {
-    int32_t offset;
-    float factor;
-};
-
 /* What is done to rows. Sources are images; the turn t of a step needs rows of them up to
  * t * stride + side - above. */
 struct NAME_step {

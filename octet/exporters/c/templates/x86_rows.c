@@ -3,7 +3,7 @@ static int32_t NAME_row_at(uint32_t image, int32_t y)
 {
     const struct NAME_image *of = &NAME_images[image];
     const int32_t row = y < 0 || y >= of->height ? of->rows : y % of->rows;
-    return of->at + row * of->stride + of->left * of->channels;
+    return of->at + row * of->pitch + of->left * of->channels;
 }
 
 #define NAME_row_of(state, image, y) ((state)->rows + NAME_row_at((uint32_t)(image), y))

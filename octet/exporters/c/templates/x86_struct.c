@@ -9,16 +9,10 @@
 typedef int16_t NAME_code;
 
 /* What goes in, and what each step gives: where its rows are, and how many wait. A row has `left`
- * pixels of its zero in front of it, and `stride` codes in all; behind the rows that wait is one of
+ * pixels of its zero in front of it, and `pitch` codes in all; behind the rows that wait is one of
  * zeros, for what is above and below an image. */
 struct NAME_image {
-    int32_t at, channels, height, width, rows, left, stride, zero;
-};
-
-/* An offset and a factor: of the sums of an output, or of a grid. */
-struct NAME_pair {
-    int32_t offset;
-    float factor;
+    int32_t at, channels, height, width, rows, left, pitch, zero;
 };
 
 /* What is done to rows. Sources are images; the turn t of a step needs rows of them up to
