@@ -89,11 +89,8 @@ def _new(arguments: argparse.Namespace, params: Params) -> dict[Path, bytes]:
     text, added = documents.with_system(PATH.read_text(encoding="utf-8"), name, entry)
     check_params(parse(text.encode()))
     sys.stdout.write(f"\n{added}\n")
-    contents = {PATH: text.encode()}
-    if _PIPELINE.exists():
-        about = described.subject(data)
-        contents[_PIPELINE] = documents.with_models(_PIPELINE, name, about, entry, dataset).encode()
-    return contents
+    models = documents.with_models(_PIPELINE, name, described.subject(data), dataset)
+    return {PATH: text.encode(), _PIPELINE: models.encode()}
 
 
 def _renewed(name: str, params: Params) -> dict[Path, bytes]:

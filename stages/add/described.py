@@ -65,9 +65,9 @@ def _outputs(rows: Dataset) -> str:
 
 
 def _how(data: Any, rows: Dataset, common: Split) -> str:
-    split = getattr(data, "split", None)
-    if split is None or data.kind == "idx" or getattr(data, "x_test", None):
+    if isinstance(data, str) or data.kind == "idx" or getattr(data, "x_test", None):
         return ""
+    split = data.split
     if split.test:
         return f", of {split.test}"
     if split.column:

@@ -11,8 +11,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from octet.errors import OctetError
-from octet.signature import Classes, Images
-from stages import paths, point
+from octet.signature import Classes
+from stages import paths
 from stages.dataset import Dataset
 from stages.tasks import kind_of
 
@@ -27,17 +27,14 @@ def with_system(text: str, name: str, entry: Mapping[str, Any]) -> tuple[str, st
     return _dumped(yaml, document), _dumped(yaml, CommentedMap({name: _laid_out(entry)}))
 
 
-def with_models(
-    path: Path, name: str, about: str, entry: Mapping[str, Any], dataset: Dataset
-) -> str:
-    """dvc.yaml with the models of a system by name, and its plots beside those of others.
+def with_models(path: Path, name: str, about: str, dataset: Dataset) -> str:
+    """dvc.yaml with the models of a system by name.
 
     Raises:
         OctetError: it is no mapping in YAML.
     """
     yaml = _yaml(sequence=4, offset=2)
     document = _mapping(yaml, path)
-    _draw(document.get("plots", []), name, entry["model"]["kind"], dataset)
     artifacts = document.get("artifacts", {})
     label = str(kind_of(dataset.signature)).replace(" ", "-")
     for model, file in (("float", paths.float_path), ("quantized", paths.quantized_path)):
@@ -59,21 +56,6 @@ def _mapping(yaml: YAML, path: Path) -> Any:
     if not isinstance(document, CommentedMap):
         raise OctetError(f"{path}: allowed is a mapping with stages; `git restore {path}`")
     return document
-
-
-def _draw(plots: Any, name: str, model: str, dataset: Dataset) -> None:
-    lists = {key: plot for each in plots if isinstance(each, dict) for key, plot in each.items()}
-    files = {"bits": point.sweep_path(name)}
-    if model == "network":
-        files["loss"] = paths.plot_path(name, "training.csv")
-        if isinstance(dataset.signature.outputs, Classes):
-            files["accuracy"] = paths.plot_path(name, "training.csv")
-    for key, file in files.items():
-        if key in lists:
-            lists[key]["y"][str(file)] = "accuracy" if key == "accuracy" else "loss"
-    if isinstance(dataset.signature.inputs, Images) and plots:
-        # Before the last: what comments on what follows belongs to that.
-        plots.insert(len(plots) - 1, str(paths.plot_path(name, "views.png")))
 
 
 def _outputs(dataset: Dataset) -> str:
