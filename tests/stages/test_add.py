@@ -147,11 +147,18 @@ def test_a_pipeline_that_is_none_is_refused_before_anything_is_written(
     assert not lines_added("params.yaml")
 
 
+def test_without_a_pipeline_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("dvc.yaml").unlink()
+    with pytest.raises(SystemExit, match=r"dvc\.yaml: No such file"):
+        add(monkeypatch, "mine", "--data", "wine")
+    assert not lines_added("params.yaml")
+
+
 def test_what_dvc_does_not_take_is_refused_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_track", TRACK)
     subprocess.run(["git", "init", "--quiet"], check=True)
     assert dvc.run("init", "--quiet") == 0
-    Path("dvc.yaml").unlink()  # its params and metrics are not here
+    Path("dvc.yaml").write_text("stages: {}\n")  # params and metrics of the other are not here
     Path("data").mkdir()
     Path("data/t.csv").write_text(csv_text(table()))
     Path(".gitignore").write_text("/data/\n")
