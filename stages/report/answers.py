@@ -125,13 +125,18 @@ def _smallest(evidence: Evidence) -> tuple[int, float] | None:
 def together(systems: Sequence[Evidence]) -> str:
     """Of which systems "may replace" can be said in one breath, by Holm's procedure.
 
+    Nothing is said of what was left float.
+
     Raises:
         OctetError: a number is missing; it is named.
     """
-    p_values = {each.name: each.metrics.number("verdict.p_inferior") for each in systems}
+    judged = [each for each in systems if verdicts.model_name(each.quantized) != verdicts.FLOAT]
+    if not judged:
+        return ""
+    p_values = {each.name: each.metrics.number("verdict.p_inferior") for each in judged}
     said = family.holm(p_values)
-    names = [each.name for each in systems if each.name in said]
-    if len(names) == len(systems):
+    names = [each.name for each in judged if each.name in said]
+    if len(names) == len(judged):
         which = f"all {len(names)} of them" if len(names) > 1 else "it"
     else:
         which = ", ".join(names) or "none"

@@ -22,7 +22,8 @@ def comment(systems: Sequence[Evidence]) -> str:
     sentences = {each.name: verdicts.judge(each) for each in systems}
     failing = {name: verdict for name, verdict in sentences.items() if verdict.kind != "yes"}
     parts = [_TITLE, markdown.table(_COLUMNS, [_row(each) for each in systems])]
-    parts += [_listed(failing), f"{answers.together(systems)}\n"]
+    together = answers.together(systems)
+    parts += [_listed(failing), together and f"{together}\n"]
     parts.append(markdown.fold("Each system in a sentence", _sentences(systems, sentences)))
     parts += [
         markdown.fold(

@@ -292,6 +292,7 @@ def test_a_network_left_float_is_reported_too(tree: Path, tmp_path: Path) -> Non
         text = page.page(systems)
     assert "nothing was quantized; it is float, and that is all" in text
     assert "may replace the float one:" not in text
+    assert "is shown of" not in text
     assert not [each for each in tables.overview(systems) if each.caption.startswith("Rounding")]
 
 
