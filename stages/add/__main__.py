@@ -11,10 +11,13 @@ from octet.errors import OctetError
 from stages import dvc, git
 from stages.add import described, documents, pins, sources
 from stages.add.defaults import defaults
+from stages.dataset import Dataset
 from stages.load import readers
 from stages.params.data import Data
-from stages.params.file import Params, check_params, load_params, parse
+from stages.params.file import Params, bad_name, check_params, load_params, parse
 from stages.params.section import PATH
+from stages.train.kinds import kind_for
+from stages.train.kinds.kind import Job
 
 _PIPELINE = Path("dvc.yaml")
 
@@ -39,7 +42,8 @@ def main() -> None:
             return
         system = check_params(parse(contents[PATH])).system(arguments.name)
         _track(pins.paths_of(system))
-        files.write_all(contents)
+        # A link stays one: what it leads to is what a person keeps.
+        files.write_all({path.resolve(): content for path, content in contents.items()})
         sys.stdout.write(
             f"written: {', '.join(map(str, contents))}\nnext: dvc repro evaluate@{arguments.name}\n"
         )
@@ -61,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--drop", nargs="+", metavar="COLUMN", help="of a table: columns to leave out"
     )
-    parser.add_argument("--missing", help="impute, to fill gaps of a table")
+    parser.add_argument("--missing", help="impute, to fill the gaps of a table")
     parser.add_argument("--test", metavar="FILE", help="another table or folder, to test on")
     parser.add_argument("--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"), help="of images")
     parser.add_argument("--model", metavar="FILE", help="an ONNX file, or a model file of Octet's")
@@ -77,6 +81,8 @@ def _asked(arguments: argparse.Namespace) -> bool:
 def _new(arguments: argparse.Namespace, params: Params) -> dict[Path, bytes]:
     """Both documents with a new system, of which everything is shown."""
     name = arguments.name
+    if wrong := bad_name(name):
+        raise OctetError(f"{PATH}: systems: {wrong}")
     if not arguments.data:
         raise OctetError(
             f"{PATH}: no system {name}; --data FILE adds it, `python -m stages.add --help` says how"
@@ -86,16 +92,25 @@ def _new(arguments: argparse.Namespace, params: Params) -> dict[Path, bytes]:
     dataset = readers.read(parsed, params.split, where)
     sys.stdout.writelines(f"{line}\n" for line in described.dataset(parsed, dataset, params.split))
     entry = {"data": data, **defaults(dataset, sources.model(arguments.model))}
-    text, added = documents.with_system(PATH.read_text(encoding="utf-8"), name, entry)
-    check_params(parse(text.encode()))
+    text, added = documents.with_system(documents.read(PATH), name, entry)
+    checked = check_params(parse(text.encode()))
+    if arguments.model:
+        _refuse_strange_model(name, checked, dataset)
     sys.stdout.write(f"\n{added}\n")
     models = documents.with_models(_PIPELINE, name, described.subject(data), dataset)
     return {PATH: text.encode(), _PIPELINE: models.encode()}
 
 
+def _refuse_strange_model(name: str, params: Params, dataset: Dataset) -> None:
+    """Bring the model in as the train stage will: what that refuses must not be added."""
+    model, where = params.system(name).model, f"systems.{name}.model"
+    kind = kind_for(model, dataset.signature, where)
+    kind.train(Job(dataset, model, params.train_of(name), where))
+
+
 def _renewed(name: str, params: Params) -> dict[Path, bytes]:
     """params.yaml with the digests of the files that are there."""
-    system, text = params.system(name), PATH.read_text(encoding="utf-8")
+    system, text = params.system(name), documents.read(PATH)
     for key, part in (("data", system.data), ("model", system.model)):
         if (pair := pins.renewed(part, f"systems.{name}.{key}")) is not None:
             old, new = pair

@@ -19,12 +19,18 @@ from stages.tasks import kind_of
 _WIDE = 4096  # no line is broken that was not
 
 
+def read(path: Path) -> str:
+    """A document as it is, with the line ends that it has."""
+    return path.read_bytes().decode()
+
+
 def with_system(text: str, name: str, entry: Mapping[str, Any]) -> tuple[str, str]:
     """params.yaml with an entry at the end of its systems; and the entry by itself."""
     yaml = _yaml(sequence=2, offset=0)
     document = yaml.load(text)
     document["systems"][name] = _laid_out(entry)
-    return _dumped(yaml, document), _dumped(yaml, CommentedMap({name: _laid_out(entry)}))
+    added = _dumped(yaml, CommentedMap({name: _laid_out(entry)}))
+    return _with_line_ends_of(text, _dumped(yaml, document)), added
 
 
 def with_models(path: Path, name: str, about: str, dataset: Dataset) -> str:
@@ -34,7 +40,7 @@ def with_models(path: Path, name: str, about: str, dataset: Dataset) -> str:
         OctetError: it is no mapping in YAML.
     """
     yaml = _yaml(sequence=4, offset=2)
-    document = _mapping(yaml, path)
+    document, text = _mapping(yaml, path)
     artifacts = document.get("artifacts", {})
     label = str(kind_of(dataset.signature)).replace(" ", "-")
     for model, file in (("float", paths.float_path), ("quantized", paths.quantized_path)):
@@ -44,18 +50,25 @@ def with_models(path: Path, name: str, about: str, dataset: Dataset) -> str:
             desc=f"{_outputs(dataset)} from {about}; {model}.",
             labels=_flow(CommentedSeq([label, model])),
         )
-    return _dumped(yaml, document)
+    return _with_line_ends_of(text, _dumped(yaml, document))
 
 
-def _mapping(yaml: YAML, path: Path) -> Any:
+def _with_line_ends_of(before: str, after: str) -> str:
+    """The text with the line ends of another: an editor of Windows may have written that."""
+    return after.replace("\n", "\r\n") if "\r\n" in before else after
+
+
+def _mapping(yaml: YAML, path: Path) -> tuple[Any, str]:
+    """What is in a document; and its text."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"))
+        text = read(path)
+        document = yaml.load(text)
     except (YAMLError, ValueError) as error:
         said = " ".join(str(error).split())
         raise OctetError(f"{path}: not YAML: {said}; mend it, or `git restore {path}`") from None
     if not isinstance(document, CommentedMap):
         raise OctetError(f"{path}: allowed is a mapping with stages; `git restore {path}`")
-    return document
+    return document, text
 
 
 def _outputs(dataset: Dataset) -> str:

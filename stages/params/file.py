@@ -25,6 +25,16 @@ _S = TypeVar("_S", bound=Section)
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
+def bad_name(name: object) -> str:
+    """What is wrong with the name of a system, "" if nothing is.
+
+    It becomes a file, a key of DVC's and a word of a command.
+    """
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return ""
+    return f"got {shown(name)}; allowed is a name of up to 64 letters, digits, - and _, as text"
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -42,12 +52,8 @@ class Params(Section):
     @classmethod
     def _check_names(cls, systems: Any) -> Any:
         for name in systems if isinstance(systems, dict) else ():
-            # A name becomes a file, a key of DVC's and a word of a command.
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ValueError(
-                    f"got {shown(name)}; allowed is a name of up to 64 letters, digits, - and _, "
-                    "as text"
-                )
+            if wrong := bad_name(name):
+                raise ValueError(wrong)
         return systems
 
     def system(self, name: str) -> System:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages import stage as command
-from stages.report import answers, comment, evidence, page, series
+from stages.report import answers, evidence, page, series, summary
 
 if TYPE_CHECKING:
     from stages.params.file import Params
@@ -16,10 +16,10 @@ def report(params: "Params") -> dict[Path, bytes]:
     """The page, its Markdown twin, and what `dvc plots` draws, of the systems that are there."""
     systems, missing = evidence.read_all(params)
     left_out = answers.left_out(missing)
-    summary = "\n".join(filter(None, [comment.comment(systems), left_out and f"{left_out}\n"]))
+    parts = [summary.as_markdown(systems), left_out and f"{left_out}\n"]
     return {
         _FOLDER / "index.html": page.page(systems, left_out).encode(),
-        _FOLDER / "summary.md": summary.encode(),
+        _FOLDER / "summary.md": "\n".join(filter(None, parts)).encode(),
         _FOLDER / "sweep.csv": series.sweep(systems),
         _FOLDER / "training.csv": series.training(systems),
     }

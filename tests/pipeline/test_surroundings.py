@@ -36,7 +36,7 @@ COMMANDS = {
     "predict": f"echo {ROW} | python -m octet predict {MODEL} --no-header",
     "info": f"python -m octet info {MODEL}",
     "compare": "python -m stages.commands.compare HEAD~1",
-    "review": "python -m stages.commands.review HEAD~1",
+    "comment": "python -m stages.commands.comment HEAD~1",
     "gate": "python -m stages.commands.gate",
     "verify": "python -m stages.commands.verify",
     "run": "python -m stages.commands.run",
@@ -95,7 +95,7 @@ SURROUNDINGS = {
         "chown -R 54321 ..; {}; code=$?; chown -R 0 ..; exit $code",
         commands=tuple(name for name in COMMANDS if name != "info"),
         refused=dict.fromkeys(
-            ("compare", "review"), "git: fatal: detected dubious ownership in repository at .*"
+            ("compare", "comment"), "git: fatal: detected dubious ownership in repository at .*"
         ),
     ),
 }

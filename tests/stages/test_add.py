@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from octet import files
+from octet.layers import Linear
+from octet.modelfile import storage
+from octet.network import Network
+from octet.signature import Columns, Numbers, Signature
 from stages import dvc
 from stages.add import __main__ as command
 from stages.add.documents import with_system
@@ -118,7 +123,11 @@ def test_a_changed_file_is_pinned_anew_in_one_place(monkeypatch: pytest.MonkeyPa
         (["mine", "--data", "t.doc"], "of no known kind"),
         (["mine", "--data", "t.csv", "--target", "prise"], "no column prise; got age"),
         (["wine", "--data", "t.csv", "--target", "price"], "systems.wine is there"),
-        (["a b", "--data", "t.csv", "--target", "price"], "allowed is a name of up to 64 letters"),
+        (["a b", "--data", "nowhere.csv"], "allowed is a name of up to 64 letters"),
+        (
+            ["mine", "--data", "t.csv", "--target", "price", "--model", "of_others.safetensors"],
+            "of_others.safetensors: got a network that takes columns of others; allowed is columns",
+        ),
     ],
 )
 def test_what_cannot_be_added_is_one_line_and_nothing_is_written(
@@ -126,6 +135,12 @@ def test_what_cannot_be_added_is_one_line_and_nothing_is_written(
 ) -> None:
     write_table()
     Path("t.doc").write_text("what is this")
+    weight, bias = np.ones((1, 1), np.float32), np.zeros(1, np.float32)
+    signature = Signature(Columns(("of others",)), Numbers("price", ""))
+    files.write(
+        Path("of_others.safetensors"),
+        storage.dump_network(Network((Linear(weight, bias),), signature)),
+    )
     with pytest.raises(SystemExit) as caught:
         add(monkeypatch, *arguments)
     message = str(caught.value)
@@ -171,3 +186,18 @@ def test_what_dvc_does_not_take_is_refused_with_its_reason(monkeypatch: pytest.M
 def test_the_separator_is_found_in_the_line_of_names(separator: str) -> None:
     Path("t.csv").write_text(csv_text(table(), separator))
     assert separator_of(Path("t.csv")) == separator
+
+
+def test_a_document_keeps_its_line_ends_and_a_link_to_it_stays_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("kept").mkdir()
+    for name in ("params.yaml", "dvc.yaml"):
+        Path("kept", name).write_bytes(Path(name).read_bytes().replace(b"\n", b"\r\n"))
+        Path(name).unlink()
+        Path(name).symlink_to(Path("kept", name))
+    add(monkeypatch, "mine", "--data", "wine")
+    for name in ("params.yaml", "dvc.yaml"):
+        assert Path(name).is_symlink()
+        assert b"mine" in (content := Path("kept", name).read_bytes())
+        assert content.count(b"\n") == content.count(b"\r\n")

@@ -162,7 +162,8 @@ def _refuse_gaps(features: Mapping[str, AnyArray], missing: str, where: str) -> 
         told = ", ".join(f"{name} {count}" for name, count in with_gaps.items())
         raise OctetError(
             f"{where}: missing values in columns, of {len(features[next(iter(features))])} rows: "
-            f"{told}; `missing: impute` fills them, `drop` leaves columns out"
+            f"{told}; `missing: impute` (--missing impute of `python -m stages.add`) fills them, "
+            "`drop` leaves columns out"
         )
 
 

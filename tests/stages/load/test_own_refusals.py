@@ -67,7 +67,7 @@ TABLES: dict[str, tuple[str | bytes | bytearray, dict[str, Any], str]] = {
     "another target": (PLAIN, {"target": "prise"}, "no column prise; got age, city, price"),
     "drop the target": (PLAIN, {"drop": ["price"]}, "price is the target"),
     "drop all": (PLAIN, {"drop": ["age", "city"]}, "nothing to learn from"),
-    "gaps": (columns(age=["", *FORTY[1:]]), {}, "age 1; `missing: impute` fills them"),
+    "gaps": (columns(age=["", *FORTY[1:]]), {}, "age 1; `missing: impute` (--missing impute of"),
     "gaps in the target": (
         columns(price=["NA", *FORTY[1:]]),
         {},

@@ -21,10 +21,10 @@ from stages.params.file import load_params
 from stages.report import (
     answers,
     classification,
-    comment,
     evidence,
     images,
     page,
+    summary,
     tables,
     vector,
     verdicts,
@@ -169,16 +169,16 @@ def test_the_summary_has_the_sentences_and_the_figures_of_the_page(
     html: str, systems: list[Evidence], tree: Path
 ) -> None:
     with contextlib.chdir(tree):
-        summary = comment.comment(systems)
+        text = summary.as_markdown(systems)
     for each in systems:
         sentence = verdicts.judge(each).sentence
-        assert f"- **{each.name}**: {markdown.text(sentence)}\n" in summary
+        assert f"- **{each.name}**: {markdown.text(sentence)}\n" in text
         assert sentence.replace(" %", "\u00a0%") in html
     cells = [c.text for t in tables.overview(systems) for row in t.rows for c in row]
-    for text in cells:
-        assert text in summary
-        assert text.replace("'", "&#39;") in html
-    lines = [line for line in summary.splitlines() if line.startswith("|")]
+    for cell in cells:
+        assert cell in text
+        assert cell.replace("'", "&#39;") in html
+    lines = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in lines)
 
 
@@ -268,7 +268,7 @@ def test_a_figure_that_is_missing_or_no_number_is_never_left_out(
         copy = small.copy(tree, tmp_path / f"tree{i}")
         edit(copy / paths.metrics_path(small.IMAGES), "fidelity.max_abs", value)
         with pytest.raises(OctetError, match=r"metrics/digits.json: fidelity.max_abs: ") as caught:
-            comment.comment(read(copy))
+            summary.as_markdown(read(copy))
         assert "dvc repro" in str(caught.value)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import paths
-from stages.report import answers, comment, verdicts
+from stages.report import answers, summary, verdicts
 from stages.report.chapter import Chapter
 from stages.report.evidence import Evidence
 from tests.stages import small
@@ -116,7 +116,7 @@ def test_the_smallest_width_comes_first_and_ends_at_the_first_that_fails(
     html: str, systems: list[Evidence], tree: Path
 ) -> None:
     with contextlib.chdir(tree):
-        summary = comment.comment(systems)
+        text = summary.as_markdown(systems)
     for each in systems:
         points = {p.bits: p for p in each.sweep if p.rounding == each.rounding}
         assert set(points) == {2, 4, 8}
@@ -127,8 +127,8 @@ def test_the_smallest_width_comes_first_and_ends_at_the_first_that_fails(
         assert answer.startswith(
             f"{min(enough)} bits are enough: " if enough else "8 bits, the most"
         )
-        assert f"- **{each.name}**: {answer}.\n" in summary
-        first = summary.partition("<details>")[0]
+        assert f"- **{each.name}**: {answer}.\n" in text
+        first = text.partition("<details>")[0]
         assert f"| {answer.partition(' of ')[0]}" in first
         assert answer in html
 

@@ -1,4 +1,4 @@
-"""python -m stages.commands.review BASE: what a pull request comes to, as Markdown.
+"""python -m stages.commands.comment BASE: what a pull request comes to, as Markdown.
 
 The answer comes first: whether dvc.lock and metrics are of this code, a row for each system, what
 changed against the base. The rest is folded. All of it is short enough for a comment of GitHub's.
@@ -41,11 +41,11 @@ def main() -> None:
             metavar=("COMMAND", "FILE"),
             help="a command of DVC's, and the table that it printed",
         )
-        given = parser.parse_args()
-        sys.stdout.write(review(given.base, given.failed, given.table))
+        arguments = parser.parse_args()
+        sys.stdout.write(comment(arguments.base, arguments.failed, arguments.table))
 
 
-def review(base: str, failed: Path | None, tables: Sequence[tuple[str, str]]) -> str:
+def comment(base: str, failed: Path | None, tables: Sequence[tuple[str, str]]) -> str:
     """The whole text; arguments as those of the command.
 
     Raises:

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from stages.commands import review
+from stages.commands import comment
 
 LINES = "".join(f"line {i}\n" for i in range(5000))
 
 
 def test_what_fits_is_whole() -> None:
-    assert review.fitted("front\n", [("a", "one\n"), ("b", "two\n")]) == (
+    assert comment.fitted("front\n", [("a", "one\n"), ("b", "two\n")]) == (
         "front\n\n<details><summary>a</summary>\n\none\n\n</details>\n"
         "\n<details><summary>b</summary>\n\ntwo\n\n</details>\n"
     )
@@ -22,8 +22,8 @@ def test_however_much_there_is_it_fits_and_every_cut_is_counted(
     front: str, lengths: list[int]
 ) -> None:
     folds = [("title", "".join(LINES.splitlines(keepends=True)[:n])) for n in lengths]
-    text = review.fitted(front, folds)
-    assert len(text) <= review.MOST
+    text = comment.fitted(front, folds)
+    assert len(text) <= comment.MOST
     assert text.count("<details>") == text.count("</details>") == len(folds)
     left_out = [int(n.replace(",", "")) for n in re.findall(r"^(\S+) more lines", text, re.M)]
     kept = len(re.findall("^line", text, re.MULTILINE))
@@ -34,4 +34,4 @@ def test_fifty_systems_each_with_a_reason_are_all_answered() -> None:
     row = f"| {'name' * 5} | not shown to be as good | {'x' * 90} |\n"
     reason = f"- **{'name' * 5}**: {'reason ' * 45}\n"
     front = row * 50 + reason * 50
-    assert review.fitted(front, [("a", LINES)] * 12).startswith(front)
+    assert comment.fitted(front, [("a", LINES)] * 12).startswith(front)

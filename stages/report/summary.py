@@ -17,7 +17,7 @@ _COLUMNS = (
 )
 
 
-def comment(systems: Sequence[Evidence]) -> str:
+def as_markdown(systems: Sequence[Evidence]) -> str:
     """A row for each system, why those fail that do, and the rest folded; errors as `page.page`."""
     sentences = {each.name: verdicts.judge(each) for each in systems}
     failing = {name: verdict for name, verdict in sentences.items() if verdict.kind != "yes"}
