@@ -49,14 +49,15 @@ def comment(base: str, failed: Path | None, tables: Sequence[tuple[str, str]]) -
     """The whole text; arguments as those of the command.
 
     Raises:
-        OctetError: there is no such revision, or a file that holds no metrics.
+        OctetError: there is no such revision.
     """
-    before, after = compare.read(base), compare.read(None)
+    git.commit(base)
     answers, folds = _answers(_SUMMARY if failed is None else None)
-    front = [_TITLE, _state(failed is not None), answers, _against(before, after)]
+    against, numbers = _against(base)
+    front = [_TITLE, _state(failed is not None), answers, against]
     folds = [
         *([("The end of what dvc repro printed", _end(failed))] if failed else []),
-        ("Every number that changed", compare.base_to_head(before, after)),
+        *numbers,
         *((command, _of_dvc(Path(file))) for command, file in tables),
         *folds,
     ]
@@ -102,7 +103,10 @@ def _state(failed: bool) -> str:
         return "dvc.lock and metrics are those that this code gives.\n"
     names = ", ".join(markdown.text(name) for name in changed[:_FEW])
     more = f" and {len(changed) - _FEW} more" if len(changed) > _FEW else ""
-    stale = sorted(set(compare.read("HEAD").stale.values()))
+    try:
+        stale = sorted(set(compare.read("HEAD").stale.values()))
+    except OctetError as error:
+        stale = [str(error)]
     why = f" ({markdown.text('; '.join(stale[:1]))})" if stale else ""
     return (
         f"**The committed dvc.lock and metrics are not from this code{why}:** run {_REPRO}, and "
@@ -128,12 +132,18 @@ def _answers(summary: Path | None) -> tuple[str, list[Fold]]:
     return f"{says}\n{front.removeprefix(_TITLE).strip()}\n", folds
 
 
-def _against(base: compare.Side, head: compare.Side) -> str:
-    """What changed against the base: parameters, and what decides of each system."""
+def _against(base: str) -> tuple[str, list[Fold]]:
+    """What changed against the base: parameters, and what decides of each system; and all of it."""
+    title = "## Against the base\n\n"
+    try:
+        before, after = compare.read(base), compare.read(None)
+    except OctetError as error:  # a file of metrics with a conflict's marks in it, say
+        return f"{title}Nothing can be compared: {markdown.text(str(error))}\n", []
     decides = (
-        compare.headlines(base, head) or "No quantized model scores otherwise, or is larger.\n"
+        compare.headlines(before, after) or "No quantized model scores otherwise, or is larger.\n"
     )
-    return f"## Against the base\n\n{compare.changed_parameters(base, head)}\n{decides}"
+    changed = f"{title}{compare.changed_parameters(before, after)}\n{decides}"
+    return changed, [("Every number that changed", compare.base_to_head(before, after))]
 
 
 def _of_dvc(path: Path) -> str:
