@@ -1,0 +1,195 @@
+"""Evidence that rows no longer come from where a finite reference sample came from.
+
+**What is assumed** where nothing has changed: reference rows and rows of the stream are drawn
+independently from one distribution, of which nothing is known (or are exchangeable, and the stream
+goes on for ever, which is the same by de Finetti). The bins were fixed without a look at the rows
+that are counted in them: bounds that are quantiles come from other rows.
+
+**What is promised**: P(the wealth ever reaches 1/α | nothing has changed) ≤ α, for each number of
+reference rows, and over the drawing of the reference too. The estimates of the reference are not
+taken for the truth: a model made from 100 rows is watched as honestly as one from 10⁷, with less
+power.
+
+**What is not**: rows that depend on each other (a time series, bursts of one customer) are not
+exchangeable, and are rightly found to be not so. The promise is not given conditional on one
+reference: α is a share of models, each with its reference. No alarm is no proof: what keeps all
+proportions of bins is not seen. Changes that come slowly enough are found late, but are found: all
+rows so far are what the next are compared with.
+
+**How.** A row of bin k becomes the number x = k + U, with U uniform on [0, 1), seeded. So do the
+reference rows. Under the null hypothesis all x are independent of one continuous distribution F, so
+those of the n reference rows cut the line into n + 1 gaps whose probabilities are of the flat
+Dirichlet distribution, be F what it may (Wilks, 1942: the spacings of uniform order statistics).
+Gaps are joined to cells whose number of gaps r_j depends on n alone. Then the cells of the rows of
+the stream follow a Pólya urn,
+
+    P(row in cell j | cells of the rows before) = (r_j + rows before in j) / (n + 1 + rows before),
+
+exactly, with no unknown in it. This is conformal prediction with its smoothed ranks (Vovk,
+Nouretdinov and Gammerman, "Testing exchangeability on-line", 2003; Vovk et al., "Retrain or not
+retrain", 2021, who watch a deployed model so), with ranks known to a cell. Without U no such thing
+exists: in the filtration of the data there is no test martingale for exchangeability but the
+constant (Ramdas, Ruf, Larsson and Koolen, 2022).
+
+A bet on a block of B rows names, from the urn a_j of N = Σ a_j before it, the probabilities q_j =
+a_j h_j / Σ a h. If d_j rows of the block fall in cell j, what it makes of 1 is the ratio of two
+probabilities of the same rows,
+
+    E = Π_j q_j^d_j / [ Π_j a_j (a_j + 1) … (a_j + d_j − 1) / (N (N + 1) … (N + B − 1)) ],
+
+so E[E | blocks before] = 1: it adds the numerator up over all outcomes. The order of rows in a
+block does not matter. wealth.py puts the bets together, and bets.py says what they are.
+
+The promise holds for a stream by itself. Streams of several columns know different things
+(filtrations), and their wealths must not be averaged: combine.py says what may be done.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Array
+from octet.errors import OctetError
+from octet.monitor.bets import Bets, bets, cells
+from octet.monitor.wealth import BLOCK, Wealth, begin, play
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is known of a stream of bins. Of constant size: a few kilobytes.
+
+    Attributes:
+        reference: rows of the reference in each bin, (bins,).
+        counts: rows of the stream in each bin, (bins,).
+        edges: of the cells, among the numbers bin + U; (cells − 1,).
+        urn: gaps of the reference and rows of whole blocks, in each cell, (cells,).
+        pending: the cells of the rows since the last whole block, and −1, (BLOCK,).
+        seed: of U.
+        wealth: the evidence.
+    """
+
+    reference: Counts
+    counts: Counts
+    edges: Array
+    urn: Counts
+    pending: Counts
+    seed: int
+    wealth: Wealth
+
+    @property
+    def rows(self) -> int:
+        """How many rows there were."""
+        return int(self.counts.sum())
+
+
+def start(reference: Counts, seed: int, log_alarm: float) -> Stream:
+    """A stream before its first row.
+
+    Args:
+        reference: how many reference rows were in each bin, (bins,). Neighbours beside each other,
+            and what the reference may well not have (other, missing) at either end: so changes are
+            found sooner. No promise depends on it.
+        seed: of what breaks ties. Two monitors of one seed are one monitor.
+        log_alarm: ln of the wealth at which there is an alarm: wealth.needed.
+
+    Raises:
+        OctetError: the reference has no row, or a count below 0.
+    """
+    reference = np.asarray(reference, np.int64)
+    if reference.ndim != 1 or (reference < 0).any() or reference.sum() < 1:
+        raise OctetError(
+            f"reference counts {reference.tolist()}: give counts of at least 0, and one row or more"
+        )
+    gaps = cells(int(reference.sum()))
+    edges = _edges(reference, np.cumsum(gaps)[:-1], np.random.default_rng([seed, 0]))
+    wealth = begin(len(_bets(gaps.tobytes()).shares), log_alarm)
+    pending = np.full(BLOCK, -1, np.int64)
+    return Stream(reference, np.zeros_like(reference), edges, gaps, pending, seed, wealth)
+
+
+def _edges(reference: Counts, ranks: Counts, rng: np.random.Generator) -> Array:
+    """The reference rows of these ranks (from 1, ascending), each a number bin + U.
+
+    Of n uniform numbers, with the r-th at u, the s-th is at u + (1 − u) Beta(s − r, n − s + 1).
+    """
+    ends = np.cumsum(reference)
+    edges, last_bin, last_rank, u = np.empty(len(ranks)), -1, 0, 0.0
+    for i, rank in enumerate(ranks.tolist()):
+        k = int(np.searchsorted(ends, rank))
+        if k != last_bin:
+            last_bin, last_rank, u = k, int(ends[k] - reference[k]), 0.0
+        u += (1 - u) * rng.beta(rank - last_rank, ends[k] - rank + 1)
+        edges[i], last_rank = k + u, rank
+    return edges
+
+
+def update(stream: Stream, bins: npt.NDArray[np.integer]) -> Stream:
+    """The stream after some more rows. The same, to the bit, however rows are cut into calls.
+
+    Args:
+        stream: before them.
+        bins: of the rows, in order, (rows,).
+
+    Raises:
+        OctetError: there is no such bin.
+    """
+    size = len(stream.reference)
+    if len(bins) and not 0 <= int(bins.min()) <= int(bins.max()) < size:
+        raise OctetError(f"bins from {bins.min()} to {bins.max()}: allowed are 0 to {size - 1}")
+    ticks = np.random.Generator(np.random.PCG64([stream.seed, 1]).advance(stream.rows))
+    new = np.searchsorted(stream.edges, bins + ticks.random(len(bins)), side="right")
+    waiting = np.concatenate([stream.pending[: stream.rows % BLOCK], new])
+    whole, left = np.split(waiting, [len(waiting) // BLOCK * BLOCK])
+    counts = _counts(whole, len(stream.urn))
+    gambles = _bets(cells(int(stream.reference.sum())).tobytes())
+    urns = stream.urn + np.cumsum(counts, axis=0) - counts
+    pending = np.full(BLOCK, -1, np.int64)
+    pending[: len(left)] = left
+    return replace(
+        stream,
+        counts=stream.counts + np.bincount(bins, minlength=size),
+        urn=stream.urn + counts.sum(axis=0),
+        pending=pending,
+        wealth=play(stream.wealth, gambles.shares, block_factors(urns, counts, gambles)),
+    )
+
+
+@lru_cache
+def _bets(gaps: bytes) -> Bets:
+    return bets(np.frombuffer(gaps, np.int64))
+
+
+def _counts(whole: Counts, size: int) -> Counts:
+    """How many rows of each whole block are in each cell, (blocks, cells)."""
+    blocks = len(whole) // BLOCK
+    flat = whole + np.repeat(np.arange(blocks) * size, BLOCK)
+    return np.bincount(flat, minlength=blocks * size).reshape(blocks, size)
+
+
+def block_factors(urns: Counts, counts: Counts, gambles: Bets) -> Array:
+    """What each bet makes of 1 in each block: E of this file's head, (blocks, bets).
+
+    Args:
+        urns: a, before each block, (blocks, cells).
+        counts: d, of rows in each block, (blocks, cells); of one sum B.
+        gambles: h.
+    """
+    rows, total = counts.sum(axis=1, keepdims=True), urns.sum(axis=1, keepdims=True)
+    won = counts.astype(np.float64) @ gambles.logs.T
+    expected = np.log((urns.astype(np.float64) @ gambles.factors.T) / total)
+    return np.asarray(np.exp(won - rows * expected + _surprise(urns, counts)[:, None]))
+
+
+def _surprise(urns: Counts, counts: Counts) -> Array:
+    """The logarithm of Π a^d / (a (a + 1) …), times N (N + 1) … / N^B."""
+    rows, total = counts.sum(axis=1), urns.sum(axis=1)
+    logs = np.zeros(len(counts))
+    for i in range(1, int(rows.max(initial=0))):
+        block, cell = np.nonzero(counts > i)
+        logs -= np.bincount(block, np.log1p(i / urns[block, cell]), len(counts))
+        logs += np.where(rows > i, np.log1p(i / total), 0.0)
+    return logs

@@ -1,0 +1,116 @@
+"""The wealth of a gambler who bets that something changes, and does not know when, or into what.
+
+A *test martingale* is the wealth of a gambler who starts with 1 and can expect no gain while
+nothing has changed. By Ville's inequality (1939) it then ever reaches 1/α with probability α at
+most, however often one looks: P(sup M ≥ 1/α) ≤ α. Large wealth is evidence; its logarithm is what
+is printed.
+
+Here the capital is divided twice beforehand: over the bets (what the change could be) and over the
+blocks of rows at which each begins to be played (when). What has not begun lies idle. With shares π
+of bets, shares w of blocks, both of sum one, and factors E, what a bet makes of 1 in a block:
+
+    capital_b = (capital_{b−1} + w_b) · E_b   of each bet,    M_b = Σ π · capital_b + Σ_{i>b} w_i
+
+This is the Shiryaev–Roberts recursion with weights. Where E[E_b | the blocks before] ≤ 1 of each
+bet, so is E[M_b | the blocks before] ≤ M_{b−1}: a mixture of wealths is one. Unweighted it has no
+bound on P(ever), but on how often alarms come (Shin, Ramdas and Rinaldo, "E-detectors", 2024).
+
+Wealth that idles cannot be lost, so a change that comes late is found as surely as an early one;
+the price is ln(1/w), about 14 nats at the millionth row: 4 |ln 10|, what an alarm there must gain
+more.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from octet.affine import Array
+
+# Rows. Evidence is counted at the end of each; what is left over waits for the next rows.
+BLOCK = 25
+# Of the shares of blocks: what begins at the first row, and how what is left falls off.
+_FIRST = 0.25
+_SCALE = 1000 / BLOCK
+_POWER = -0.25
+# Wealth above is given away, and so is what one block would bring above: so all stay floats.
+_MOST = 1e80
+_MOST_AT_ONCE = 1e200
+
+
+@dataclass(frozen=True)
+class Wealth:
+    """The wealth of one stream. Of constant size, however many rows there were.
+
+    Attributes:
+        capital: of each bet, what has begun; and the same times the row where it began; (2, bets).
+        blocks: so many were played.
+        log_now: ln of the wealth now.
+        log_peak: the largest that it was. exp(−log_peak) is a p-value, whenever one looks.
+        change: the row after which the change began, as the wealth at its peak has it: the mean of
+            where the bets that won began. Means something only where there is an alarm.
+        log_alarm: ln of the wealth at which there is an alarm.
+        alarm: the row of the first; 0 if there was none.
+    """
+
+    capital: Array
+    blocks: int
+    log_now: float
+    log_peak: float
+    change: int
+    log_alarm: float
+    alarm: int
+
+
+def begin(bets: int, log_alarm: float) -> Wealth:
+    """The wealth before the first row."""
+    return Wealth(np.zeros((2, bets)), 0, 0.0, 0.0, 0, float(log_alarm), 0)
+
+
+def play(wealth: Wealth, shares: Array, factors: Array) -> Wealth:
+    """The wealth after some more blocks.
+
+    Args:
+        wealth: before them.
+        shares: of the bets, (bets,), of sum one.
+        factors: what each bet makes of 1 in each block, (blocks, bets). Of expectation ≤ 1.
+    """
+    if not len(factors):
+        return wealth
+    blocks = np.arange(wealth.blocks, wealth.blocks + len(factors))
+    idle = idle_after(blocks)
+    begins = idle_after(blocks - 1) - idle
+    entries = np.stack([begins, begins * blocks * BLOCK], axis=1)[:, :, None]
+    factors = np.minimum(factors, _MOST_AT_ONCE)
+    capital, trace, changes = wealth.capital.copy(), np.empty(len(blocks)), np.empty(len(blocks))
+    for b in range(len(blocks)):
+        capital += entries[b]
+        capital *= factors[b]
+        won, when = capital @ shares
+        if won > _MOST:
+            capital *= _MOST / won
+            won, when = _MOST, when * (_MOST / won)
+        trace[b], changes[b] = won + idle[b], when / won if won > 0 else 0.0
+    return _recorded(replace(wealth, capital=capital), trace, changes)
+
+
+def idle_after(block: Array | np.ndarray) -> Array:
+    """The share of the capital that has not begun after this block; 1 before the first, −1."""
+    return np.where(block < 0, 1.0, (1 - _FIRST) * (1 + np.maximum(block, 0) / _SCALE) ** _POWER)
+
+
+def _recorded(wealth: Wealth, trace: Array, changes: Array) -> Wealth:
+    """With the wealth after each block on record, and the change that goes with its peak."""
+    logs = np.log(trace)
+    best = int(np.argmax(logs))
+    alarms = np.flatnonzero(logs >= wealth.log_alarm)
+    if logs[best] > wealth.log_peak:
+        wealth = replace(wealth, log_peak=float(logs[best]), change=round(float(changes[best])))
+    if not wealth.alarm and len(alarms):
+        wealth = replace(wealth, alarm=(wealth.blocks + int(alarms[0]) + 1) * BLOCK)
+    return replace(wealth, blocks=wealth.blocks + len(trace), log_now=float(logs[-1]))
+
+
+def needed(alpha: float, streams: int) -> float:
+    """The logarithm of the wealth at which one of so many streams alarms: alpha for all."""
+    return math.log(streams / alpha)
