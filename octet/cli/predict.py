@@ -10,7 +10,9 @@ from octet.cli.command import Parser
 from octet.cli.progress import Progress
 from octet.errors import OctetError, printable
 from octet.modelfile import storage
-from octet.runtime.predict import STANDARD_INPUT, opened, predict
+from octet.network import Network
+from octet.runtime import integer
+from octet.runtime.predict import STANDARD_INPUT, Engine, opened, predict
 
 _SUMMARY = (
     "say on standard error what the predictions come to; and how good they are, where the rows "
@@ -41,6 +43,13 @@ def arguments(prog: str) -> Parser:
         help="begin each line with the place of its row, as errors count: the line of CSV from 1, "
         "the row of an array from 0",
     )
+    parser.add_argument(
+        "--engine",
+        choices=["numpy", "native"],
+        default="numpy",
+        help="what runs it: NumPy, or machine code that a C compiler makes of it once, with the "
+        "same codes: docs/device.md",
+    )
     parser.add_argument("--summary", action="store_true", help=_SUMMARY)
     dialect.add_arguments(parser)
     return parser
@@ -51,12 +60,13 @@ def run(arguments: argparse.Namespace) -> None:
     network = storage.load_network(arguments.model)
     answers = answers_of(network)
     summary = answers.summary() if arguments.summary else None
+    engine = _native(arguments.model, network) if arguments.engine == "native" else None
     source = opened(
         arguments.rows, network.signature, arguments.summary, dialect.dialect(arguments)
     )
     with source as rows, Progress() as progress:
         write_header(network, sys.stdout, rows.unit if arguments.numbered else "")
-        for predicted in predict(network, rows, arguments.on_error == "skip"):
+        for predicted in predict(network, rows, arguments.on_error == "skip", engine):
             answers.write(predicted, sys.stdout, arguments.numbered)
             sys.stdout.flush()
             progress.add(predicted)
@@ -70,3 +80,26 @@ def run(arguments: argparse.Namespace) -> None:
         sys.stderr.write(f"skipped {progress.skipped}, the first: {first}{numbers}\n")
     if summary:
         sys.stderr.write(summary.text())
+
+
+def _native(model: Path, network: Network) -> Engine | None:
+    """Machine code that gives the same codes; None where there can be none, with a word on it.
+
+    Raises:
+        OctetError: the network computes in float.
+    """
+    from octet.runtime import native
+
+    if not integer.is_integer(network):
+        raise OctetError(
+            f"{model}: it computes in float, and --engine native takes integers: quantize it with "
+            "activations uint8, as `octet quantize` does unasked"
+        )
+    try:
+        compiled = native.load(network)
+    except OctetError as error:
+        sys.stderr.write(f"--engine native: {error}; NumPy runs it, with the same codes\n")
+        return None
+    if compiled.library.not_kept:
+        sys.stderr.write(f"--engine native: compiled, but not kept: {compiled.library.not_kept}\n")
+    return compiled.run

@@ -2,8 +2,9 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from octet.runtime import inference
 from octet.signature import Classes, Images, Input, Numbers, Signature
 
 STANDARD_INPUT = Path("-")
+Engine = Callable[[Input], Array]  # of rows, the outputs of a network
 
 
 @dataclass(frozen=True)
@@ -70,24 +72,28 @@ def opened(
             yield rows_csv.read(stream, name, signature, with_truth, dialect)
 
 
-def predict(network: Network, rows: Rows, skip: bool) -> Iterator[Predicted]:
+def predict(
+    network: Network, rows: Rows, skip: bool, engine: Engine | None = None
+) -> Iterator[Predicted]:
     """Outputs, batch by batch.
 
     Args:
         network: whose signature the rows have.
         rows: their batches are read as they are needed.
         skip: go on behind a row that cannot be used.
+        engine: what runs it; without one, `inference.run`.
 
     Raises:
         OctetError: a row cannot be used, and is not to be skipped; all before it have been given.
     """
+    run = partial(inference.run, network) if engine is None else engine
     for batch in rows.batches:
         usable = _without(batch, unusable(batch, network.signature))
         try:
-            outputs = _outputs(network, usable.x)
+            outputs = _outputs(run, usable.x)
         except (OctetError, FloatingPointError):
-            usable = _without(usable, _too_large(network, usable))
-            outputs = _outputs(network, usable.x)
+            usable = _without(usable, _too_large(run, usable))
+            outputs = _outputs(run, usable.x)
         bad = [f"{rows.named(place)}: {usable.bad[place]}" for place in sorted(usable.bad)]
         if bad and not skip:
             before = usable.places < min(usable.bad)
@@ -102,9 +108,9 @@ def probabilities(network: Network, outputs: Array) -> Array:
     return outputs if gives_probabilities(network) else softmax(outputs)
 
 
-def _outputs(network: Network, x: Input) -> Array:
+def _outputs(run: Engine, x: Input) -> Array:
     with np.errstate(over="raise", divide="raise", invalid="raise"):
-        return inference.run(network, x)
+        return run(x)
 
 
 def unusable(batch: Batch, signature: Signature) -> dict[int, str]:
@@ -150,16 +156,16 @@ def _untrue(truth: Truth, outputs: Numbers | Classes) -> dict[str, npt.NDArray[n
     }
 
 
-def _too_large(network: Network, batch: Batch) -> dict[int, str]:
+def _too_large(run: Engine, batch: Batch) -> dict[int, str]:
     """By place, the rows whose numbers leave what floats or the integers' scale can hold."""
     try:
-        _outputs(network, batch.x)
+        _outputs(run, batch.x)
     except (OctetError, FloatingPointError):
         if len(batch.x) == 1:
             return {int(batch.places[0]): "its numbers are too large or too small for this model"}
         middle = batch.places < batch.places[len(batch.x) // 2]
         halves = (_part(batch, middle), _part(batch, ~middle))
-        return {place: why for half in halves for place, why in _too_large(network, half).items()}
+        return {place: why for half in halves for place, why in _too_large(run, half).items()}
     return {}
 
 

@@ -57,11 +57,13 @@ class Source:
     Attributes:
         c: the file.
         header: its header, empty if it has none.
+        number: the type of C of what goes in.
         constant_bytes, state_bytes: of constants, and of the caller's struct.
     """
 
     c: str
     header: str
+    number: str
     constant_bytes: int
     state_bytes: int
 
@@ -107,7 +109,7 @@ def export(network: Network, options: Options, selftest: Selftest | None = None)
         start, header = f"#include {text.string(options.header)}\n\n", about + parts.interface
     tail = "" if selftest is None else _selftest(selftest, options.name, parts)
     body = f"{about}{_INCLUDES}{start}{parts.body}{_labels(network, options.name)}{tail}"
-    return Source(body, header, parts.constant_bytes, parts.state_bytes)
+    return Source(body, header, parts.number, parts.constant_bytes, parts.state_bytes)
 
 
 def _integers(network: Network, options: Options) -> _Parts:

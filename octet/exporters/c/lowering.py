@@ -123,6 +123,12 @@ def _refuse_tail(layers: Sequence[Layer], end: int) -> None:
 
     Softmax and Sigmoid keep the order of the codes.
     """
+    for i, taken in enumerate(sources(layers)[end:], end):
+        if taken != (i - 1,):
+            raise OctetError(
+                f"layer {label(layers, i)}: behind dequantize C takes what the layer before gives, "
+                "not another; it can be written with --onnx"
+            )
     for i, layer in enumerate(layers[end + 1 :], end + 1):
         if not isinstance(layer, Softmax | Sigmoid | Flatten):
             raise OctetError(

@@ -151,6 +151,10 @@ GRID = asymmetric(-1, 1, 8)
         (Network((Relu(), Quantize(GRID)), ROW), "0_relu: in front of quantize C takes one"),
         (Network((Quantize(GRID), Dequantize(), LAYER), ROW), "0_linear: a linear in float behind"),
         (
+            Network((Quantize(GRID, name="q"), Relu(), Dequantize(inputs=("q",))), ROW),
+            "1_dequantize: behind dequantize C takes what the layer before gives",
+        ),
+        (
             Network((Quantize(GRID, name="q"), Add(inputs=("input", "q"), output=GRID)), ROW),
             "0_add: it takes what is in front of quantize",
         ),
