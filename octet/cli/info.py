@@ -18,6 +18,7 @@ from octet.errors import printable
 from octet.layers import Gridded, Quantize, Weighted
 from octet.modelfile import signatures, storage
 from octet.modelfile.arrays import AnyArray, load_arrays
+from octet.modelfile.reference import Reference
 from octet.network import Network, label, signals
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.runtime import integer
@@ -51,7 +52,7 @@ def describe(path: Path) -> Facts:
     Raises:
         OctetError: as `storage.load_network`.
     """
-    network = storage.load_network(path)
+    network, reference = storage.load_model(path)
     _, arrays = load_arrays(path)
     digest = provenance.md5(path)
     return {
@@ -63,6 +64,7 @@ def describe(path: Path) -> Facts:
         "gives": answers_of(network).described(),
         "layers": [_layer(network, i, arrays) for i in range(len(network.layers))],
         "bytes": asdict(storage.sizes(path)),
+        "reference": _reference(reference) if reference else None,
         "provenance": {**network.provenance, "git_revision": provenance.revision(digest)},
     }
 
@@ -108,6 +110,17 @@ def _layer(network: Network, i: int, arrays: Mapping[str, AnyArray]) -> Facts:
     return facts
 
 
+def _reference(reference: Reference) -> Facts:
+    """Of how many rows `octet monitor` knows what, and what of it in each bin."""
+    names = {one.group: dict[str, Facts]() for one in reference.summaries}
+    for one in reference.summaries:
+        names[one.group][one.name] = {
+            "points": one.points.tolist(),
+            "counts": one.counts.tolist(),
+        }
+    return {"rows": reference.rows, "groups": names}
+
+
 def _parameter(parameter: Parameter) -> Facts:
     match parameter:
         case Quantized():
@@ -136,13 +149,22 @@ def table(facts: Facts) -> str:
         "gives": facts["gives"],
         "computes in": facts["computes"],
         "bytes": f"{size['file']}: {size['codes']} codes, {size['scales']} scales and zero points, "
-        f"{size['floats']} float weights, {size['scaler']} scaler, and the header",
+        f"{size['floats']} float weights, {size['scaler']} scaler, and the header"
+        + (f"; and {size['reference']} of the monitor's" if size["reference"] else ""),
+        "monitor": _watched(facts["reference"]),
         "git revision": origin["git_revision"] or "unknown here: ask in the clone that made it",
         "data": origin.get("data", "unknown"),
         **{f"{group} params": _compact(used) for group, used in origin.get("params", {}).items()},
     }
     lines = [f"{printable(key):<14}{printable(value)}" for key, value in about.items()]
     return "\n".join([*lines, "", *_aligned([_HEAD, *map(_line, facts["layers"])]), ""])
+
+
+def _watched(reference: Facts | None) -> str:
+    if reference is None:
+        return "knows of no rows: `octet monitor` cannot watch it"
+    numbers = ", ".join(f"{group} ({len(names)})" for group, names in reference["groups"].items())
+    return f"knows {reference['rows']} rows that it was not trained on: {numbers}"
 
 
 def _line(layer: Facts) -> Sequence[str]:

@@ -16,12 +16,14 @@ from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
 from octet.modelfile.fields import FieldWriter, FileArrays, number
 from octet.modelfile.reader import read_layers
+from octet.modelfile.reference import Reference, dump_reference, load_reference
 from octet.modelfile.signatures import dump_signature, load_signature
 from octet.network import Network, most_numbers, signals
 from octet.signature import Classes
 
 # Of a row, in all that is alive at once: four times what a layer may hold. In reals, 128 MB.
 _MOST_NUMBERS = 2**24
+_REFERENCE = "reference"
 # What taking a header apart raises where something in it is not what it should be.
 _NOT_A_NETWORK = (
     AttributeError,
@@ -33,8 +35,8 @@ _NOT_A_NETWORK = (
 )
 
 
-def dump_network(network: Network) -> bytes:
-    """The bytes of a model file."""
+def dump_network(network: Network, reference: Reference | None = None) -> bytes:
+    """The bytes of a model file; with what is known of rows, if anything is."""
     layers, arrays = _dump_layers(network)
     header = {
         "layers": layers,
@@ -42,6 +44,9 @@ def dump_network(network: Network) -> bytes:
         "provenance": network.provenance,
         **dump_signature(network.signature),
     }
+    if reference is not None:
+        header[_REFERENCE], counted = dump_reference(reference)
+        arrays |= counted
     return dump_arrays(header, arrays)
 
 
@@ -57,7 +62,12 @@ def _dump_layers(network: Network) -> tuple[list[dict[str, Any]], dict[str, AnyA
 
 
 def load_network(path: Path) -> Network:
-    """Read and check a model file.
+    """Read and check a model file; errors as of `load_model`."""
+    return load_model(path)[0]
+
+
+def load_model(path: Path) -> tuple[Network, Reference | None]:
+    """Read and check a model file: its network, and what it knows of rows, if anything.
 
     Raises:
         OctetError: as `load_arrays`, or the arrays are not those that the header announces:
@@ -89,9 +99,11 @@ def _refuse_onnx(path: Path) -> None:
             )
 
 
-def _read(file: FileArrays, header: Mapping[str, Any]) -> Network:
+def _read(file: FileArrays, header: Mapping[str, Any]) -> tuple[Network, Reference | None]:
     signature = load_signature(header)
     layers = read_layers(header["layers"], file, signature.shape)
+    counted = header.get(_REFERENCE)
+    reference = None if counted is None else load_reference(counted, file, signature)
     if file.unread:
         raise OctetError(f"holds arrays that no layer names: {', '.join(file.unread)}")
     if not layers:
@@ -109,7 +121,7 @@ def _read(file: FileArrays, header: Mapping[str, Any]) -> Network:
         count, shape = len(signature.outputs.classes), signals(network)[-1].shape
         if shape != (count,):
             raise OctetError(f"the last layer gives shape {shape}; {count} classes take ({count},)")
-    return network
+    return network, reference
 
 
 @dataclass(frozen=True)
@@ -121,7 +133,8 @@ class Sizes:
         codes: weights and biases in codes, packed.
         scales: every scale and zero point, without which codes mean nothing.
         scaler: means and deviations of the features, float in every file.
-        file: the whole file, header included.
+        file: the whole file, header included, but for what `reference` counts.
+        reference: what the file is longer by for what it knows of rows, which no prediction needs.
     """
 
     floats: int
@@ -129,17 +142,23 @@ class Sizes:
     scales: int
     scaler: int
     file: int
+    reference: int
 
 
 def sizes(path: Path) -> Sizes:
     """What a model file spends its bytes on, read off the file. Errors as for `load_arrays`."""
-    _, arrays = load_arrays(path)
+    header, arrays = load_arrays(path)
+    whole = without = path.stat().st_size
+    if header.pop(_REFERENCE, None) is not None:
+        others = {n: a for n, a in arrays.items() if not n.startswith(f"{_REFERENCE}.")}
+        without = len(dump_arrays(header, others))
     return Sizes(
         floats=total(arrays, "weight", "bias"),
         codes=total(arrays, "codes"),
         scales=total(arrays, "scale", "zero_point"),
         scaler=total(arrays, "mean", "std"),
-        file=path.stat().st_size,
+        file=without,
+        reference=whole - without,
     )
 
 

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from octet import quantizer
 from octet.layers import Weighted
 from octet.modelfile import storage
+from octet.monitor.reference import take_reference
 from octet.network import Network
 from stages import paths
 from stages import stage as command
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def quantize(name: str, params: "Params") -> dict[Path, bytes]:
     """The quantized model of a system, the float one where bits is 32; and its layers apart."""
     network = storage.load_network(paths.float_path(name))
-    quant, rows = params.quant_of(name), load_dataset(name).x_train
+    quant, data = params.quant_of(name), load_dataset(name)
+    rows, reference = data.x_train, None
     models, widths = {paths.quantized_path(name): network}, paths.APART_BITS
     passes = len(widths) + (quant.bits != FLOAT_BITS)
     layers = sum(isinstance(layer, Weighted) for layer in network.layers)
@@ -35,10 +37,13 @@ def quantize(name: str, params: "Params") -> dict[Path, bytes]:
         if quant.bits != FLOAT_BITS:
             quantized = quantizer.quantize(network, rows, quant.config(), show)
             models[paths.quantized_path(name)] = _signed(quantized, quant)
+            trained, held_out = (data.x_train, data.y_train), (data.x_test, data.y_test)
+            reference = take_reference(quantized, trained, held_out, network)
         config = quant.config(max(widths))
         apart = quantizer.quantize_apart(network, rows, config, widths, show)
     models |= {paths.apart_path(name, bits): apart[bits] for bits in widths}
-    return {path: storage.dump_network(each) for path, each in models.items()}
+    counted = {paths.quantized_path(name): reference}
+    return {path: storage.dump_network(each, counted.get(path)) for path, each in models.items()}
 
 
 def _signed(network: Network, quant: Quant) -> Network:
