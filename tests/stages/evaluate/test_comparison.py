@@ -264,7 +264,7 @@ def test_a_float_model_that_is_quantized_already_is_refused(case: Case) -> None:
 def test_a_network_of_images_that_does_not_standardize_is_refused() -> None:
     system = small.systems()[small.IMAGES]
     bare = replace(system.network, layers=system.network.layers[1:])
-    size = storage.Sizes(0, 0, 0, 0, 0)
+    size = storage.Sizes(0, 0, 0, 0, 0, 0)
     with pytest.raises(OctetError, match="must standardize"):
         comparison.compare(Models(bare, bare, {}, (size, size)), system.data, GATES)
 
@@ -277,7 +277,7 @@ def test_integers_are_scored_as_integers(tmp_path: Path) -> None:
 def test_outputs_that_are_probabilities_have_the_loss_of_their_logits() -> None:
     system = small.systems()[small.MLP]
     network = replace(system.network, layers=(*system.network.layers, Softmax()))
-    size = storage.Sizes(0, 0, 0, 0, 0)
+    size = storage.Sizes(0, 0, 0, 0, 0, 0)
     losses = []
     for each in (system.network, network):
         apart = quantize_apart(each, system.data.x_train, small.config(), (8,))
