@@ -8,6 +8,7 @@ from stages.point import sweep_path
 from stages.report import (
     answers,
     classification,
+    device,
     images,
     layers,
     regression,
@@ -83,7 +84,7 @@ def chapter(evidence: Evidence, key: str) -> Chapter:
         OctetError: a number is missing; it is named.
     """
     task, inputs = evidence.kind.task, evidence.data.signature.inputs
-    of_classes = task is CLASSIFICATION
+    of_classes, on_device = task is CLASSIFICATION, device.device(evidence)
     return Chapter(
         name=evidence.name,
         answer=answers.answer(evidence),
@@ -91,17 +92,19 @@ def chapter(evidence: Evidence, key: str) -> Chapter:
             *([regression.table(evidence)] if task is REGRESSION else []),
             layers.table(evidence),
             *([sweep.table(evidence)] if evidence.sweep else []),
+            *([device.table(evidence, on_device.sizes)] if on_device.sizes else []),
         ],
         pictures=[
             *_OF_TASK[task.name](evidence, key),
             *weights.pictures(evidence, key),
             *sweep.pictures(evidence, key),
+            *device.pictures(evidence, on_device.sizes, key),
             *layers.pictures(evidence, key),
         ],
         confusions=classification.confusions(evidence) if of_classes else [],
         sheets=images.sheets(evidence, inputs) if isinstance(inputs, Images) else [],
         disagreements=_disagreements(evidence) if of_classes else None,
-        missing=_missing(evidence),
+        missing=[*_missing(evidence), *filter(None, [on_device.refused])],
     )
 
 

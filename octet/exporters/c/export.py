@@ -1,5 +1,6 @@
 """From a network to the text of a C file, and of its header if it has one."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ import numpy.typing as npt
 
 from octet.exporters.c import floats, lowering, small, text, x86
 from octet.exporters.c.lowering import Program
-from octet.exporters.c.plan import Sum
+from octet.exporters.c.plan import Sum, Sums
+from octet.layers import Weighted
 from octet.network import Network, signals
+from octet.parameters import shape_of
 from octet.runtime import integer
 from octet.signature import Classes, Columns, Images
 
@@ -59,6 +62,7 @@ class Source:
         header: its header, empty if it has none.
         number: the type of C of what goes in.
         constant_bytes, state_bytes: of constants, and of the caller's struct.
+        multiply_adds: for one row: products of a weight and a number.
     """
 
     c: str
@@ -66,6 +70,7 @@ class Source:
     number: str
     constant_bytes: int
     state_bytes: int
+    multiply_adds: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class _Parts:
     Attributes:
         test: the template of its self-test.
         number: the type of what goes in.
-        constant_bytes, state_bytes: as of `Source`.
+        constant_bytes, state_bytes, multiply_adds: as of `Source`.
     """
 
     about: Sequence[str]
@@ -85,6 +90,7 @@ class _Parts:
     number: str
     constant_bytes: int
     state_bytes: int
+    multiply_adds: int
 
 
 def export(network: Network, options: Options, selftest: Selftest | None = None) -> Source:
@@ -109,7 +115,8 @@ def export(network: Network, options: Options, selftest: Selftest | None = None)
         start, header = f"#include {text.string(options.header)}\n\n", about + parts.interface
     tail = "" if selftest is None else _selftest(selftest, options.name, parts)
     body = f"{about}{_INCLUDES}{start}{parts.body}{_labels(network, options.name)}{tail}"
-    return Source(body, header, parts.number, parts.constant_bytes, parts.state_bytes)
+    counts = parts.constant_bytes, parts.state_bytes, parts.multiply_adds
+    return Source(body, header, parts.number, *counts)
 
 
 def _integers(network: Network, options: Options) -> _Parts:
@@ -133,8 +140,9 @@ def _integers(network: Network, options: Options) -> _Parts:
         kinds = ", ".join(program.left_out)
         about.append(f"Behind the codes, and not in here: {kinds}. It leaves their order.")
     interface = _interface(program, options.name, number, outputs, parts.state)
-    sizes = parts.constant_bytes, parts.state_bytes
-    return _Parts(about, interface, parts.body, "selftest.c", number, *sizes)
+    products = sum(step.multiply_adds for step in program.steps if isinstance(step, Sums))
+    counts = parts.constant_bytes, parts.state_bytes, products
+    return _Parts(about, interface, parts.body, "selftest.c", number, *counts)
 
 
 def _floats(network: Network, options: Options) -> _Parts:
@@ -149,9 +157,9 @@ def _floats(network: Network, options: Options) -> _Parts:
         f"{_COMPILE} Not with -ffast-math, for x87, or where double has 32 bits: an #error says "
         "so.",
     ]
-    return _Parts(
-        about, parts.interface, parts.body, "floats_test.c", "double", parts.constant_bytes, 0
-    )
+    weights = [layer.weight for layer in network.layers if isinstance(layer, Weighted)]
+    counts = parts.constant_bytes, 0, sum(math.prod(shape_of(weight)) for weight in weights)
+    return _Parts(about, parts.interface, parts.body, "floats_test.c", "double", *counts)
 
 
 def _what_enters(network: Network) -> str:

@@ -71,6 +71,11 @@ class Sums(Step):
         """How many products a sum has."""
         return math.prod(self.products.weight.codes.shape[1:])
 
+    @property
+    def multiply_adds(self) -> int:
+        """How many products all sums of an image have."""
+        return math.prod(self.image) * self.length
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mean(Step):
