@@ -15,6 +15,7 @@ COMMANDS = {
     "export": "export",
     "import": "importing",
     "quantize": "quantize",
+    "monitor": "monitor",
 }
 
 

@@ -32,15 +32,19 @@ class Predicted:
 
     Attributes:
         places: ``(rows,)``, where each stands: its line in a file of text, its index in an array.
+        x: ``(rows, …)``, what the network took.
         outputs: ``(rows, outputs)``.
         truth: ``(rows,)``, the target or the index of the class, where known.
-        skipped: the rows between these that could not be used, each with its place and reason.
+        bad: the places of the rows between these that could not be used, in order.
+        skipped: of each of them its place, in words, and the reason.
         share: of the input, how much has been read, from 0 to 1; None where nobody knows.
     """
 
     places: npt.NDArray[np.int64]
+    x: Input
     outputs: Array
     truth: Truth | None
+    bad: tuple[int, ...]
     skipped: tuple[str, ...]
     share: float | None
 
@@ -94,13 +98,16 @@ def predict(
         except (OctetError, FloatingPointError):
             usable = _without(usable, _too_large(run, usable))
             outputs = _outputs(run, usable.x)
-        bad = [f"{rows.named(place)}: {usable.bad[place]}" for place in sorted(usable.bad)]
+        bad = sorted(usable.bad)
+        problems = tuple(f"{rows.named(place)}: {usable.bad[place]}" for place in bad)
         if bad and not skip:
-            before = usable.places < min(usable.bad)
-            truth = None if usable.truth is None else usable.truth[before]
-            yield Predicted(usable.places[before], outputs[before], truth, (), usable.share)
-            raise OctetError(bad[0])
-        yield Predicted(usable.places, outputs, usable.truth, tuple(bad), usable.share)
+            before = usable.places < bad[0]
+            good = _part(usable, before)
+            yield Predicted(good.places, good.x, outputs[before], good.truth, (), (), good.share)
+            raise OctetError(problems[0])
+        yield Predicted(
+            usable.places, usable.x, outputs, usable.truth, tuple(bad), problems, usable.share
+        )
 
 
 def probabilities(network: Network, outputs: Array) -> Array:

@@ -1,0 +1,192 @@
+"""python -m octet monitor: whether rows, and what a model makes of them, are still as they were."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from octet import files, provenance
+from octet.cli import dialect
+from octet.cli.command import Parser
+from octet.errors import OctetError, printable
+from octet.modelfile import storage
+from octet.modelfile.reference import DISAGREEMENT, Reference
+from octet.monitor import state as states
+from octet.monitor.page import page
+from octet.monitor.reading import OtherRowsError, Position, Reading
+from octet.monitor.state import State
+from octet.monitor.told import Facts, facts, table
+from octet.monitor.watch import Life, engine, start, watcher
+from octet.network import Network
+from octet.rows.csv import Dialect
+from octet.runtime import integer
+from octet.runtime.predict import STANDARD_INPUT, opened, predict
+
+ALARM = 3  # the exit status
+_EVERY = 50_000  # rows of a file, at most, that a killed monitor has to read again
+_ABOUT = (
+    "Watch rows where the model runs: inputs, clipping, outputs, errors where the rows have the "
+    "truth, and how often the float model would have said something else. It alarms with the "
+    "probability alpha at most while nothing has changed, however often and however long one "
+    "looks: docs/monitor.md. Exit status 0: no alarm, 3: alarm, 1: an error."
+)
+
+
+def arguments(prog: str) -> Parser:
+    """What the command is given."""
+    parser = Parser(prog, description=_ABOUT)
+    parser.add_argument("model", type=Path, help="a quantized model file of Octet")
+    parser.add_argument(
+        "rows",
+        type=Path,
+        nargs="?",
+        help="as `octet predict` takes them; without it, or for -, CSV from standard input",
+    )
+    parser.add_argument(
+        "--state", type=Path, required=True, metavar="FILE", help="what it knows; new or its own"
+    )
+    parser.add_argument(
+        "--alpha", type=float, default=0.05, help="of ever a false alarm; 0.05 if not said"
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="FLOAT", help="the float model file to compare with"
+    )
+    parser.add_argument(
+        "--share", type=float, default=0.05, help="of rows to compare; 0.05 if not said"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="the input begins with rows that were counted: pass over them, once they are checked. "
+        "Of a file that is found out unasked",
+    )
+    parser.add_argument(
+        "--reset", metavar="REASON", help="put all evidence away, and keep the reason"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, with everything")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with pictures too")
+    dialect.add_arguments(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Count the rows, say what is known, and end with the status that goes with it."""
+    _refuse(arguments)
+    network, reference = storage.load_model(arguments.model)
+    if reference is None:
+        raise OctetError(
+            f"{arguments.model}: it knows of no rows to compare with, as files of the first "
+            "edition and float ones; `dvc repro quantize@SYSTEM` makes one that does"
+        )
+    in_float = _float(arguments.against, network, reference)
+    with states.locked(arguments.state):
+        now = _state(arguments, reference)
+        if arguments.reset is not None:
+            now = states.reset(now, reference, arguments.reset)
+            files.write(arguments.state, states.dump(now))
+        if arguments.rows is not None or arguments.reset is None:
+            now = _count(arguments, (network, reference, in_float), now)
+    told = facts(now, str(arguments.model))
+    if arguments.html:
+        files.write(arguments.html, page(now, told).encode())
+    _say(told, arguments.json)
+    if now.watch.alarm:
+        sys.exit(ALARM)
+
+
+def _refuse(arguments: argparse.Namespace) -> None:
+    """Raise an OctetError if an argument is not allowed, before any work."""
+    for name in ("alpha", "share"):
+        value = getattr(arguments, name)
+        if not 0 < value <= (1 if name == "share" else 0.5):
+            most = "1" if name == "share" else "0.5"
+            raise OctetError(f"--{name}: got {value:g}; allowed is above 0, up to {most}")
+    read = {"model": arguments.model, "rows": arguments.rows, "float model": arguments.against}
+    files.refuse_target(arguments.state, **read)
+    if arguments.html:
+        files.refuse_target(arguments.html, **read, state=arguments.state)
+    if arguments.reset is not None and not arguments.reset.strip():
+        raise OctetError("--reset: got no reason; say what was found, and what was done about it")
+
+
+def _float(path: Path | None, network: Network, reference: Reference) -> Network | None:
+    if path is None:
+        return None
+    in_float = storage.load_network(path)
+    if in_float.signature != network.signature or integer.is_integer(in_float):
+        raise OctetError(
+            f"{path}: got a model of other rows, or in integers; allowed is the float one of which "
+            "the model was made"
+        )
+    if not any(one.group == DISAGREEMENT for one in reference.summaries):
+        raise OctetError(
+            "--against: the model does not know how often it differed from the float one: "
+            "`dvc repro quantize@SYSTEM` makes one that does"
+        )
+    return in_float
+
+
+def _state(arguments: argparse.Namespace, reference: Reference) -> State:
+    """What there is, or a new one."""
+    model = provenance.md5(arguments.model)
+    against = provenance.md5(arguments.against) if arguments.against else ""
+    share = arguments.share if against else 0.0
+    life = Life(model, against, share, arguments.alpha, int(model[:6], 16))
+    try:
+        return states.load(arguments.state, arguments.model, reference, life)
+    except FileNotFoundError:
+        return State(start(reference, life), Position())
+
+
+def _count(
+    arguments: argparse.Namespace, models: tuple[Network, Reference, Network | None], now: State
+) -> State:
+    """The state after the rows of the input that are new; it is written as they come."""
+    path = arguments.rows or STANDARD_INPUT
+    known = now.position if now.position.place >= 0 else None
+    if path != STANDARD_INPUT or arguments.resume:
+        try:
+            return _count_behind(known, path, arguments, models, now)
+        except OtherRowsError:
+            if arguments.resume:
+                raise OctetError(
+                    f"{'standard input' if path == STANDARD_INPUT else path}: --resume: it does "
+                    "not begin with the rows that were counted last; without it, all are new"
+                ) from None
+    return _count_behind(None, path, arguments, models, now)
+
+
+def _count_behind(
+    counted: Position | None,
+    path: Path,
+    arguments: argparse.Namespace,
+    models: tuple[Network, Reference, Network | None],
+    now: State,
+) -> State:
+    network, reference, _ = models
+    how: Dialect = dialect.dialect(arguments)
+    after, written, first = watcher(*models), now.watch.rows, ""
+    before = now.watch.rows
+    every = 1 if path == STANDARD_INPUT else _EVERY
+    with opened(path, network.signature, with_truth=True, dialect=how) as rows:
+        reading = Reading(rows, counted)
+        for predicted in predict(network, reading.rows, True, engine(network, reference)):
+            first = first or next(iter(predicted.skipped), "")
+            now = State(after(now.watch, predicted), reading.position, now.resets)
+            if now.watch.rows >= written + every:
+                files.write(arguments.state, states.dump(now))
+                written = now.watch.rows
+    files.write(arguments.state, states.dump(now))
+    if counted:
+        sys.stderr.write(
+            f"passed over the rows that were counted before, up to {rows.unit} {counted.place}; "
+            f"{now.watch.rows - before:,} are new\n"
+        )
+    if first:
+        sys.stderr.write(f"some rows could not be used, the first: {printable(first)}\n")
+    return now
+
+
+def _say(told: Facts, as_json: bool) -> None:
+    text = json.dumps(told, indent=2, sort_keys=True) + "\n" if as_json else table(told)
+    sys.stdout.write(text)

@@ -1,0 +1,252 @@
+"""All streams of a model together: what they were started with, and what rows have done to them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from octet.affine import Array
+from octet.modelfile.reference import CLIPPING, DISAGREEMENT, ERRORS, GROUPS, Reference, Summary
+from octet.monitor import combine, evidence, mean
+from octet.monitor.evidence import Stream
+from octet.monitor.mean import Mean
+from octet.monitor.reference import (
+    Numbers,
+    disagreement,
+    numbers_of_inputs,
+    numbers_of_outputs,
+    run,
+)
+from octet.monitor.wealth import needed
+from octet.network import Network
+from octet.runtime import inference
+from octet.runtime.predict import Engine, Predicted
+from octet.signature import Input
+
+ROWS, UNUSABLE = "rows", "unusable"
+ALL = (ROWS, *GROUPS)
+_MOST_POINTS = 200  # of history
+_FIRST = 1024  # rows between two points of a new history
+_SEEDS = 2**20  # of the streams of one life
+# Which rows, counted from 0, and a number of each.
+Placed = tuple[npt.NDArray[np.int64], Array]
+_NOTHING: Placed = (np.zeros(0, np.int64), np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Life:
+    """What is fixed when a monitor starts, for as long as its level is to hold.
+
+    Attributes:
+        model: the MD5 of the model file.
+        against: that of the float model that it is compared with; empty if with none.
+        share: of the rows, that it is compared on.
+        alpha: the probability of ever an alarm while nothing has changed, at most.
+        seed: of all that is drawn.
+    """
+
+    model: str
+    against: str
+    share: float
+    alpha: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One summary as it was, and as it is now.
+
+    Attributes:
+        summary: of the reference.
+        stream: the evidence that it has changed.
+        estimate: the mean of `scores` so far.
+    """
+
+    summary: Summary
+    stream: Stream
+    estimate: Mean
+
+
+@dataclass(frozen=True)
+class History:
+    """The evidence as it grew, thinned out: of constant size.
+
+    Attributes:
+        every: rows between two points; doubled when there are too many.
+        rows: after how many of all rows each point is, ``(points,)``.
+        logs: ln of the largest wealth in each group of `ALL` then, ``(points, groups)``.
+    """
+
+    every: int
+    rows: npt.NDArray[np.int64]
+    logs: Array
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a monitor knows.
+
+    Attributes:
+        life: what it was started with.
+        resets: how often it was started again.
+        rows: so many came since, with those that could not be used.
+        watched: each stream.
+        history: of the evidence.
+    """
+
+    life: Life
+    resets: int
+    rows: int
+    watched: tuple[Watched, ...]
+    history: History
+
+    @property
+    def log_peaks(self) -> Array:
+        """Ln of the largest wealth of each stream."""
+        return np.array([one.stream.wealth.log_peak for one in self.watched])
+
+    @property
+    def alarm(self) -> bool:
+        """Whether something has changed, at the level of the whole life."""
+        return combine.changed(self.log_peaks, self.life.alpha)
+
+
+def start(reference: Reference, life: Life, resets: int = 0) -> Watch:
+    """A watch before its first row."""
+    rows = np.array([reference.rows, 0])
+    summaries = [Summary(ROWS, UNUSABLE, np.array([0.5]), False, None, rows)]
+    for group in GROUPS:
+        of_group = [one for one in reference.summaries if one.group == group]
+        summaries += of_group if group != DISAGREEMENT or life.against else []
+    log_alarm = needed(life.alpha, len(summaries))
+    seed = (life.seed * 2**16 + resets) * _SEEDS
+    watched = tuple(
+        Watched(one, evidence.start(one.counts, seed + 1 + i, log_alarm), Mean())
+        for i, one in enumerate(summaries)
+    )
+    history = History(_FIRST, np.zeros(0, np.int64), np.zeros((0, len(ALL))))
+    return Watch(life, resets, 0, watched, history)
+
+
+def engine(network: Network, reference: Reference) -> Engine:
+    """What gives the outputs of rows, and behind them how many of its codes each layer clips."""
+    names = [one.name for one in reference.summaries if one.group == CLIPPING]
+
+    def outputs_and_clipping(x: Input) -> Array:
+        outputs, clipped = run(network, x)
+        counts = [clipped[CLIPPING, name][:, None] for name in names]
+        return np.concatenate([outputs, *counts], axis=1)
+
+    return outputs_and_clipping
+
+
+def watcher(
+    network: Network, reference: Reference, in_float: Network | None
+) -> Callable[[Watch, Predicted], Watch]:
+    """What makes of a watch the one after some more rows, predicted by `engine`."""
+    names = [one.name for one in reference.summaries if one.group == CLIPPING]
+
+    def after(watch: Watch, predicted: Predicted) -> Watch:
+        width = predicted.outputs.shape[1] - len(names)
+        outputs = predicted.outputs[:, :width]
+        bad = _bad(predicted)
+        good = np.flatnonzero(~bad)
+        numbers: Numbers = {
+            **numbers_of_inputs(network.signature.inputs, predicted.x),
+            **{(CLIPPING, name): predicted.outputs[:, width + i] for i, name in enumerate(names)},
+            **numbers_of_outputs(network, outputs, predicted.truth),
+        }
+        placed = {key: (good, values) for key, values in numbers.items()}
+        placed[ROWS, UNUSABLE] = (np.arange(len(bad)), bad.astype(np.float64))
+        if in_float is not None and len(good):
+            picked = _picked(watch, len(good))
+            others = inference.run(in_float, predicted.x[picked])
+            ((key, values),) = disagreement(network, outputs[picked], others).items()
+            placed[key] = (good[picked], values)
+        return _after(watch, placed, len(bad))
+
+    return after
+
+
+def _bad(predicted: Predicted) -> npt.NDArray[np.bool_]:
+    """Of each row, in order, whether it could not be used."""
+    places = np.concatenate([predicted.places, np.array(predicted.bad, np.int64)])
+    bad = np.arange(len(places)) >= len(predicted.places)
+    return bad[np.argsort(places, kind="stable")]
+
+
+def _picked(watch: Watch, count: int) -> npt.NDArray[np.bool_]:
+    """Which of the next usable rows are compared: the same, however rows are cut into calls."""
+    (before,) = (int(one.stream.counts[0]) for one in watch.watched if one.summary.group == ROWS)
+    seed = (watch.life.seed * 2**16 + watch.resets) * _SEEDS
+    draws = np.random.Generator(np.random.PCG64(seed).advance(before)).random(count)
+    return np.asarray(draws < watch.life.share)
+
+
+def _after(watch: Watch, placed: Mapping[tuple[str, str], Placed], rows: int) -> Watch:
+    """The watch after so many rows: for each stream, which of them it sees, and as what number.
+
+    Where the history has a point, rows are cut, so that it does not depend on how they came.
+    """
+    done = 0
+    while done < rows:
+        count = min(rows - done, watch.history.every - watch.rows % watch.history.every)
+        watched = []
+        for one in watch.watched:
+            which, values = placed.get((one.summary.group, one.summary.name), _NOTHING)
+            first, last = np.searchsorted(which, [done, done + count])
+            watched.append(_updated(one, values[first:last]) if first < last else one)
+        watch = replace(watch, rows=watch.rows + count, watched=tuple(watched))
+        watch = replace(watch, history=_longer(watch))
+        done += count
+    return watch
+
+
+def _updated(one: Watched, numbers: Array) -> Watched:
+    bins = one.summary.bins(numbers)
+    return Watched(
+        one.summary,
+        evidence.update(one.stream, bins),
+        mean.update(one.estimate, scores(one.summary)[bins]),
+    )
+
+
+def _longer(watch: Watch) -> History:
+    """The history, with a point of now if it is time for one."""
+    history = watch.history
+    if watch.rows % history.every:
+        return history
+    now = [
+        max(
+            (one.stream.wealth.log_now for one in watch.watched if one.summary.group == group),
+            default=0.0,
+        )
+        for group in ALL
+    ]
+    rows, logs = np.append(history.rows, watch.rows), np.vstack([history.logs, now])
+    if len(rows) < _MOST_POINTS:
+        return History(history.every, rows, logs)
+    return History(2 * history.every, rows[1::2], logs[1::2])
+
+
+def scores(summary: Summary) -> Array:
+    """What each bin counts for in the estimate that people are shown, 0 to 1, ``(bins,)``.
+
+    Of what is clipped, unusable, of another class or wrong, 1 but for the first bin: the estimate
+    is a share. Of classes and categories, 1 for the one that was most frequent. Of other numbers,
+    the share of reference rows in lower bins and half of those in its own: the estimate is the
+    probability to be above a row of the reference, one half if nothing has changed.
+    """
+    counts = summary.counts
+    if summary.categories:
+        return np.asarray(np.arange(len(counts)) == np.argmax(counts), np.float64)
+    if is_share(summary):
+        return np.asarray(np.arange(len(counts)) > 0, np.float64)
+    return np.asarray((np.cumsum(counts) - counts / 2) / counts.sum())
+
+
+def is_share(summary: Summary) -> bool:
+    """Whether what counts is if the number is 0 or not."""
+    only = len(summary.points) == 1 and summary.points[0] == 0.5
+    return summary.group in (ROWS, CLIPPING) or (summary.group in (DISAGREEMENT, ERRORS) and only)
