@@ -187,9 +187,11 @@ def block_factors(urns: Counts, counts: Counts, gambles: Bets) -> Array:
 def _surprise(urns: Counts, counts: Counts) -> Array:
     """The logarithm of Π a^d / (a (a + 1) …), times N (N + 1) … / N^B."""
     rows, total = counts.sum(axis=1), urns.sum(axis=1)
-    logs = np.zeros(len(counts))
+    logs, flat_urns, flat_counts = np.zeros(len(counts)), urns.ravel(), counts.ravel()
+    crowded = np.flatnonzero(flat_counts > 1)
     for i in range(1, int(rows.max(initial=0))):
-        block, cell = np.nonzero(counts > i)
-        logs -= np.bincount(block, np.log1p(i / urns[block, cell]), len(counts))
+        crowded = crowded[flat_counts[crowded] > i]
+        odds = np.log1p(i / flat_urns[crowded])
+        logs -= np.bincount(crowded // counts.shape[1], odds, len(counts))
         logs += np.where(rows > i, np.log1p(i / total), 0.0)
     return logs

@@ -10,10 +10,10 @@ Of every row a few numbers are taken, each of which falls into one of some bins:
 * disagreement, with the float network: whether it predicts another class, or how far it is off;
 * errors, where the truth is known: whether the class is wrong, or how far the prediction is off.
 
-The points between bins come from rows that the model was trained on, and the counts from others,
-so that the counts tell nothing of the points. Until something changes, the bins of later rows are
-then drawn from the same distribution as the reference's: what a test needs. No point is the value
-of a row, no bin ends at the smallest or largest, and there are fewer bins where there are few rows.
+The points between bins come from rows that the model was trained on, and the counts from others, so
+that the counts tell nothing of the points. Until something changes, the bins of later rows are then
+drawn from the same distribution as the reference's: what a test needs. No point is the value of a
+row, no bin ends at the smallest or largest, and there are fewer bins where there are few rows.
 
 Every sum is of whole numbers or in a fixed order, so that bins are the same on every CPU.
 """

@@ -82,16 +82,16 @@ def play(wealth: Wealth, shares: Array, factors: Array) -> Wealth:
     begins = idle_after(blocks - 1) - idle
     entries = np.stack([begins, begins * blocks * BLOCK], axis=1)[:, :, None]
     factors = np.minimum(factors, _MOST_AT_ONCE)
-    capital, trace, changes = wealth.capital.copy(), np.empty(len(blocks)), np.empty(len(blocks))
-    for b in range(len(blocks)):
-        capital += entries[b]
-        capital *= factors[b]
-        won, when = capital @ shares
-        if won > _MOST:
-            capital *= _MOST / won
-            won, when = _MOST, when * (_MOST / won)
-        trace[b], changes[b] = won + idle[b], when / won if won > 0 else 0.0
-    return _recorded(replace(wealth, capital=capital), trace, changes)
+    capital = wealth.capital.copy()
+    sums = np.empty((len(blocks), 2))
+    for entry, factor, total in zip(entries, factors, sums, strict=True):
+        capital += entry
+        capital *= factor
+        np.dot(capital, shares, out=total)
+        if total[0] > _MOST:
+            capital *= _MOST / total[0]
+            np.multiply(total, _MOST / total[0], out=total)
+    return _recorded(replace(wealth, capital=capital), sums[:, 0] + idle, sums[:, 1] / sums[:, 0])
 
 
 def idle_after(block: Array | np.ndarray) -> Array:
