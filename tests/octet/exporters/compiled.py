@@ -91,15 +91,15 @@ def selftest(network: Network, x: Input) -> Selftest:
     return Selftest(x.reshape(len(x), -1), codes_of(network, x))
 
 
-def run_selftests(texts: Sequence[str], folder: Path, *options: str) -> None:
+def run_selftests(texts: Sequence[str], folder: Path, *options: str, compiler: str = "gcc") -> None:
     """Compile files of networks ``n0``, ``n1`` … into one program, and fail if one says no."""
-    needs("gcc")
+    needs(compiler)
     names = [f"n{i}" for i in range(len(texts))]
     calls = " + ".join(f"{name}_wrong()" for name in names)
     file, program = folder / "all.c", folder / "all"
     file.write_text("\n".join([*texts, f"int main(void) {{ return {calls}; }}"]))
     flags = [f"-D{name.upper()}_SELFTEST=0" for name in names]
-    command = ["gcc", *STRICT, *options, *flags, str(file), "-o", str(program)]
+    command = [compiler, *STRICT, *options, *flags, str(file), "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     done = subprocess.run([program], capture_output=True, text=True, check=False)
