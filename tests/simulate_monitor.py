@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.stats import ks_2samp, norm
 
 from octet.monitor import combine, evidence, rate
+from octet.monitor.reference import places
 from octet.monitor.wealth import BLOCK, needed
 
 ALPHA = 0.05
@@ -26,7 +27,7 @@ CHUNK = 20_000
 FEWER = 200
 LONGEST = 200_000
 # Bin bounds of a standard normal column, and the bins besides: unknown before, missing after.
-BOUNDS = norm.ppf([0.005, 0.02, 0.06, *np.linspace(0.14, 0.86, 9), 0.94, 0.98, 0.995])
+BOUNDS = norm.ppf(places(15))
 UNKNOWN, MISSING = 0, 22
 BINS = 23
 Numbers = npt.NDArray[np.float64]

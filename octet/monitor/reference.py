@@ -10,10 +10,10 @@ Of every row a few numbers are taken, each of which falls into one of some bins:
 * disagreement, with the float network: whether it predicts another class, or how far it is off;
 * errors, where the truth is known: whether the class is wrong, or how far the prediction is off.
 
-The points between bins come from rows that the model was trained on, and the counts from others, so
-that the counts tell nothing of the points. Until something changes, the bins of later rows are then
-drawn from the same distribution as the reference's: what a test needs. No point is the value of a
-row, no bin ends at the smallest or largest, and there are fewer bins where there are few rows.
+The points between bins come from rows that the model was trained on, and the counts from others,
+so that the counts tell nothing of the points. Until something changes, the bins of later rows are
+then drawn from the same distribution as the reference's: what a test needs. No point is the value
+of a row, no bin ends at the smallest or largest, and there are fewer bins where there are few rows.
 
 Every sum is of whole numbers or in a fixed order, so that bins are the same on every CPU.
 """
@@ -48,6 +48,9 @@ Numbers = dict[Key, Array]
 Truth = npt.NDArray[np.number]
 
 _MOST_POINTS = 15
+# Shares of rows below the lowest points, and above the highest, where rows are many enough: at the
+# ends of a column one sees that its scale has changed.
+_ENDS = np.array([0.005, 0.02, 0.06])
 _ROWS_A_BIN = 10  # expected on the reference rows, and the least of the training rows
 _FITTED = 2000  # training rows that are enough to place points
 _MOST_COLUMNS = 200  # of a table; a wider one is watched as an array is
@@ -221,7 +224,8 @@ def _empty(network: Network, key: Key, numbers: Array, most: int) -> Summary:
     elif categories:
         points = _most_frequent(numbers, most)
     else:
-        points = _quantiles(np.sort(numbers if gap is None else numbers[numbers != gap]), most)
+        ordered = np.sort(numbers if gap is None else numbers[numbers != gap])
+        points = _quantiles(ordered, places(most))
     bins = len(points) + 1 + (gap is not None)
     return Summary(group, name, points, categories, gap, np.zeros(bins, np.int64))
 
@@ -249,15 +253,23 @@ def _most_frequent(indices: Array, most: int) -> Array:
     return kept
 
 
-def _quantiles(ordered: Array, most: int) -> Array:
-    """Points that share numbers out into bins of about as many each, none of them too few."""
+def places(most: int) -> Array:
+    """The shares of numbers below each point: alike, but finer at the ends if all points may be."""
+    if most < _MOST_POINTS:
+        return np.arange(1, most + 1) / (most + 1)
+    middle = np.linspace(0.14, 0.86, most - 2 * len(_ENDS))
+    return np.concatenate([_ENDS, middle, 1 - _ENDS[::-1]])
+
+
+def _quantiles(ordered: Array, places: Array) -> Array:
+    """Points below which about these shares of numbers are, with no bin of too few."""
     points, last = list[float](), 0
-    least = max(_ROWS_A_BIN, len(ordered) // (2 * most + 2))
-    for place in (i * len(ordered) // (most + 1) for i in range(1, most + 1)):
+    for place in (places * len(ordered)).astype(int).tolist():
         # Before and behind those that are equal to it, for no point can part them.
         for side in ("left", "right"):
             cut = int(np.searchsorted(ordered, ordered[place], side=side))
-            if cut - last >= least and len(ordered) - cut >= least and len(points) < most:
+            few = min(cut - last, len(ordered) - cut) < _ROWS_A_BIN
+            if not few and len(points) < len(places):
                 points.append(_between(float(ordered[cut - 1]), float(ordered[cut])))
                 last = cut
     return np.array(points)
