@@ -1,7 +1,7 @@
 """Conv2d: cross-correlation with a stride, groups, and padding of its own on each side."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,7 +13,15 @@ from octet.errors import OctetError
 from octet.layers import windows
 from octet.layers.layer import Signal
 from octet.layers.weighted import Weighted, outputs_of
-from octet.layers.windows import Number, Padding, Sides, Window, dump_window, load_window
+from octet.layers.windows import (
+    Number,
+    Padding,
+    Result,
+    Sides,
+    Window,
+    dump_window,
+    load_window,
+)
 from octet.modelfile.fields import FieldReader, FieldWriter, require, whole
 from octet.parameters import shape_of, values
 from octet.signature import Shape
@@ -72,7 +80,17 @@ class Conv2d(Weighted):
 
     def patches(self, x: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """What the kernel sees at each position."""
-        return windows.patches(x, self.window, self.groups)
+        seen = windows.unfold(x, self.window, self.groups)
+        return seen.at_positions(seen.columns)
+
+    def products(
+        self,
+        x: npt.NDArray[Number],
+        weight: npt.NDArray[Number],
+        finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
+    ) -> npt.NDArray[Result]:
+        """Of what the kernel sees at each position."""
+        return windows.products(x, weight, self.window, finish)
 
     def unrounded(self, *x: Array) -> Array:
         """Exact sums of rounded factors, see `windows.correlate`."""

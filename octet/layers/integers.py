@@ -48,12 +48,14 @@ def requantize(acc: Accumulators | Floats, m: Scales, grid: Grid) -> Codes:
     """Formula 3.
 
     Args:
-        acc: whole numbers, in int32 or in a type of floats that holds them.
+        acc: whole numbers, in int32 or in a type of floats that holds them; of float32 it becomes
+            something else.
         m: broadcasts against them.
         grid: of the output.
     """
     with np.errstate(over="ignore"):  # what overflows to infinity is clipped like any large value
-        reals = acc.astype(np.float32, copy=False) * m
+        reals = acc.astype(np.float32, copy=False)
+        reals *= m
     np.rint(reals, out=reals)
     reals += grid.zero_point.astype(np.float32)
     np.clip(reals, 0, grid.top, out=reals)

@@ -1,6 +1,6 @@
 """Linear: y = W x + b."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -11,7 +11,7 @@ from octet.affine import Array
 from octet.errors import OctetError
 from octet.layers.layer import Signal
 from octet.layers.weighted import Weighted, outputs_of
-from octet.layers.windows import Number, Window
+from octet.layers.windows import Number, Result, Window
 from octet.modelfile.fields import FieldReader, require
 from octet.parameters import shape_of, values
 from octet.signature import Shape
@@ -35,8 +35,17 @@ class Linear(Weighted):
         return (self.outputs,)
 
     def patches(self, x: npt.NDArray[Number]) -> npt.NDArray[Number]:
-        """All inputs of a row, at one position."""
-        return x[:, None, :, None]
+        """All inputs of a row."""
+        return x.T[None]
+
+    def products(
+        self,
+        x: npt.NDArray[Number],
+        weight: npt.NDArray[Number],
+        finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
+    ) -> npt.NDArray[Result]:
+        """Of all inputs."""
+        return finish(weight[0] @ x.T).T
 
     def unrounded(self, *x: Array) -> Array:
         """Sum up in order of inputs."""

@@ -46,7 +46,10 @@ class Clipping(SameShape):
 
     def codes(self, *x: Quantized) -> Quantized:
         """Clip at the codes of both ends."""
-        return Quantized(np.clip(x[0].codes, *self._ends_on(x[0].grid)), x[0].grid)
+        low, high = self._ends_on(x[0].grid)
+        if low == 0 and high == x[0].grid.top:
+            return x[0]
+        return Quantized(np.clip(x[0].codes, low, high), x[0].grid)
 
     def _ends_on(self, grid: Grid) -> tuple[Codes, Codes]:
         """The codes of both ends; of one that is beyond the grid, the last code there."""

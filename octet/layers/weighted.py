@@ -1,19 +1,19 @@
 """What linear layers and convolutions have in common: weights, and sums of products with them."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Floats, Grid
+from octet.affine import Codes, Floats, Grid
 from octet.errors import OctetError
 from octet.layers import integers
 from octet.layers.integers import Accumulators, Scales
 from octet.layers.layer import Gridded
-from octet.layers.windows import Number, Window
+from octet.layers.windows import Number, Result, Window
 from octet.modelfile.fields import FieldWriter, require
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.signature import LARGEST_ROW, Shape
@@ -81,25 +81,42 @@ class Weighted(Gridded):
         """What the weights see of rows ``(rows, …)``, in which 0 is what padding stands for.
 
         Returns:
-            ``(rows, groups, inputs of one output, positions)``.
+            ``(groups, inputs of one output, rows, *positions)``.
+        """
+
+    @abstractmethod
+    def products(
+        self,
+        x: npt.NDArray[Number],
+        weight: npt.NDArray[Number],
+        finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
+    ) -> npt.NDArray[Result]:
+        """What becomes of sums of products of rows, with other weights than the layer's own.
+
+        Args:
+            x: ``(rows, …)``.
+            weight: ``(groups, outputs of one, inputs of one output)``, of the same type, which
+                holds all sums without rounding: their order is free.
+            finish: what to do with some of the sums, ``(outputs, any number)``; it may overwrite
+                them.
+
+        Returns:
+            ``(rows, outputs, *positions)``.
         """
 
     def codes(self, *x: Quantized) -> Quantized:
         """Formulas 1 to 3 of `octet.layers.integers`."""
         (entering,) = x
         m = integers.multiplier(entering.grid, self._weight_scale(), self.grid)
-        codes = integers.requantize(self._sums(entering), m[:, None], self.grid)
-        shape = self.shape(entering.codes.shape[1:])
-        return Quantized(codes.reshape(len(codes), *shape), self.grid)
-
-    def _sums(self, entering: Quantized) -> Floats:
-        """Formula 1: ``(rows, outputs, positions)``, whole numbers below 2³¹ in size."""
         bias, largest = self._int32().codes, self.largest_sum(entering.grid)
-        inputs = self.patches(integers.centred(entering.codes, entering.grid, largest))
-        products = np.matmul(self._weight_steps().astype(inputs.dtype), inputs)
-        acc: Floats = products.reshape(len(inputs), self.outputs, inputs.shape[-1])
-        acc += bias[:, None].astype(acc.dtype)
-        return acc
+        steps = integers.centred(entering.codes, entering.grid, largest)
+
+        def finish(sums: Floats) -> Codes:
+            sums += bias[:, None].astype(sums.dtype)
+            return integers.requantize(sums, m[:, None], self.grid)
+
+        weight = self._weight_steps().astype(steps.dtype)
+        return Quantized(self.products(steps, weight, finish), self.grid)
 
     def _weight_steps(self) -> npt.NDArray[np.int64]:
         """q_w - z_w, ``(groups, outputs of one, inputs of one output)``."""

@@ -1,14 +1,15 @@
 """Where a kernel looks at an image, and sums over what it sees there."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from octet.affine import Array
 from octet.errors import OctetError
@@ -16,10 +17,15 @@ from octet.modelfile.fields import whole
 from octet.signature import LARGEST_ROW, Shape
 
 Number = TypeVar("Number", bound=np.number)
+Result = TypeVar("Result", bound=np.number)
 # Height and width; and what is added above, left, below and right: the order of ONNX.
 Sides = tuple[int, int]
 Padding = tuple[int, int, int, int]
 
+# Numbers of the columns that are multiplied together: they fit into a cache.
+_TOGETHER = 2**18
+# See `_multiply`.
+_SMALL, _SHORTEST, _LONGEST = 10**6, 64, 1024
 _EXACT_BITS = 53  # integers up to 2**53 are float64, and so are their sums below that
 
 
@@ -124,35 +130,127 @@ def refuse_no_image(shape: Shape) -> None:
         raise OctetError(f"got shape {shape}; allowed is (channels, height, width)")
 
 
-def patches(x: npt.NDArray[Number], where: Window, groups: int = 1) -> npt.NDArray[Number]:
+@dataclass(frozen=True)
+class Unfolded(Generic[Number]):
+    """What a kernel sees of images, a column for each place where it stands.
+
+    With a stride of 1, these are slices of the padded images end to end, which are fast to copy. At
+    some of their places the kernel stands across an edge; they are no positions of the window.
+
+    Attributes:
+        columns: ``(groups, inputs of one output, rows · down · across)``.
+        places: rows, down and across.
+        positions: how many of down and across are those of the window.
+    """
+
+    columns: npt.NDArray[Number]
+    places: tuple[int, int, int]
+    positions: Sides
+
+    def at_positions(self, x: npt.NDArray[Result]) -> npt.NDArray[Result]:
+        """Of numbers ``(…, places)`` those ``(…, rows, positions down, positions across)``."""
+        high, wide = self.positions
+        return x.reshape(*x.shape[:-1], *self.places)[..., :high, :wide]
+
+
+def unfold(x: npt.NDArray[Number], where: Window, groups: int = 1) -> Unfolded[Number]:
     """What each position of a kernel sees, 0 in the padding.
 
     Args:
         x: ``(rows, channels, height, width)``.
         where: the window.
         groups: into which the channels are shared out, in their order.
+    """
+    rows, channels, height, width = x.shape
+    high, wide = where.positions(x.shape[1:])
+    inputs = channels // groups * math.prod(where.sides)
+    if where.stride != (1, 1):
+        columns = np.empty((channels, *where.sides, rows, high, wide), x.dtype)
+        for i, j, part in where.slices(x, 0):
+            columns[:, i, j] = part.swapaxes(0, 1)
+        columns = columns.reshape(groups, inputs, rows * high * wide)
+        return Unfolded(columns, (rows, high, wide), (high, wide))
+    _, down, across = padded(x.shape[1:], where.padding)
+    count, behind = rows * down * across, (where.sides[0] - 1) * across + where.sides[1] - 1
+    line = np.zeros((channels, count + behind), x.dtype)
+    top, left, _, _ = where.padding
+    images = line[:, :count].reshape(channels, rows, down, across)
+    images[:, :, top : top + height, left : left + width] = x.swapaxes(0, 1)
+    of_channel, step = line.strides
+    seen = as_strided(
+        line, (channels, *where.sides, count), (of_channel, across * step, step, step)
+    )
+    columns = np.ascontiguousarray(seen).reshape(groups, inputs, count)
+    return Unfolded(columns, (rows, down, across), (high, wide))
+
+
+def products(
+    x: npt.NDArray[Number],
+    weight: npt.NDArray[Number],
+    where: Window,
+    finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
+) -> npt.NDArray[Result]:
+    """What becomes of sums of products that the type holds without rounding: their order is free.
+
+    Args:
+        x: ``(rows, channels, height, width)``.
+        weight: ``(groups, outputs of one, inputs of one output)``, of the same type.
+        where: the window.
+        finish: what to do with some of the sums, ``(outputs, any number)``; it may overwrite them.
 
     Returns:
-        ``(rows, groups, channels / groups · sides, positions)``, positions in C order, of the dtype
-        of ``x``.
+        ``(rows, outputs, positions down, positions across)``; in memory, outputs come first.
     """
-    rows, channels = x.shape[:2]
-    high, wide = where.positions(x.shape[1:])
-    patched = np.empty((rows, channels, *where.sides, high, wide), x.dtype)
-    for i, j, part in where.slices(x, 0):
-        patched[:, :, i, j] = part
-    inputs = channels // groups * math.prod(where.sides)
-    return patched.reshape(rows, groups, inputs, high * wide)
+    groups, outputs, inputs = weight.shape
+    _, down, across = padded(x.shape[1:], where.padding)
+    together = max(1, _TOGETHER // (groups * inputs * down * across))
+    parts = []
+    for first in range(0, max(len(x), 1), together):
+        seen = unfold(x[first : first + together], where, groups)
+        sums = _multiply(weight, seen.columns)
+        sums = sums.reshape(groups * outputs, sums.shape[2])
+        parts.append(seen.at_positions(finish(sums)))
+    return np.concatenate(parts, axis=1).swapaxes(0, 1)
+
+
+def _multiply(a: npt.NDArray[Number], b: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """The product of matrices ``(groups, m, n)`` and ``(groups, n, many)``, piece by piece.
+
+    A BLAS copies large matrices into an order of its own first, which costs more than it gains
+    where m and n are as small as here: OpenBLAS does from m · n · columns = 10⁶ on.
+    """
+    product = np.empty((*a.shape[:2], b.shape[2]), a.dtype)
+    size = min(max(_SMALL // (a.shape[1] * a.shape[2]), _SHORTEST), _LONGEST)
+    whole = b.shape[2] - b.shape[2] % size
+
+    def pieces(matrix: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        return matrix[..., :whole].reshape(*matrix.shape[:2], whole // size, size).swapaxes(1, 2)
+
+    np.matmul(a[:, None], pieces(b), out=pieces(product))
+    np.matmul(a, b[..., whole:], out=product[..., whole:])
+    return product
 
 
 def max_pool(x: npt.NDArray[Number], where: Window) -> npt.NDArray[Number]:
     """``(rows, channels, height, width)``: the largest value in each window; padding has none."""
     lowest = 0 if x.dtype.kind == "u" else -np.inf
-    return reduce(np.maximum, [part for _, _, part in where.slices(x, lowest)])
+    (high, wide), (down, across), (top, left, bottom, right) = (
+        where.sides,
+        where.stride,
+        where.padding,
+    )
+    for part in (
+        Window((high, 1), (down, 1), (top, 0, bottom, 0)),
+        Window((1, wide), (1, across), (0, left, 0, right)),
+    ):
+        x = reduce(np.maximum, [each for _, _, each in part.slices(x, lowest)])
+    return x
 
 
 def total(x: npt.NDArray[Number], where: Window, dtype: type[Number]) -> npt.NDArray[Number]:
     """``(rows, channels, height, width)``: the sum of each window, added up in C order."""
+    if where.sides == x.shape[2:] and np.issubdtype(dtype, np.integer):
+        return np.asarray(np.sum(x, (2, 3), dtype, keepdims=True))  # exact: in whatever order
     sums = np.zeros((*x.shape[:2], *where.positions(x.shape[1:])), dtype)
     for _, _, part in where.slices(x, 0):
         sums += part
@@ -179,19 +277,17 @@ def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
     Returns:
         ``(rows, outputs, positions down, positions across)``.
     """
-    rows, outputs = len(x), len(weight)
-    flat = weight.reshape(groups, outputs // groups, -1)
+    flat = weight.reshape(groups, len(weight) // groups, -1)
     bits = (_EXACT_BITS - (flat.shape[2] - 1).bit_length()) // 2
-    unit, units = _unit(flat, bits), _unit(x.reshape(rows, 1, math.prod(x.shape[1:])), bits)
-    patched = patches(np.rint(x / units[..., None]), where, groups)
-    exact = np.matmul(np.rint(flat / unit), patched)
-    exact *= unit * units[..., None]
-    return np.asarray(exact).reshape(rows, outputs, *where.positions(x.shape[1:]))
+    unit, units = _unit(flat, (2,), bits), _unit(x, (1, 2, 3), bits)
+    exact = products(np.rint(x / units), np.rint(flat / unit), where, lambda sums: sums)
+    exact *= unit.reshape(-1, 1, 1) * units
+    return exact
 
 
-def _unit(x: Array, bits: int) -> Array:
-    """A power of two of which no value on the last axis, kept with length 1, is 2**bits times."""
-    largest = np.maximum(np.max(x, axis=-1, keepdims=True), -np.min(x, axis=-1, keepdims=True))
+def _unit(x: Array, axes: tuple[int, ...], bits: int) -> Array:
+    """A power of two of which no value on the axes, kept with length 1, is 2**bits times."""
+    largest = np.maximum(np.max(x, axes, keepdims=True), -np.min(x, axes, keepdims=True))
     unit = np.ldexp(1.0, np.frexp(largest)[1] - bits)
     return np.asarray(np.maximum(unit, np.finfo(np.float64).smallest_normal))
 

@@ -39,7 +39,7 @@ def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
         moments = [_no_moments(layer) for _ in range(layer.group_count)]
         for x, y in zip(actual.outputs(place), in_float.outputs(i), strict=True):
             steps = np.rint(x / entering.scale.astype(np.float64))
-            outputs = _by_group(y.reshape(len(y), layer.group_count, -1, *y.shape[2:]))
+            outputs = np.split(y.swapaxes(0, 1).reshape(layer.outputs, -1), layer.group_count)
             for group, inputs, targets in zip(moments, _inputs(layer, steps), outputs, strict=True):
                 group.add(inputs, targets)
         layers[i] = treat(layer, i, moments, entering)
@@ -103,9 +103,5 @@ def _no_moments(layer: Weighted) -> Moments:
 
 def _inputs(layer: Weighted, x: Array) -> list[Array]:
     """What each group of a layer sees of rows, ``(inputs, rows · positions)``."""
-    return _by_group(layer.patches(x))
-
-
-def _by_group(x: Array) -> list[Array]:
-    """``(rows, groups, numbers, …)`` to ``(numbers, rows · …)`` of each group."""
-    return [each.swapaxes(0, 1).reshape(each.shape[1], -1) for each in x.swapaxes(0, 1)]
+    seen = layer.patches(x)
+    return list(seen.reshape(*seen.shape[:2], -1))

@@ -16,8 +16,8 @@ from octet.rows.batches import Batch, Rows
 from octet.rows.encoding import listed
 from octet.signature import Classes, Images, Shape, Signature
 
-# Numbers that are read together.
-_TOGETHER = 1 << 16
+# Numbers that are read together: of images enough for every core.
+_TOGETHER = 1 << 18
 _WHOLE = 2.0**53  # below it float64 holds every integer
 # In a .safetensors file, rows and their targets or labels; the first pair whose rows are there.
 _NAMES = (("x", "y"), ("x_test", "y_test"))

@@ -55,9 +55,15 @@ def step(layer: Layer, *x: Array) -> Array:
     return layer.reals(*x)
 
 
-def batches(network: Network, x: Input) -> Iterator[Input]:
-    """Rows that go through the layers together, at least once even if there are none."""
-    size = _NUMBERS // math.prod(network.signature.shape) if x.ndim == 2 else _IMAGES
+def batches(network: Network, x: Input, images: int = _IMAGES) -> Iterator[Input]:
+    """Rows that go through the layers together, at least once even if there are none.
+
+    Args:
+        network: they are for.
+        x: the rows.
+        images: how many of them may, if they are images.
+    """
+    size = _NUMBERS // math.prod(network.signature.shape) if x.ndim == 2 else images
     size = max(1, min(size, _MOST // most_numbers(network)))
     for i in range(0, max(len(x), 1), size):
         yield x[i : i + size]

@@ -96,8 +96,8 @@ def test_sums_of_integers_times_a_power_of_two_are_exact(
     most = 2 ** bits_kept(3 * side**2)
     x = rng.integers(-most, most, (2, 3, 4, 6), endpoint=True)
     weight = rng.integers(-most, most, (2, 3, side, side), endpoint=True)
-    seen = windows.patches(x, where)[:, 0]
-    expected = (weight.reshape(2, -1) @ seen).reshape(2, 2, *where.positions((3, 4, 6)))
+    seen = patches(x, where)[0]
+    expected = np.tensordot(weight.reshape(2, -1), seen, 1).swapaxes(0, 1)
     unit = 2.0**exponent
     assert np.array_equal(windows.correlate(x * unit, weight * unit, where), expected * unit**2)
 
@@ -193,14 +193,29 @@ def test_another_kernel_of_blas_gives_the_same_bits(core: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
 @pytest.mark.parametrize("groups", [1, 3])
-def test_a_patch_is_what_the_kernel_covers(dtype: type, groups: int) -> None:
+@pytest.mark.parametrize("down", [1, 2])
+def test_a_patch_is_what_the_kernel_covers(dtype: type, groups: int, down: int) -> None:
     x = np.arange(1, 1 + 2 * 3 * 4 * 5).reshape(2, 3, 4, 5).astype(dtype)
-    seen = windows.patches(x, Window((3, 2), (2, 1), (1, 0, 2, 1)), groups)
-    assert (seen.dtype, seen.shape) == (dtype, (2, groups, 3 * 6 // groups, 3 * 5))
+    high = (4 + 1 + 2 - 3) // down + 1
+    seen = patches(x, Window((3, 2), (down, 1), (1, 0, 2, 1)), groups)
+    assert (seen.dtype, seen.shape) == (dtype, (groups, 3 * 6 // groups, 2, high, 5))
     padded = np.pad(x, ((0, 0), (0, 0), (1, 2), (0, 1)))
-    for row, i, j in np.ndindex(2, 3, 5):
-        patch = padded[row, :, 2 * i : 2 * i + 3, j : j + 2]
-        assert np.array_equal(seen[row, :, :, i * 5 + j], patch.reshape(groups, -1))
+    for row, i, j in np.ndindex(2, high, 5):
+        patch = padded[row, :, down * i : down * i + 3, j : j + 2]
+        assert np.array_equal(seen[:, :, row, i, j], patch.reshape(groups, -1))
+
+
+def patches(x: np.ndarray, where: Window, groups: int = 1) -> np.ndarray:
+    seen = windows.unfold(x, where, groups)
+    return seen.at_positions(seen.columns)
+
+
+@pytest.mark.parametrize(("m", "n", "many"), [(1, 1, 0), (8, 9, 1), (3, 400, 5000), (900, 2, 700)])
+def test_a_product_in_pieces_is_the_product(m: int, n: int, many: int) -> None:
+    rng = np.random.default_rng(m)
+    a, b = rng.integers(-9, 9, (2, m, n)), rng.integers(-9, 9, (2, n, many))
+    product = windows._multiply(a.astype(np.float32), b.astype(np.float32))
+    assert np.array_equal(product, a @ b)
 
 
 @pytest.mark.parametrize(

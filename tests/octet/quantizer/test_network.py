@@ -106,10 +106,10 @@ def test_weights_only_changes_nothing_but_the_weights(name: str, granularity: st
 def moments(layer: Weighted, x: Array, y: Array, scale: float) -> list[Moments]:
     """Of what each group of a layer sees and should give, all rows at once."""
     seen = layer.patches(np.rint(x / scale))
-    wanted = y.reshape(len(y), layer.group_count, -1, *y.shape[2:])
+    wanted = y.swapaxes(0, 1).reshape(layer.group_count, -1, *y.shape[:1], *y.shape[2:])
     each = []
     for g in range(layer.group_count):
-        flat, given = (a[:, g].swapaxes(0, 1).reshape(a.shape[2], -1) for a in (seen, wanted))
+        flat, given = (a[g].reshape(a.shape[1], -1) for a in (seen, wanted))
         each.append(Moments(len(flat), len(given)))
         each[-1].add(flat, given)
     return each
