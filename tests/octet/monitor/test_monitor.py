@@ -1,0 +1,363 @@
+"""python -m octet monitor: real runs of the command, and what it must never do."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from octet.__main__ import main
+from octet.layers import Linear
+from octet.modelfile.arrays import dump_arrays, load_arrays
+from octet.modelfile.storage import dump_network
+from octet.monitor.reference import take_reference
+from octet.network import Network
+from octet.runtime import inference
+from octet.signature import Columns, Numbers, Signature
+from tests.conftest import ROOT
+from tests.octet.networks import in_float, rows, table
+
+NAMES = ("a", "<b>", "c", "d", "e")
+COUNT = 3000
+
+
+@dataclass(frozen=True)
+class Said:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+    def evidence(self) -> dict[str, tuple[int, float]]:
+        return {
+            f"{s['stream']} {s['name']}": (s["rows"], s["evidence"]) for s in self.facts["streams"]
+        }
+
+
+Octet = Callable[..., Said]
+
+
+@pytest.fixture
+def octet(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Octet:
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["octet", "monitor", *map(str, arguments)])
+        try:
+            main()
+            status: int | str | None = 0
+        except SystemExit as end:
+            status = end.code
+        out, err = capsys.readouterr()
+        if isinstance(status, str):
+            assert status.splitlines() == [status]
+            return Said(1, out, status)
+        return Said(int(status or 0), out, err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows rows, its float one, one that knows none, and rows."""
+    folder = tmp_path_factory.mktemp("monitor")
+    network = replace(table(0), signature=Signature(Columns(NAMES), Numbers("price", "EUR")))
+    in_reals = in_float(network)
+    some = [rows(network, 4000, seed) for seed in range(2)]
+    truth = [inference.run(network, x)[:, 0] + np.sin(np.arange(len(x))) for x in some]
+    reference = take_reference(network, (some[0], truth[0]), (some[1], truth[1]), in_reals)
+    (folder / "model.safetensors").write_bytes(dump_network(network, reference))
+    (folder / "first.safetensors").write_bytes(dump_network(network))
+    (folder / "float.safetensors").write_bytes(dump_network(in_reals))
+    (folder / "other.safetensors").write_bytes(
+        dump_network(table(1), take_reference(table(1), (some[0], None), (some[1], None)))
+    )
+    x = rows(network, COUNT, 2)
+    write(folder / "rows.csv", x, inference.run(network, x)[:, 0] + np.sin(np.arange(COUNT)))
+    moved = x.copy()
+    moved[1000:, 1] += x[:, 1].std()
+    write(
+        folder / "moved.csv", moved, inference.run(network, moved)[:, 0] + np.sin(np.arange(COUNT))
+    )
+    return folder
+
+
+def write(path: Path, x: np.ndarray, y: np.ndarray) -> None:
+    lines = [
+        ",".join((*NAMES, "price")),
+        *(",".join(map(repr, row)) for row in np.column_stack([x, y]).tolist()),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def piped(folder: Path, state: Path, text: str, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "octet", "monitor", "model.safetensors", "--state", str(state)]
+    return subprocess.run(
+        [*command, "--json", *more],
+        input=text,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_rows_as_before_raise_no_alarm_and_others_do_by_name(
+    octet: Octet, folder: Path, tmp_path: Path
+) -> None:
+    how = (
+        "model.safetensors",
+        "--against",
+        folder / "float.safetensors",
+        "--share",
+        "0.3",
+    )
+    calm = octet(*how, "rows.csv", "--state", tmp_path / "calm", "--json")
+    assert calm.status == 0
+    assert calm.facts["alarm"] is False
+    assert calm.facts["rows"] == COUNT
+    compared = {s["stream"]: s["rows"] for s in calm.facts["streams"]}
+    assert compared.keys() == {"rows", "inputs", "clipping", "outputs", "disagreement", "errors"}
+    assert 0.25 * COUNT < compared["disagreement"] < 0.35 * COUNT
+    assert compared["errors"] == COUNT
+
+    said = octet(*how, "moved.csv", "--state", tmp_path / "moved", "--json")
+    assert said.status == 3
+    verdicts = {(s["stream"], s["name"]): s for s in said.facts["streams"]}
+    moved = verdicts["inputs", "<b>"]
+    assert moved["verdict"] == "changed"
+    assert 700 < moved["since"] < 1300
+    assert moved["estimate"]["low"] > moved["estimate"]["reference"] == 0.5
+    assert all(verdicts["inputs", name]["verdict"] == "-" for name in "acde")
+
+    text = octet(*how, "moved.csv", "--state", tmp_path / "moved").out
+    assert text.startswith("ALARM: something has changed; 3,000 rows; evidence ")
+    assert re.search(r"^inputs <b> +3,000 .* changed$", text, re.MULTILINE)
+
+
+def test_however_rows_are_cut_and_whenever_it_was_killed_each_counts_once(
+    octet: Octet, folder: Path, tmp_path: Path
+) -> None:
+    text = (folder / "moved.csv").read_text()
+    head, *lines = text.splitlines(keepends=True)
+    broken = [*lines[:700], "1,2,3\n", *lines[700:]]
+    whole, state = tmp_path / "whole", tmp_path / "state"
+    (tmp_path / "rows.csv").write_text("".join([head, *broken]))
+    expected = octet("model.safetensors", tmp_path / "rows.csv", "--state", whole, "--json")
+    assert expected.evidence()["rows unusable"][0] == COUNT + 1
+
+    command = [sys.executable, "-m", "octet", "monitor", "model.safetensors", "--state", str(state)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, cwd=folder, env=environment, text=True
+    ) as running:
+        assert running.stdin
+        running.stdin.write("".join([head, *broken[:999]]))
+        running.stdin.flush()
+        while not state.exists():
+            time.sleep(0.02)
+        refused = octet("model.safetensors", "rows.csv", "--state", state)
+        assert (refused.status, "another monitor works on this state" in refused.err) == (1, True)
+        running.kill()
+    again = piped(folder, state, "".join([head, *broken]), "--resume")
+    assert again.returncode == 3
+    assert "passed over the rows that were counted before, up to line " in again.stderr
+    assert Said(3, again.stdout, "").evidence() == expected.evidence()
+    _, one = load_arrays(whole)
+    _, other = load_arrays(state)
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_a_file_that_grew_counts_its_new_rows_and_another_all_of_its_own(
+    octet: Octet, folder: Path, tmp_path: Path
+) -> None:
+    lines = (folder / "rows.csv").read_text().splitlines(keepends=True)
+    log, how = tmp_path / "log.csv", ("model.safetensors", "--state", tmp_path / "state")
+    for end, known, new in ((1001, 1000, 1000), (2001, 2000, 1000), (2001, 2000, 0)):
+        log.write_text("".join(lines[:end]))
+        said = octet(*how, log, "--json")
+        assert said.facts["rows"] == known
+        assert f"{new:,} are new" in said.err or new == known
+    other = octet(*how, "moved.csv", "--json")
+    assert other.facts["rows"] == 2000 + COUNT
+    refused = piped(folder, tmp_path / "state", "".join(lines), "--resume")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "error: standard input: --resume: it does not begin with the rows that were counted last; "
+        "without it, all are new\n"
+    )
+
+
+def test_rows_that_cannot_be_used_are_evidence_too(
+    octet: Octet, folder: Path, tmp_path: Path
+) -> None:
+    lines = (folder / "rows.csv").read_text().splitlines(keepends=True)
+    for i in range(2000, 3000, 20):
+        lines[i] = "?" + lines[i]
+    (tmp_path / "rows.csv").write_text("".join(lines))
+    said = octet("model.safetensors", tmp_path / "rows.csv", "--state", tmp_path / "s", "--json")
+    assert said.status == 3
+    assert [s["name"] for s in said.facts["streams"] if s["verdict"] == "changed"] == ["unusable"]
+    assert "some rows could not be used, the first: " in said.err
+
+
+def test_a_reset_keeps_its_reason_and_counts_no_row_again(octet: Octet, tmp_path: Path) -> None:
+    how = ("model.safetensors", "--state", tmp_path / "state")
+    assert octet(*how, "moved.csv").status == 3
+    said = octet(
+        *how, "--reset", "b is in cents now <ok>", "--json", "--html", tmp_path / "page.html"
+    )
+    assert (said.status, said.facts["rows"]) == (0, 0)
+    assert said.facts["resets"] == [
+        {"alarm": True, "reason": "b is in cents now <ok>", "rows": COUNT}
+    ]
+    assert octet(*how, "moved.csv", "--json").facts["rows"] == 0
+    text = octet(*how, "rows.csv").out
+    assert "after 3,000 rows and an alarm: b is in cents now <ok>" in text
+    assert "b is in cents now &lt;ok&gt;" in (tmp_path / "page.html").read_text()
+
+
+def test_the_page_needs_nothing_else_and_takes_no_orders_from_names(
+    octet: Octet, folder: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    octet(
+        "model.safetensors",
+        folder / "moved.csv",
+        "--state",
+        tmp_path / "s",
+        "--html",
+        page,
+    )
+    text = page.read_text()
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script|<img|<link|href=|src=|url\(|@import|https?://", text)
+    assert "<b>" not in text
+    assert "inputs &lt;b&gt;" in text
+    assert text.count("<polyline") == 5
+    assert 'class="level"' in text
+    assert text.count("<figure") == text.count("</svg></figure>") == 5 + 3 + 1 + 1
+
+
+def test_a_state_of_thirty_columns_is_small(octet: Octet, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = tuple(f"column {i} of a table" for i in range(30))
+    network = Network(
+        (Linear(np.ones((1, 30)), np.zeros(1)),), Signature(Columns(names), Numbers("y", ""))
+    )
+    x = rng.normal(size=(20_000, 30))
+    model, without = (
+        dump_network(network, take_reference(network, (x, x[:, 0]), (x, x[:, 0]), network)),
+        dump_network(network),
+    )
+    assert len(model) - len(without) < 20_000
+    (tmp_path / "model.safetensors").write_bytes(model)
+    np.save(tmp_path / "rows.npy", x[:3000])
+    said = octet(
+        tmp_path / "model.safetensors", tmp_path / "rows.npy", "--state", tmp_path / "state"
+    )
+    assert said.status == 0
+    assert (tmp_path / "state").stat().st_size <= 85_000  # and 200 points of history are 12 kB
+
+
+def _damaged(state: Path) -> None:
+    content = bytearray(state.read_bytes())
+    content[-9] ^= 1
+    state.write_bytes(content)
+
+
+def _cut(state: Path) -> None:
+    state.write_bytes(state.read_bytes()[:-100])
+
+
+def _edition(state: Path) -> None:
+    header, arrays = load_arrays(state)
+    header["monitor"]["edition"] = 2
+    state.write_bytes(dump_arrays(header, arrays))
+
+
+def _nothing(state: Path) -> None:
+    state.write_bytes(dump_arrays({}, {}))
+
+
+NO_STATE = "got no whole state of `octet monitor`; move it away and begin a new one"
+STATES = [
+    (_damaged, (), NO_STATE),
+    (_cut, (), NO_STATE),
+    (_nothing, (), NO_STATE),
+    (_edition, (), "got a state of edition 2; allowed is 1: begin a new one under another name"),
+    (None, ("--alpha", "0.01"), "got --alpha 0.01; it was started with 0.05"),
+    (None, ("--against", "float.safetensors"), "got --against "),
+    (None, ("other.safetensors",), "got the state of another model, MD5 "),
+]
+
+
+@pytest.mark.parametrize(("damage", "arguments", "message"), STATES)
+def test_a_state_that_is_not_this_ones_is_refused_and_stays(
+    octet: Octet,
+    tmp_path: Path,
+    damage: Callable[[Path], None] | None,
+    arguments: Sequence[str],
+    message: str,
+) -> None:
+    state = tmp_path / "state"
+    assert octet("model.safetensors", "rows.csv", "--state", state).status == 0
+    if damage:
+        damage(state)
+    before = state.read_bytes()
+    model = [] if arguments[:1] == ("other.safetensors",) else ["model.safetensors"]
+    said = octet(*model, *arguments, "rows.csv", "--state", state)
+    assert said.status == 1
+    assert said.err.startswith(f"error: {state}: {message}")
+    assert state.read_bytes() == before
+
+
+ARGUMENTS = [
+    (("first.safetensors",), "first.safetensors: it knows of no rows to compare with, as files of"),
+    (("first.safetensors",), "`dvc repro quantize@SYSTEM` makes one that does"),
+    (("model.safetensors", "--alpha", "0"), "--alpha: got 0; allowed is above 0, up to 0.5"),
+    (("model.safetensors", "--alpha", "nan"), "--alpha: got nan; allowed is above 0, up to 0.5"),
+    (("model.safetensors", "--share", "2"), "--share: got 2; allowed is above 0, up to 1"),
+    (("model.safetensors", "--reset", " "), "--reset: got no reason; say what was found"),
+    (
+        ("model.safetensors", "--against", "model.safetensors"),
+        "got a model of other rows, or in int",
+    ),
+    (
+        ("other.safetensors", "--against", "float.safetensors"),
+        "got a model of other rows, or in int",
+    ),
+    (
+        ("model.safetensors", "--html", "rows.csv"),
+        "rows.csv: this is the file of the rows; name ano",
+    ),
+    (("model.safetensors", "--separator", "tab"), "separated by ','? use --separator"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), ARGUMENTS)
+def test_what_is_not_allowed_is_said_in_one_line_and_begins_no_state(
+    octet: Octet,
+    tmp_path: Path,
+    arguments: Sequence[str],
+    message: str,
+) -> None:
+    said = octet(*arguments, "rows.csv", "--state", tmp_path / "state")
+    assert said.status == 1
+    assert message in said.err
+    assert not (tmp_path / "state").exists()
