@@ -170,7 +170,7 @@ class Writer:
 
     def _products(self, step: Sums, n: int) -> dict[str, object]:
         words, products = packed(step), step.products
-        literals = map("0x{:08X}".format, in_turns(words, products.groups))
+        literals = map("0x{:08X}U".format, in_turns(words, products.groups))
         m = np.broadcast_to(products.m, products.bias.shape)
         zeros = np.broadcast_to(products.weight.grid.zero_point.reshape(-1), products.bias.shape)
         own: dict[str, object] = {

@@ -1,5 +1,5 @@
 void NAME_begin(NAME_state *state)
 {
-    memset(state, 0, sizeof *state);
+    (void)memset(state, 0, sizeof *state);
 }
 

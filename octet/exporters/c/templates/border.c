@@ -8,7 +8,7 @@ static void NAME_border(NAME_state *state, const struct NAME_step *step, NAME_co
     for (i = 0; i < out->width * out->channels; i++)
         to[i] = step->zero_in;
     if (y >= 0 && y < in->height)
-        memcpy(to + step->left * in->channels, NAME_row_of(state, step->source, y),
+        (void)memcpy(to + step->left * in->channels, NAME_row_of(state, step->source, y),
             (size_t)(in->width * in->channels) * sizeof *to);
 }
 

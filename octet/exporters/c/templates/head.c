@@ -36,7 +36,7 @@ static inline int32_t NAME_nearest(float x)
 {
     uint32_t bits;
     x = NAME_float32(x) + 12582912.0f;
-    memcpy(&bits, &x, sizeof bits);
+    (void)memcpy(&bits, &x, sizeof bits);
     return (int32_t)bits - 0x4B400000;
 }
 

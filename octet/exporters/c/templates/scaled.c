@@ -21,7 +21,7 @@ static int32_t NAME_scaled(int32_t sum, float m)
 {
     uint32_t bits;
     uint64_t x = sum < 0 ? 0u - (uint32_t)sum : (uint32_t)sum;
-    memcpy(&bits, &m, sizeof bits);
+    (void)memcpy(&bits, &m, sizeof bits);
     if (bits == 0)
         return 0;
     x = NAME_24_bits(NAME_24_bits(x) * ((bits & 0x7FFFFF) | 0x800000));

@@ -16,7 +16,7 @@ static void NAME_columns(NAME_state *state, const struct NAME_step *step, int16_
         for (i = 0; i < step->tall; i++) {
             const NAME_code *from = rows[i];
             if (from == 0 || x < 0 || x >= in->width) {
-                memset(to, 0, (size_t)channels * sizeof *to);
+                (void)memset(to, 0, (size_t)channels * sizeof *to);
                 to += channels;
                 continue;
             }
