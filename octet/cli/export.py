@@ -87,7 +87,10 @@ def _write_c(arguments: argparse.Namespace) -> None:
 
 def _refuse_large(option: str, limit: int | None, taken: int, what: str) -> None:
     if limit is not None and taken > limit:
-        raise OctetError(f"--{option}: {what} would take {taken} bytes; allowed are {limit}")
+        cure = {"flash": "weights of fewer bits", "ram": "smaller rows or fewer channels"}[option]
+        raise OctetError(
+            f"--{option}: {what} would take {taken} bytes; allowed are {limit}: {cure} take less"
+        )
 
 
 def _origin(model: Path, network: Network) -> list[str]:
