@@ -68,14 +68,17 @@ def load(text: str) -> Library:
     for path in [] if folder is None else sorted(folder.glob(f"{build.key}-*.so")):
         if _is_whole(path):
             return Library(_opened(path))
-    with tempfile.TemporaryDirectory(prefix="octet-") as private:
-        path = _compiled(build, Path(private))
-        if folder is not None:
-            try:
-                path = _kept(path.read_bytes(), folder, build.key)
-            except OSError as error:
-                not_kept = f"{folder}: {error.strerror}"
-        return Library(_opened(path), not_kept)
+    try:
+        with tempfile.TemporaryDirectory(prefix="octet-") as private:
+            path = _compiled(build, Path(private))
+            if folder is not None:
+                try:
+                    path = _kept(path.read_bytes(), folder, build.key)
+                except OSError as error:
+                    not_kept = f"{folder}: {error.strerror}"
+            return Library(_opened(path), not_kept)
+    except OSError as error:
+        raise OctetError(f"no place to compile in: {error.strerror or error}") from None
 
 
 def _build(text: str) -> _Build:

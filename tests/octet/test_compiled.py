@@ -1,10 +1,12 @@
 """What is compiled is kept, and what is kept is safe to load."""
 
 import ctypes
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from octet.errors import OctetError
 from octet.runtime import compiled
 from tests.octet.exporters.compiled import needs
 
@@ -106,3 +108,21 @@ def test_where_the_cache_is(
     (path,) = tmp_path.rglob("*.so")
     assert path.parent == Path(place.format(tmp_path))
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_compiler_that_does_not_know_this_machine_makes_what_any_of_its_kind_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "portable"
+    program.write_text('#!/bin/sh\ncase "$*" in *-march=native*) exit 1 ;; esac\nexec cc "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("CC", str(program))
+    assert number(compiled.load(text(7))) == 7
+
+
+def test_without_a_place_to_compile_in_it_is_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch, notes: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", f"{notes}/no-folder")
+    with pytest.raises(OctetError, match="no place to compile in: Not a directory"):
+        compiled.load(text(7))
