@@ -44,6 +44,7 @@ The promise holds for a stream by itself. Streams of several columns know differ
 (filtrations), and their wealths must not be averaged: combine.py says what may be done.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -53,7 +54,7 @@ import numpy.typing as npt
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.monitor.bets import Bets, bets, cells
-from octet.monitor.wealth import BLOCK, Wealth, begin, play
+from octet.monitor.wealth import BLOCK, Wealth, begin, play_all
 
 Counts = npt.NDArray[np.int64]
 
@@ -106,7 +107,7 @@ def start(reference: Counts, seed: int, log_alarm: float) -> Stream:
         )
     gaps = cells(int(reference.sum()))
     edges = _edges(reference, np.cumsum(gaps)[:-1], np.random.default_rng([seed, 0]))
-    wealth = begin(len(_bets(gaps.tobytes()).shares), log_alarm)
+    wealth = begin(len(_bets(int(reference.sum())).shares), log_alarm)
     pending = np.full(BLOCK, -1, np.int64)
     return Stream(reference, np.zeros_like(reference), edges, gaps, pending, seed, wealth)
 
@@ -137,30 +138,72 @@ def update(stream: Stream, bins: npt.NDArray[np.integer]) -> Stream:
     Raises:
         OctetError: there is no such bin.
     """
+    return update_all([stream], [bins])[0]
+
+
+def update_all(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]) -> list[Stream]:
+    """As `update`, of several streams at once, with the same bits and in less time.
+
+    Those go together that have as many reference rows, rows so far, and new ones.
+    """
+    alike: dict[tuple[int, int, int], list[int]] = {}
+    for i, (stream, new) in enumerate(zip(streams, bins, strict=True)):
+        alike.setdefault((int(stream.reference.sum()), stream.rows, len(new)), []).append(i)
+    updated = list(streams)
+    for (rows, _, _), places in alike.items():
+        gambles = _bets(rows)
+        together = _together([streams[i] for i in places], [bins[i] for i in places], gambles)
+        for i, stream in zip(places, together, strict=True):
+            updated[i] = stream
+    return updated
+
+
+def _together(
+    streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]], gambles: Bets
+) -> list[Stream]:
+    """As `update_all`, of streams that are alike."""
+    first = streams[0]
+    new = [_cells_of(stream, each) for stream, each in zip(streams, bins, strict=True)]
+    waiting = np.concatenate(
+        [[stream.pending[: first.rows % BLOCK] for stream in streams], new], axis=1
+    ).astype(np.int64)
+    done = waiting.shape[1] // BLOCK * BLOCK
+    size = len(first.urn)
+    counts = _counts(waiting[:, :done].ravel(), size).reshape(len(streams), -1, size)
+    urns = np.array([stream.urn for stream in streams])[:, None] + np.cumsum(counts, 1) - counts
+    factors = block_factors(urns.reshape(-1, size), counts.reshape(-1, size), gambles)
+    wealths = play_all(
+        [stream.wealth for stream in streams],
+        gambles.shares,
+        factors.reshape(len(streams), -1, len(gambles.shares)).swapaxes(0, 1),
+    )
+    pending = np.full((len(streams), BLOCK), -1, np.int64)
+    pending[:, : waiting.shape[1] - done] = waiting[:, done:]
+    return [
+        replace(
+            stream,
+            counts=stream.counts + np.bincount(bins[i], minlength=len(stream.reference)),
+            urn=stream.urn + counts[i].sum(axis=0),
+            pending=pending[i],
+            wealth=wealths[i],
+        )
+        for i, stream in enumerate(streams)
+    ]
+
+
+def _cells_of(stream: Stream, bins: npt.NDArray[np.integer]) -> Counts:
+    """The cells of some rows, ties broken."""
     size = len(stream.reference)
     if len(bins) and not 0 <= int(bins.min()) <= int(bins.max()) < size:
         raise OctetError(f"bins from {bins.min()} to {bins.max()}: allowed are 0 to {size - 1}")
     ticks = np.random.Generator(np.random.PCG64([stream.seed, 1]).advance(stream.rows))
-    new = np.searchsorted(stream.edges, bins + ticks.random(len(bins)), side="right")
-    waiting = np.concatenate([stream.pending[: stream.rows % BLOCK], new])
-    whole, left = np.split(waiting, [len(waiting) // BLOCK * BLOCK])
-    counts = _counts(whole, len(stream.urn))
-    gambles = _bets(cells(int(stream.reference.sum())).tobytes())
-    urns = stream.urn + np.cumsum(counts, axis=0) - counts
-    pending = np.full(BLOCK, -1, np.int64)
-    pending[: len(left)] = left
-    return replace(
-        stream,
-        counts=stream.counts + np.bincount(bins, minlength=size),
-        urn=stream.urn + counts.sum(axis=0),
-        pending=pending,
-        wealth=play(stream.wealth, gambles.shares, block_factors(urns, counts, gambles)),
-    )
+    return np.searchsorted(stream.edges, bins + ticks.random(len(bins)), side="right")
 
 
 @lru_cache
-def _bets(gaps: bytes) -> Bets:
-    return bets(np.frombuffer(gaps, np.int64))
+def _bets(rows: int) -> Bets:
+    """Those of so many reference rows."""
+    return bets(cells(rows))
 
 
 def _counts(whole: Counts, size: int) -> Counts:

@@ -1,6 +1,6 @@
 """All streams of a model together: what they were started with, and what rows have done to them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -192,23 +192,25 @@ def _after(watch: Watch, placed: Mapping[tuple[str, str], Placed], rows: int) ->
     done = 0
     while done < rows:
         count = min(rows - done, watch.history.every - watch.rows % watch.history.every)
-        watched = []
+        numbers = []
         for one in watch.watched:
             which, values = placed.get((one.summary.group, one.summary.name), _NOTHING)
             first, last = np.searchsorted(which, [done, done + count])
-            watched.append(_updated(one, values[first:last]) if first < last else one)
-        watch = replace(watch, rows=watch.rows + count, watched=tuple(watched))
+            numbers.append(values[first:last])
+        watched = _updated(watch.watched, numbers)
+        watch = replace(watch, rows=watch.rows + count, watched=watched)
         watch = replace(watch, history=_longer(watch))
         done += count
     return watch
 
 
-def _updated(one: Watched, numbers: Array) -> Watched:
-    bins = one.summary.bins(numbers)
-    return Watched(
-        one.summary,
-        evidence.update(one.stream, bins),
-        mean.update(one.estimate, scores(one.summary)[bins]),
+def _updated(watched: Sequence[Watched], numbers: Sequence[Array]) -> tuple[Watched, ...]:
+    """Each stream and its estimate after some more numbers, or none."""
+    bins = [one.summary.bins(new) for one, new in zip(watched, numbers, strict=True)]
+    streams = evidence.update_all([one.stream for one in watched], bins)
+    return tuple(
+        Watched(one.summary, stream, mean.update(one.estimate, scores(one.summary)[new]))
+        for one, stream, new in zip(watched, streams, bins, strict=True)
     )
 
 

@@ -21,6 +21,7 @@ more.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,23 +76,39 @@ def play(wealth: Wealth, shares: Array, factors: Array) -> Wealth:
         shares: of the bets, (bets,), of sum one.
         factors: what each bet makes of 1 in each block, (blocks, bets). Of expectation ≤ 1.
     """
+    return play_all([wealth], shares, factors[:, None])[0]
+
+
+def play_all(wealths: Sequence[Wealth], shares: Array, factors: Array) -> list[Wealth]:
+    """As `play`, of several wealths after as many blocks each, with the same bits.
+
+    Args:
+        wealths: before them.
+        shares: of the bets, (bets,).
+        factors: (blocks, wealths, bets).
+    """
     if not len(factors):
-        return wealth
-    blocks = np.arange(wealth.blocks, wealth.blocks + len(factors))
+        return list(wealths)
+    blocks = np.arange(wealths[0].blocks, wealths[0].blocks + len(factors))
     idle = idle_after(blocks)
     begins = idle_after(blocks - 1) - idle
     entries = np.stack([begins, begins * blocks * BLOCK], axis=1)[:, :, None]
-    factors = np.minimum(factors, _MOST_AT_ONCE)
-    capital = wealth.capital.copy()
-    sums = np.empty((len(blocks), 2))
+    factors = np.minimum(factors, _MOST_AT_ONCE)[:, :, None]
+    capital = np.array([wealth.capital for wealth in wealths])
+    sums, won = np.empty((len(blocks), len(wealths), 2)), np.empty_like(capital)
     for entry, factor, total in zip(entries, factors, sums, strict=True):
         capital += entry
         capital *= factor
-        np.dot(capital, shares, out=total)
-        if total[0] > _MOST:
-            capital *= _MOST / total[0]
-            np.multiply(total, _MOST / total[0], out=total)
-    return _recorded(replace(wealth, capital=capital), sums[:, 0] + idle, sums[:, 1] / sums[:, 0])
+        # Not a dot product, whose bits might depend on how many wealths there are.
+        np.multiply(capital, shares, out=won)
+        np.add.reduce(won, axis=-1, out=total)
+        if (rich := total[:, 0] > _MOST).any():
+            capital[rich] *= (_MOST / total[rich, 0])[:, None, None]
+            total[rich] *= (_MOST / total[rich, 0])[:, None]
+    return [
+        _recorded(replace(wealth, capital=own), each[:, 0] + idle, each[:, 1] / each[:, 0])
+        for wealth, own, each in zip(wealths, capital, sums.swapaxes(0, 1), strict=True)
+    ]
 
 
 def idle_after(block: Array | np.ndarray) -> Array:
