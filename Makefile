@@ -1,4 +1,5 @@
-# make run, make test: each sets up .venv from the lock first. PYTHON=python3.12 picks another Python.
+# make run, make test: each sets up .venv from the lock first. PYTHON=python3.12 picks another Python,
+# TORCH=cuda torch with CUDA.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
@@ -8,9 +9,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Of which system `make container` makes an image.
 SYSTEM ?= california
 
+# make run SYSTEMS="diabetes digits" does these alone; JOBS=4 is how many stages run at once.
 .PHONY: run gate verify container test test-all test-release check docs bench fuzz seeds schema lock
 run: $(READY)
-	@python -m stages.commands.run
+	@python -m stages.commands.run $(SYSTEMS) $(if $(JOBS),--jobs $(JOBS))
 
 gate: $(READY)
 	@python -m stages.commands.gate
@@ -79,5 +81,5 @@ lock: $(READY)
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Octet needs Python 3.11 or later; set PYTHON to one")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@TORCH=$(TORCH) .ci/install $(VENV)/bin/python
 	@touch $@

@@ -1,0 +1,129 @@
+"""The processes of a run: each reproduces one stage."""
+
+import contextlib
+import fcntl
+import multiprocessing
+import os
+import re
+import struct
+import termios
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerProcess
+from typing import IO
+
+from stages import dvc
+from stages.commands.run import worker
+
+_PERCENT = re.compile(rb"(\d{1,3})%\|")
+_SIZE = struct.pack("HHHH", 24, 80, 0, 0)  # of a terminal: a bar of progress fits
+
+
+@dataclass
+class Running:
+    """A stage that runs.
+
+    Attributes:
+        stage: what DVC calls it.
+        process: of DVC.
+        output: what it prints comes out here.
+        since: when it started, by the clock that only goes forward.
+        printed: all so far.
+    """
+
+    stage: str
+    process: ForkServerProcess
+    output: int
+    since: float = field(default_factory=time.monotonic)
+    printed: bytes = b""
+
+    @property
+    def pid(self) -> int:
+        """Of DVC, and of the group of all that it starts."""
+        return self.process.pid or 0
+
+    @property
+    def elapsed(self) -> float:
+        """In seconds."""
+        return time.monotonic() - self.since
+
+    @property
+    def percent(self) -> int | None:
+        """How far it says that it is; None if it does not say."""
+        said = _PERCENT.findall(self.printed[-400:])
+        return int(said[-1]) if said else None
+
+    def text(self) -> str:
+        """What it printed, without what bars of progress have written over."""
+        lines = self.printed.decode(errors="replace").replace("\r\n", "\n").split("\n")
+        return "\n".join(line.rpartition("\r")[2] for line in lines).strip()
+
+    def read(self) -> None:
+        """Take what it has printed since."""
+        with contextlib.suppress(OSError):  # nothing there; or nobody on that terminal any more
+            while more := os.read(self.output, 1 << 16):
+                self.printed += more
+
+
+class Crew:
+    """As many processes as there are stages running."""
+
+    def __init__(self, guard: IO[str], order: Sequence[str], *, bars: bool) -> None:
+        """Without processes yet.
+
+        Args:
+            guard: the lock of this run.
+            order: of the entries of dvc.lock.
+            bars: whether stages show their progress, as they do on a terminal.
+        """
+        os.environ.update(dvc.UTF8)
+        self._context = multiprocessing.get_context("forkserver")
+        # Each is a fork of one that has imported DVC, and runs nothing else.
+        self._context.set_forkserver_preload([worker.__name__, "dvc.cli.parser"])
+        self._guard = guard
+        self._order = order
+        self._bars = bars
+        self._running: list[Running] = []
+
+    def __iter__(self) -> Iterator[Running]:
+        return iter(self._running)
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, stage: str) -> None:
+        """Reproduce one more stage."""
+        ours, theirs = os.openpty() if self._bars else os.pipe()
+        if self._bars:
+            fcntl.ioctl(ours, termios.TIOCSWINSZ, _SIZE)
+        os.set_blocking(ours, False)
+        files = worker.OpenFile(theirs), worker.OpenFile(self._guard.fileno())
+        process = self._context.Process(target=worker.work, args=(stage, *files, self._order))
+        process.start()
+        os.close(theirs)
+        self._running.append(Running(stage, process, ours))
+
+    def wait(self, seconds: float) -> list[Running]:
+        """Those that have ended, as soon as one has or the time is over."""
+        wait([one.process.sentinel for one in self._running], seconds)
+        for one in self._running:
+            one.read()
+        ended = [one for one in self._running if one.process.exitcode is not None]
+        for one in ended:
+            worker.kill(one.pid)  # what it left behind
+            one.read()
+            os.close(one.output)
+            self._running.remove(one)
+        return ended
+
+    def end(self) -> None:
+        """End the stages; their DVCs then end by themselves."""
+        for one in self._running:
+            worker.end_stage(one.pid)
+
+    def kill(self) -> None:
+        """Kill all."""
+        for one in self._running:
+            worker.kill(one.pid)

@@ -1,0 +1,45 @@
+"""Bring stages up to date, as many at once as are wanted."""
+
+from collections.abc import Callable, Collection
+
+from octet.errors import OctetError
+from stages.commands.run import guard, lockfile, pipeline, times
+from stages.commands.run.crew import Crew
+from stages.commands.run.loop import Loop
+from stages.commands.run.schedule import Schedule
+from stages.commands.run.screen import Screen
+
+
+def reproduce(
+    answer: Collection[str],
+    jobs: int,
+    say_answer: Callable[[Collection[str]], str],
+    others: Collection[str] | None = None,
+) -> None:
+    """Run what is not up to date; a stage that fails stops those alone that need it.
+
+    Args:
+        answer: stages for which somebody waits.
+        jobs: how many may run at once.
+        say_answer: what to print as soon as these have ended, of all that are done by then.
+        others: stages that are wanted besides, and take as it is what others make than these and
+            what the answer needs. None: all that there are.
+
+    Raises:
+        OctetError: a stage failed, or DVC refuses.
+        SystemExit: a signal has stopped it.
+    """
+    known = times.read()
+    with guard.alone() as lock, Screen(known) as screen:
+        everything = pipeline.read()
+        wanted = everything
+        if others is not None:
+            wanted = everything.of(everything.upstream(answer) | set(others))
+        schedule = Schedule(wanted, known.of)
+        crew = Crew(lock, lockfile.order([*everything.needs]), bars=screen.is_terminal)
+        Loop(schedule, crew, screen, known, jobs).run(
+            answer, lambda: screen.say(say_answer(schedule.done))
+        )
+    if schedule.failed:
+        lost = f"; not run without: {', '.join(schedule.blocked)}" if schedule.blocked else ""
+        raise OctetError(f"failed: {', '.join(schedule.failed)}{lost}")

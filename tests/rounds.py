@@ -1,0 +1,199 @@
+"""python -m tests.rounds N: stop `make run` N times at random; run again; are the bytes the same?
+
+The stages are small ones, in a project of their own: what is tried is who starts them, and what
+becomes of them. Every round makes all outputs anew, is stopped in one of six ways at some moment,
+and then goes on from there. It must end with the bytes of one `dvc repro`, which nobody stops.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import yaml
+
+from tests.conftest import Clone
+
+ROOT = Path(__file__).parent.parent
+STAGE = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, os.environ["OCTET_ROOT"])
+from octet import files
+from stages.orphans import refuse_to_outlive
+name, *needs = sys.argv[1:]
+time.sleep(sum(map(ord, name)) % 7 / 20)
+content = name + "".join(sorted(Path("made", need).read_text() for need in needs))
+refuse_to_outlive(int(os.environ["OCTET_PARENT"]))
+files.write(Path("made", name), content.encode())
+"""
+CHAINS = {
+    "read": [], "left": ["read"], "right": ["read"], "other": [], "sweep": ["left"],
+    "join": ["left", "right"], "last": ["join", "other", "sweep"],
+}  # fmt: skip
+RUN = """
+import signal
+from octet.cli.command import one_line
+from stages.commands.run.reproduce import reproduce
+with one_line():
+    reproduce({"join"}, 3, lambda done: "the answer")
+"""
+ALL = sorted(CHAINS)
+
+
+def project(path: Path) -> Clone:
+    """A project of DVC's with these stages, and all in git."""
+    path.mkdir()
+    clone = Clone(path)
+    clone.git("init", "--quiet")
+    clone.git("config", "user.name", "test")
+    clone.git("config", "user.email", "test@example.invalid")
+    clone.dvc("init", "--quiet")
+    clone.dvc("config", "core.analytics", "false")
+    clone.dvc("config", "core.autostage", "true")
+    (path / "stage.py").write_text(STAGE)
+    (path / ".gitignore").write_text("/made\n")
+    stages = {
+        name: {
+            "cmd": " ".join(["exec env OCTET_PARENT=$PPID python stage.py", name, *needs]),
+            "deps": [f"made/{need}" for need in needs] + ["stage.py"],
+            "outs": [{f"made/{name}": {"persist": True}}],
+        }
+        for name, needs in CHAINS.items()
+    }
+    (path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "--message", "stages")
+    return clone
+
+
+def state(clone: Clone) -> dict[str, bytes]:
+    """What must be the same after every round."""
+    kept = {path.name: path.read_bytes() for path in (clone.path / "made").iterdir()}
+    return kept | {"dvc.lock": (clone.path / "dvc.lock").read_bytes()}
+
+
+def forget(clone: Clone) -> None:
+    """As if nothing had run."""
+    shutil.rmtree(clone.path / "made", ignore_errors=True)
+    (clone.path / "dvc.lock").unlink(missing_ok=True)
+
+
+def start(clone: Clone) -> subprocess.Popen[bytes]:
+    """What `make run` starts."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OCTET_ROOT": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN],
+        cwd=clone.path,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def below(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """All that a run has started and is still there."""
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def stop(number: int) -> Callable[[subprocess.Popen[bytes], random.Random], None]:
+    """Send the run a signal."""
+    return lambda process, _: process.send_signal(number)
+
+
+def kill_one(process: subprocess.Popen[bytes], chance: random.Random) -> None:
+    """Kill a DVC or a stage, not the run itself."""
+    if processes := below(process):
+        one = chance.choice(processes)
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+
+
+def kill_all(process: subprocess.Popen[bytes], _: random.Random) -> None:
+    """Kill the run, and all below it, as a container's end does."""
+    for one in [*below(process), psutil.Process(process.pid)]:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+
+
+def second(process: subprocess.Popen[bytes], _: random.Random) -> None:
+    """Start another one beside it, which waits."""
+    clone = Clone(Path(psutil.Process(process.pid).cwd()))
+    other = start(clone)
+    said, _ = other.communicate()
+    assert other.returncode == 0, said.decode()
+
+
+WAYS = {
+    "SIGINT": stop(signal.SIGINT),
+    "SIGTERM": stop(signal.SIGTERM),
+    "SIGKILL": stop(signal.SIGKILL),
+    "one killed": kill_one,
+    "all killed": kill_all,
+    "two at once": second,
+}
+
+
+def finished(clone: Clone) -> str:
+    """Run to the end. Returns what it said."""
+    process = start(clone)
+    said = process.communicate()[0].decode()
+    assert process.returncode == 0, said
+    return said
+
+
+def wait_for_none(processes: list[psutil.Process], seconds: float) -> None:
+    """Nothing that a run had started is there any more, soon after it."""
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    assert not alive, alive
+
+
+def stop_and_finish(
+    clone: Clone, process: subprocess.Popen[bytes], way: str, chance: random.Random
+) -> None:
+    """Stop a run in this way, and run again to the end."""
+    if process.poll() is None:
+        processes = below(process)
+        WAYS[way](process, chance)
+        process.communicate()
+        wait_for_none(processes, 60)
+    finished(clone)
+
+
+def main(rounds: int) -> None:
+    chance = random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        clone = project(Path(folder, "project"))
+        os.environ["OCTET_ROOT"] = str(ROOT)
+        clone.dvc("repro")
+        serial = state(clone)
+        began = time.monotonic()
+        forget(clone)
+        finished(clone)
+        whole = time.monotonic() - began
+        assert state(clone) == serial, "not the bytes of `dvc repro`"
+        for number in range(rounds):
+            way = list(WAYS)[number % len(WAYS)]
+            moment = chance.uniform(0, whole)
+            print(f"{number + 1} of {rounds}: {way} after {moment:.2f} s", flush=True)
+            forget(clone)
+            process = start(clone)
+            time.sleep(moment)
+            stop_and_finish(clone, process, way, chance)
+            assert state(clone) == serial, "not the bytes of `dvc repro`"
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
