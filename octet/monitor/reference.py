@@ -261,15 +261,15 @@ def places(most: int) -> Array:
     return np.concatenate([_ENDS, middle, 1 - _ENDS[::-1]])
 
 
-def _quantiles(ordered: Array, places: Array) -> Array:
+def _quantiles(ordered: Array, shares: Array) -> Array:
     """Points below which about these shares of numbers are, with no bin of too few."""
     points, last = list[float](), 0
-    for place in (places * len(ordered)).astype(int).tolist():
+    for place in (shares * len(ordered)).astype(int).tolist():
         # Before and behind those that are equal to it, for no point can part them.
         for side in ("left", "right"):
             cut = int(np.searchsorted(ordered, ordered[place], side=side))
             few = min(cut - last, len(ordered) - cut) < _ROWS_A_BIN
-            if not few and len(points) < len(places):
+            if not few and len(points) < len(shares):
                 points.append(_between(float(ordered[cut - 1]), float(ordered[cut])))
                 last = cut
     return np.array(points)

@@ -16,8 +16,7 @@ bet, so is E[M_b | the blocks before] ≤ M_{b−1}: a mixture of wealths is one
 bound on P(ever), but on how often alarms come (Shin, Ramdas and Rinaldo, "E-detectors", 2024).
 
 Wealth that idles cannot be lost, so a change that comes late is found as surely as an early one;
-the price is ln(1/w), about 14 nats at the millionth row: 4 |ln 10|, what an alarm there must gain
-more.
+the price is 1/w, which a bet that begins there must gain as well: 10^6 at the millionth row.
 """
 
 import math
