@@ -22,7 +22,8 @@ ARG FLOAT_MD5
 ARG QUANTIZED_MD5
 # What the labels say, where the image itself can read it; and bytecode, for which a read-only file
 # system has no place later.
-RUN printf '%s  models/%s.safetensors\n' "${FLOAT_MD5}" float "${QUANTIZED_MD5}" quantized \
+RUN mkdir /state \
+    && printf '%s  models/%s.safetensors\n' "${FLOAT_MD5}" float "${QUANTIZED_MD5}" quantized \
         > MD5SUMS \
     && printf '%s\n' "${REVISION}" > REVISION \
     && md5sum --check MD5SUMS \
@@ -33,6 +34,8 @@ RUN printf '%s  models/%s.safetensors\n' "${FLOAT_MD5}" float "${QUANTIZED_MD5}"
 FROM ${BASE}
 COPY --from=builder /packages /packages
 COPY --from=builder /app /app
+# For the states of `monitor`, where a volume is mounted on it.
+COPY --from=builder --chown=10001:10001 /state /state
 # Behind the files that hold the same: buildah's cache does not look at what a label comes to.
 ARG SYSTEM
 ARG REVISION

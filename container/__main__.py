@@ -1,4 +1,4 @@
-"""What the image runs: `sample`, its two models on its test rows; or octet predict and info.
+"""What the image runs: `sample`, its two models on its test rows; or a command of octet.
 
 Either way the two model files must have the digests that dvc.lock had when the image was made:
 they are in the image's labels, and in MD5SUMS, where this process can read them.
@@ -30,11 +30,13 @@ def main() -> None:
         match sys.argv[1:]:
             case ["sample"]:
                 sample()
-            case ["predict" | "info" as command, *arguments]:
+            case ["predict" | "info" | "monitor" as command, *arguments]:
                 sys.argv = ["octet", command, str(QUANTIZED), *arguments]
                 runpy.run_module("octet", run_name="__main__", alter_sys=True)
             case other:
-                raise OctetError(f"got {' '.join(other)!r}; allowed are sample, predict and info")
+                raise OctetError(
+                    f"got {' '.join(other)!r}; allowed are sample, predict, info and monitor"
+                )
 
 
 def check_models() -> None:

@@ -23,7 +23,8 @@ from octet.runtime import integer
 from octet.runtime.predict import STANDARD_INPUT, opened, predict
 
 ALARM = 3  # the exit status
-_EVERY = 50_000  # rows of a file, at most, that a killed monitor has to read again
+_EVERY = 50_000  # rows, at most, that a killed monitor has to read again
+_FEW = 1000  # that come together: who sends them does so as they arise
 _ABOUT = (
     "Watch rows where the model runs: inputs, clipping, outputs, errors where the rows have the "
     "truth, and how often the float model would have said something else. It alarms with the "
@@ -167,13 +168,13 @@ def _count_behind(
     how: Dialect = dialect.dialect(arguments)
     after, written, first = watcher(*models), now.watch.rows, ""
     before = now.watch.rows
-    every = 1 if path == STANDARD_INPUT else _EVERY
     with opened(path, network.signature, with_truth=True, dialect=how) as rows:
         reading = Reading(rows, counted)
         for predicted in predict(network, reading.rows, True, engine(network, reference)):
             first = first or next(iter(predicted.skipped), "")
             now = State(after(now.watch, predicted), reading.position, now.resets)
-            if now.watch.rows >= written + every:
+            few = path == STANDARD_INPUT and len(predicted.places) < _FEW
+            if few or now.watch.rows >= written + _EVERY:
                 files.write(arguments.state, states.dump(now))
                 written = now.watch.rows
     files.write(arguments.state, states.dump(now))

@@ -175,7 +175,7 @@ def _restored(
             taken[name] += array.size
         stream, estimate = restore(one.stream, own), restore(Mean(), own, "estimate.")
         _refuse_contradictions(stream, estimate)
-        watched.append(Watched(one.summary, stream, estimate))
+        watched.append(replace(one, stream=stream, estimate=estimate))
     history = History(facts["every"], arrays["history.rows"], arrays["history.logs"])
     if history.logs.shape != (len(history.rows), len(ALL)):
         raise ValueError

@@ -8,7 +8,7 @@ from typing import Any
 from octet.errors import printable
 from octet.monitor import combine, mean
 from octet.monitor.state import State
-from octet.monitor.watch import Watched, is_share, scores
+from octet.monitor.watch import Watched, is_share
 
 Facts = dict[str, Any]
 
@@ -57,7 +57,7 @@ def _stream(one: Watched, verdict: str, alpha: float) -> Facts:
         "evidence_now": _common(wealth.log_now),
         "estimate": {
             "of": "share" if is_share(one.summary) or one.summary.categories else "rank",
-            "reference": float(counts @ scores(one.summary)) / float(counts.sum()),
+            "reference": float(counts @ one.scores) / float(counts.sum()),
             "now": now if one.estimate.rows else None,
             "low": low,
             "high": high,

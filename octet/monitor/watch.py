@@ -59,11 +59,13 @@ class Watched:
 
     Attributes:
         summary: of the reference.
+        scores: what each bin counts for in the estimate, as `scores`.
         stream: the evidence that it has changed.
-        estimate: the mean of `scores` so far.
+        estimate: the mean of the scores so far.
     """
 
     summary: Summary
+    scores: Array
     stream: Stream
     estimate: Mean
 
@@ -122,7 +124,7 @@ def start(reference: Reference, life: Life, resets: int = 0) -> Watch:
     log_alarm = needed(life.alpha, len(summaries))
     seed = (life.seed * 2**16 + resets) * _SEEDS
     watched = tuple(
-        Watched(one, evidence.start(one.counts, seed + 1 + i, log_alarm), Mean())
+        Watched(one, scores(one), evidence.start(one.counts, seed + 1 + i, log_alarm), Mean())
         for i, one in enumerate(summaries)
     )
     history = History(_FIRST, np.zeros(0, np.int64), np.zeros((0, len(ALL))))
@@ -209,7 +211,7 @@ def _updated(watched: Sequence[Watched], numbers: Sequence[Array]) -> tuple[Watc
     bins = [one.summary.bins(new) for one, new in zip(watched, numbers, strict=True)]
     streams = evidence.update_all([one.stream for one in watched], bins)
     return tuple(
-        Watched(one.summary, stream, mean.update(one.estimate, scores(one.summary)[new]))
+        replace(one, stream=stream, estimate=mean.update(one.estimate, one.scores[new]))
         for one, stream, new in zip(watched, streams, bins, strict=True)
     )
 

@@ -127,4 +127,4 @@ def test_a_model_of_other_bytes_is_not_run(image: Path, command: str, kind: str)
 def test_another_command_is_one_line(image: Path) -> None:
     done = run(image, "train")
     assert done.returncode == 1
-    assert done.stderr == "error: got 'train'; allowed are sample, predict and info\n"
+    assert done.stderr == "error: got 'train'; allowed are sample, predict, info and monitor\n"
