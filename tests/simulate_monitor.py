@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import ks_2samp, norm
 
-from octet.monitor import combine, evidence
+from octet.monitor import combine, evidence, rate
 from octet.monitor.reference import places
 from octet.monitor.wealth import BLOCK, needed
 
@@ -26,6 +26,7 @@ CHUNK = 5_000
 # Medians need fewer runs; and after a change, none goes on for longer.
 FEWER = 200
 LONGEST = 200_000
+LONGEST_APART = 20_000
 # Bin bounds of a standard normal column, and the bins besides: unknown before, missing after.
 BOUNDS = norm.ppf(places(15))
 UNKNOWN, MISSING = 0, 22
@@ -273,28 +274,40 @@ def oracle_delay(run: int, name: str, limit: float) -> float:
 
 RELEASED = (0.002, 0.01, 0.05)
 TIMES = (2, 3, 5, 10)
+Watched = evidence.Stream | rate.Rate
 
 
 def disagreement(runs: int) -> list[str]:
-    """Rows until it is found that two models differ more often than they did on the test set."""
+    """Rows until it is found that two models differ more often than was released."""
     head = "".join(f" {times} times |" for times in TIMES)
-    lines = [f"| released rate |{head}", "|---|" + "---|" * len(TIMES)]
+    lines = [f"| released rate | known from |{head}", "|---|---|" + "---|" * len(TIMES)]
     for released in RELEASED:
-        delays = [np.median(each(until_above, runs, released, times)) for times in TIMES]
-        cells = "".join(f" {delay:,.0f} |" for delay in delays)
-        lines.append(f"| {100 * released:g} % |{cells}")
+        for source in (REFERENCE, 50_000, 0):
+            delays = [
+                np.median(each(until_above, runs, released, source, times)) for times in TIMES
+            ]
+            cells = "".join(f" {delay:,.0f} |" for delay in delays).replace("inf", "later")
+            known = f"{source:,} reference rows" if source else "a bound"
+            lines.append(f"| {100 * released:g} % | {known} |{cells}")
     return lines
 
 
-def until_above(run: int, released: float, times: int) -> float:
-    """Compared rows until the alarm where so many times more differ than among the reference's."""
+def until_above(run: int, released: float, source: int, times: int) -> float:
+    """Compared rows until the alarm where so many times more rows differ.
+
+    The released rate is that of so many reference rows; of none, it is a bound.
+    """
     rng = np.random.default_rng([4, run])
-    differ = rng.binomial(REFERENCE, released)
-    counts = np.array([REFERENCE - differ, differ])
-    stream = evidence.start(counts, run, needed(ALPHA, COLUMNS))
-    while not stream.wealth.alarm and stream.rows < LONGEST:
+    differ, needs = rng.binomial(source, released), needed(ALPHA, COLUMNS)
+    stream: Watched = rate.start(released, needs)
+    if source:
+        stream = evidence.start(np.array([source - differ, differ]), run, needs)
+    while not stream.wealth.alarm and stream.rows < LONGEST_APART:
         rows = rng.random(20 * BLOCK) < released * times
-        stream = evidence.update(stream, rows.astype(np.int64))
+        if isinstance(stream, evidence.Stream):
+            stream = evidence.update(stream, rows.astype(np.int64))
+        else:
+            stream = rate.update(stream, rows.astype(np.float64))
     return stream.wealth.alarm or np.inf
 
 

@@ -10,7 +10,7 @@ import pytest
 from octet.errors import OctetError
 from octet.monitor import flat
 from octet.monitor.bets import bets, cells
-from octet.monitor.evidence import Counts, Stream, block_factors, start, update
+from octet.monitor.evidence import Counts, Stream, block_factors, start, update, update_all
 from octet.monitor.wealth import BLOCK, begin, idle_after, needed, play
 
 ALARM = needed(0.05, 1)
@@ -109,6 +109,24 @@ def test_it_does_not_matter_how_rows_are_cut() -> None:
     for name, array in flat.flatten(at_once).items():
         np.testing.assert_array_equal(flat.flatten(stream)[name], array, err_msg=name)
     assert at_once.wealth.alarm
+
+
+def test_streams_together_are_what_they_are_apart() -> None:
+    rng, sizes = np.random.default_rng(5), [700, 700, 90, 700]
+    streams = [
+        start(np.bincount(normal_bins(rng, size), minlength=8), seed, needed(0.05, 100))
+        for seed, size in enumerate(sizes)
+    ]
+    together, apart = list(streams), list(streams)
+    for rows in (40, 3, 1000):
+        # The last of each size is the one that changes, and none of the last has as many rows.
+        new = [normal_bins(rng, rows + (i == 3), shift=2.0 * (i > 1)) for i in range(4)]
+        together = update_all(together, new)
+        apart = [update(stream, each) for stream, each in zip(apart, new, strict=True)]
+    for one, other in zip(together, apart, strict=True):
+        for name, array in flat.flatten(one).items():
+            np.testing.assert_array_equal(flat.flatten(other)[name], array, err_msg=name)
+    assert [one.wealth.alarm > 0 for one in together] == [False, False, True, True]
 
 
 def test_the_order_within_a_block_does_not_matter() -> None:
