@@ -95,7 +95,7 @@ def test_a_system_gives_the_same_outputs(system: str) -> None:
     network = load_network(model)
     inputs = network.signature.inputs
     assert isinstance(inputs, Images)
-    assert_same(network, rows(network, 200) % (inputs.white + 1))
+    assert_same(network, np.minimum(rows(network, 200), np.uint8(inputs.white)))
 
 
 def model(network: Network, folder: Path) -> list[str]:
