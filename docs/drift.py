@@ -59,7 +59,8 @@ def _images(
         raise OctetError("--noise and --invert: allowed for images")
     pixels = inputs.white - x if arguments.invert else x
     noisy = pixels + rng.normal(0, arguments.noise, x.shape) if arguments.noise else pixels
-    return np.clip(np.rint(noisy), 0, inputs.white).astype(np.uint8)
+    changed: AnyArray = np.clip(np.rint(noisy), 0, inputs.white).astype(np.uint8)
+    return changed
 
 
 if __name__ == "__main__":

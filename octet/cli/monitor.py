@@ -77,7 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
     if reference is None:
         raise OctetError(
             f"{arguments.model}: it knows of no rows to compare with, as files of the first "
-            "edition and float ones; `dvc repro quantize@SYSTEM` makes one that does"
+            "edition and float ones; `dvc repro quantize@SYSTEM`, or `octet quantize --reference "
+            "ROWS`, makes one that does"
         )
     in_float = _float(arguments.against, network, reference)
     with states.locked(arguments.state):

@@ -14,6 +14,7 @@ from octet.cli.command import Parser
 from octet.cli.rows import read_rows
 from octet.errors import OctetError
 from octet.modelfile import storage
+from octet.monitor.reference import take_reference
 from octet.quantizer import Config, quantize
 from octet.quantizer.config import Activations, Rounding
 
@@ -37,6 +38,12 @@ def arguments(prog: str) -> Parser:
         type=Path,
         required=True,
         help="training rows: .npz or .safetensors with an array x, .npy, or CSV",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        help="rows like those of --rows that the network was not trained on, some hundred or more: "
+        "`octet monitor` compares later ones with them",
     )
     parser.add_argument(
         "--bits",
@@ -63,9 +70,11 @@ def arguments(prog: str) -> Parser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the file, and say how large it is."""
-    files.refuse_target(arguments.out, model=arguments.model, rows=arguments.rows)
-    network = storage.load_network(arguments.model)
-    rows = read_rows(arguments.rows, network.signature, dialect.dialect(arguments))
+    read = {"model": arguments.model, "rows": arguments.rows, "reference": arguments.reference}
+    files.refuse_target(arguments.out, **read)
+    network, how = storage.load_network(arguments.model), dialect.dialect(arguments)
+    rows = read_rows(arguments.rows, network.signature, how)
+    others = arguments.reference and read_rows(arguments.reference, network.signature, how)
     chosen: dict[str, Any] = _INTEGERS if arguments.activations == "uint8" else {}
     config = Config(
         bits=arguments.bits,
@@ -76,9 +85,12 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             quantized = quantize(network, rows, config)
+            reference = None
+            if others is not None:
+                reference = take_reference(quantized, (rows, None), (others, None), network)
     except ArithmeticError as error:
         raise OctetError(f"numbers too large or too small to work with ({error})") from None
-    content = storage.dump_network(quantized)
+    content = storage.dump_network(quantized, reference)
     files.write(arguments.out, content)
     before = arguments.model.stat().st_size
     sys.stderr.write(f"{before:,} bytes in float, {len(content):,} in codes\n")

@@ -17,6 +17,7 @@ from octet.cli import info
 from octet.errors import OctetError
 from octet.layers import KINDS
 from octet.modelfile.storage import dump_network, load_network
+from octet.monitor.reference import take_reference
 from octet.network import Network
 from octet.rows.batches import Batch, Rows
 from octet.runtime.predict import predict
@@ -49,6 +50,12 @@ VALID = [
         of_text(),
         *(anything(seed, 5, per_channel=True) for seed in range(8)),
     )
+]
+VALID += [
+    dump_network(
+        network, take_reference(network, (rows(network, 30), None), (rows(network, 9), None))
+    )
+    for network in (table(0), images(0), of_text())
 ]
 
 JUNK: list[Any] = [

@@ -54,8 +54,8 @@ def octet(
 ) -> Octet:
     monkeypatch.chdir(folder)
 
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["octet", "monitor", *map(str, arguments)])
+    def run(*arguments: object, command: str = "monitor") -> Said:
+        monkeypatch.setattr(sys, "argv", ["octet", command, *map(str, arguments)])
         try:
             main()
             status: int | str | None = 0
@@ -254,6 +254,18 @@ def test_the_page_needs_nothing_else_and_takes_no_orders_from_names(
     assert text.count("<figure") == text.count("</svg></figure>") == 5 + 3 + 1 + 1
 
 
+def test_a_model_that_no_pipeline_made_knows_the_rows_that_it_was_given(
+    octet: Octet, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.safetensors"
+    rows = ("--rows", "rows.csv", "--reference", "rows.csv")
+    made = octet("float.safetensors", out, *rows, "--rounding", "nearest", command="quantize")
+    assert made.status == 0
+    said = octet(out, "moved.csv", "--state", tmp_path / "s", "--json")
+    assert {s["stream"] for s in said.facts["streams"]} == {"rows", "inputs", "clipping", "outputs"}
+    assert said.status == 3
+
+
 def test_a_state_of_thirty_columns_is_small(octet: Octet, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     names = tuple(f"column {i} of a table" for i in range(30))
@@ -329,7 +341,7 @@ def test_a_state_that_is_not_this_ones_is_refused_and_stays(
 
 ARGUMENTS = [
     (("first.safetensors",), "first.safetensors: it knows of no rows to compare with, as files of"),
-    (("first.safetensors",), "`dvc repro quantize@SYSTEM` makes one that does"),
+    (("first.safetensors",), "`dvc repro quantize@SYSTEM`, or `octet quantize --ref"),
     (("model.safetensors", "--alpha", "0"), "--alpha: got 0; allowed is above 0, up to 0.5"),
     (("model.safetensors", "--alpha", "nan"), "--alpha: got nan; allowed is above 0, up to 0.5"),
     (("model.safetensors", "--share", "2"), "--share: got 2; allowed is above 0, up to 1"),
