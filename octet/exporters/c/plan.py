@@ -58,6 +58,7 @@ class Sums(Step):
         entering_zero: z_x.
         reach: the largest |q_x - z_x|.
         leaving: formula 3.
+        pool: of how many rows and columns of sums the largest leaves, where a target merges both.
     """
 
     products: Products
@@ -65,6 +66,7 @@ class Sums(Step):
     entering_zero: int
     reach: int
     leaving: Leaving
+    pool: int = 1
 
     @property
     def length(self) -> int:

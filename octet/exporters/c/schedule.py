@@ -44,6 +44,8 @@ def turns(step: Step) -> Turns:
     if not isinstance(step, Sums | Mean | Largest):
         return Turns(high)
     side, down, top = step.window.sides[0], step.window.stride[0], step.window.padding[0]
+    if isinstance(step, Sums) and step.pool > 1:
+        return Turns(high, down * step.pool, side + down * (step.pool - 1), top)
     if accumulates(step):
         return Turns((high - 1) * down + side, of_window=side, every=down)
     return Turns(high, down, side, top)
@@ -57,6 +59,13 @@ def waiting_rows(steps: Sequence[Step], height: int, output: int) -> list[int]:
         height: of the input.
         output: the step whose rows are all kept, to the end; -1 is the input.
     """
+    run = _Run(steps, height, output)
+    run.to_the_end()
+    return run.most
+
+
+def order(steps: Sequence[Step], height: int, output: int) -> list[list[int]]:
+    """After each row of the input, whose turns it is; arguments as of `waiting_rows`."""
     return _Run(steps, height, output).to_the_end()
 
 
@@ -73,15 +82,18 @@ class _Run:
         # Of the input, and of each step.
         self._heights = [height, *(step.image[1] for step in steps)]
         self._made = [0] * (len(steps) + 1)
-        self._most = [1] * (len(steps) + 1)
+        self.most = [1] * (len(steps) + 1)
 
-    def to_the_end(self) -> list[int]:
+    def to_the_end(self) -> list[list[int]]:
+        after = []
         for _ in range(self._heights[0]):
             self._hold(0)
             self._made[0] += 1
+            after.append(list[int]())
             while (i := self._next()) is not None:
                 self._have_turn(i)
-        return self._most
+                after[-1].append(i)
+        return after
 
     def _next(self) -> int | None:
         for i in reversed(range(len(self._steps))):
@@ -115,4 +127,4 @@ class _Run:
         ]
         first += [0] if i == self._output else []
         waiting = self._made[i] - min([*first, self._made[i]])
-        self._most[i] = max(self._most[i], waiting + 1)
+        self.most[i] = max(self.most[i], waiting + 1)

@@ -188,11 +188,14 @@ class Writer:
     def _weights(self, kind: str, n: int, literals: Iterable[str], step: Sums) -> str:
         values = list(literals)
         self._bytes += _width(kind) * len(values)
+        self._say_weights(step)
+        return self._array(kind, f"weights_{n}", len(values), values)
+
+    def _say_weights(self, step: Sums) -> None:
         weight = step.products.weight
         shape = " x ".join(map(str, weight.codes.shape))
         about = f"Layer {step.layer}: weights of {weight.grid.bits} bits, {shape}."
         self._arrays.append(f"/* {about} */\n")
-        return self._array(kind, f"weights_{n}", len(values), values)
 
     def _codes(self, name: str, codes: Codes) -> str:
         self._bytes += codes.size
@@ -237,7 +240,7 @@ class Writer:
             "HAS_ZEROS": int(any("zeros" in line for line in self._arrays)),
             "IS_WIDE": int(any(proof.is_wide(step) for step in rounding)),
             "HAS_ODD": int(any(step.image[0] // step.products.groups % 2 for step in sums)),
-            "MOST_ROWS": max((step.window.sides[0] for step in sums), default=1),
+            "MOST_ROWS": max((turns(step).side for step in sums), default=1),
             "MOST_CHANNELS": max((step.image[0] for step in sums), default=1),
             "COLUMNS": max(map(columns_of, sums), default=1),
             "HAS_MEANS": int(any(isinstance(step, Mean) for step in self._steps)),
@@ -308,8 +311,13 @@ class Writer:
             if any(isinstance(step, kinds) for step in self._steps):
                 yield from self._kernel(name)
         cases = "\n".join(dict.fromkeys(map(self._case, self._steps)))
-        yield self._template("run", CASES=cases.lstrip())
+        yield self._template("turn", CASES=cases.lstrip())
+        yield self._template("run", **self._turns())
         yield self._template("begin")
+
+    def _turns(self) -> dict[str, str]:
+        """What the file says of the order of turns: nothing, each step looks when it can."""
+        return {}
 
     def _kernel(self, name: str) -> Iterable[str]:
         if name != "sums":

@@ -82,15 +82,19 @@ def string(text: str) -> str:
 
 
 def array(declaration: str, values: Iterable[str]) -> str:
-    """A constant array, as many values on a line as fit."""
-    lines, line = [], "   "
+    """A constant array."""
+    return f"static const {declaration} = {{\n{lines(values)}\n}};\n\n"
+
+
+def lines(values: Iterable[str]) -> str:
+    """Values of an array, as many on a line as fit."""
+    full, line = [], "   "
     for value in values:
-        if len(line) + len(value) + 2 > _LINE:
-            lines.append(line)
+        if len(line) + len(value) + 2 > _LINE and line.strip():
+            full.append(line)
             line = "   "
         line += f" {value},"
-    body = "\n".join([*lines, line])
-    return f"static const {declaration} = {{\n{body}\n}};\n\n"
+    return "\n".join([*full, line])
 
 
 def single(value: float) -> str:

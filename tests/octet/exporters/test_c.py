@@ -12,9 +12,22 @@ from octet.affine import asymmetric
 from octet.errors import OctetError
 from octet.exporters.c import Options, Selftest, export, proof
 from octet.exporters.c.plan import Leaving
-from octet.layers import KINDS, Add, Clip, Conv2d, Dequantize, Linear, Quantize, Relu, Softmax, Tanh
+from octet.layers import (
+    KINDS,
+    Add,
+    Clip,
+    Conv2d,
+    Dequantize,
+    Linear,
+    MaxPool,
+    Quantize,
+    Relu,
+    Softmax,
+    Tanh,
+)
 from octet.layers.integers import requantize
 from octet.network import Network
+from octet.parameters import Quantized
 from octet.runtime import floating
 from octet.signature import Arrays, Classes, Columns, Images, Numbers, Signature
 from tests.octet.exporters.compiled import Compiled, codes_of, compiled, needs, run_selftests
@@ -207,10 +220,27 @@ def wide(outputs: int, width: int) -> Network:
     return Network(layers, Signature(Images((3, 6, width), 255), NUMBER))
 
 
-@pytest.mark.parametrize("target", ["small", "x86"])
-def test_layers_with_many_outputs_give_the_same_codes(target: str, tmp_path: Path) -> None:
-    networks = [wide(outputs, width) for outputs in (7, 8, 9, 14, 17) for width in (3, 7, 19)]
-    together = compiled(networks, tmp_path, "-O1", "-march=native", target=target)
+def pooled(outputs: int, width: int) -> Network:
+    """Two convolutions whose largest sums are wanted; weights of the second fill no byte."""
+    quantize, first, second = wide(outputs, width + 4).layers
+    assert isinstance(second, Conv2d)
+    assert isinstance(second.weight, Quantized)
+    grid = second.weight.grid
+    far = replace(second.weight, grid=replace(grid, zero_point=grid.zero_point // 16))
+    layers = (quantize, first, MaxPool(2), replace(second, weight=far, padding=1), MaxPool(2))
+    return replace(wide(outputs, width + 4), layers=layers)
+
+
+@pytest.mark.parametrize(
+    ("target", "machine"),
+    [("small", "native"), ("x86", "native"), ("x86", "haswell"), ("x86", "x86-64")],
+)
+def test_layers_with_many_outputs_give_the_same_codes(
+    target: str, machine: str, tmp_path: Path
+) -> None:
+    shapes = [(outputs, width) for outputs in (7, 9, 16, 17) for width in (3, 19)]
+    networks = [make(*shape) for make in (wide, pooled) for shape in shapes]
+    together = compiled(networks, tmp_path, "-O1", f"-march={machine}", target=target)
     for i, network in enumerate(networks):
         x = any_rows(network, 5, i)
         assert np.array_equal(together.codes(i, x), codes_of(network, x)), i

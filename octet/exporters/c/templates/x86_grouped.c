@@ -1,5 +1,5 @@
 /* One row of a convolution whose outputs see some of the channels: all outputs, weight by weight. */
-static void NAME_grouped(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
+static NAME_INLINE void NAME_grouped(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
 {
     const struct NAME_image *in = &NAME_images[step->source];
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];

@@ -6,5 +6,6 @@ static int32_t NAME_row_at(uint32_t image, int32_t y)
     return of->at + row * of->pitch + of->left * of->channels;
 }
 
-#define NAME_row_of(state, image, y) ((state)->rows + NAME_row_at((uint32_t)(image), y))
+#define NAME_row_of(state, image, y) \
+    ((NAME_code *)(void *)(state)->rows + NAME_row_at((uint32_t)(image), y))
 
