@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+import octet.importers.sklearn
 from docs import console, picture, tables
+from octet.importers import onnx
 from octet.layers import Linear
 from octet.modelfile import storage
 from octet.network import Network
@@ -84,10 +90,11 @@ def keys(group: dict[str, Any]) -> Iterator[str]:
             yield from keys(value)
 
 
-def test_the_lines_that_use_the_library_alone_do_what_they_say(
+@pytest.mark.filterwarnings("ignore")  # torch's own, about its exporter
+def test_the_lines_of_python_do_what_they_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
     rows = np.random.default_rng(0).normal(size=(100, 3))
     signature = Signature(Columns(("a", "b", "c")), Numbers("y", ""))
     network = Network((Linear(np.array([[1.0, -2.0, 0.3]]), np.array([4.0])),), signature)
@@ -95,7 +102,11 @@ def test_the_lines_that_use_the_library_alone_do_what_they_say(
     file.parent.mkdir(parents=True)
     file.write_bytes(storage.dump_network(network))
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {"rows": rows})
+    fitted = make_pipeline(StandardScaler(), LinearRegression()).fit(rows, rows[:, 0])
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten())
+    of_user = {"rows": rows, "torch": torch, "octet": octet, "net": net, "pipeline": fitted}
+    exec(compile(code, "README.md", "exec"), of_user)
+    assert len(onnx.load(tmp_path / "net.onnx")[0]) == len(net)
     (layer,) = storage.load_network(tmp_path / "small.safetensors").layers
     assert isinstance(layer, Linear)
     assert isinstance(layer.weight, Quantized)
