@@ -212,7 +212,8 @@ def drift(runs: int) -> list[str]:
         oracle = np.median(each(oracle_delay, runs, name, limit))
         cells = []
         for before in BEFORE:
-            delay = np.median(each(delay_of, runs if before < ROWS else runs // 5, name, before))
+            delays = each(delay_of, runs if before < ROWS else runs // 5, name, before)
+            delay = np.nanmedian(delays)
             cells.append(f" {delay:,.0f} | {delay / oracle:.1f} |")
         lines.append(f"| {name} | {oracle:,.0f} |{''.join(cells)}")
     return lines
@@ -232,7 +233,7 @@ def binned(x: Numbers) -> Bins:
 
 
 def delay_of(run: int, name: str, before: int) -> float:
-    """Rows from the change to the alarm; the level is that of eight columns."""
+    """Rows from the change to the alarm, NaN if it came before; the level is of eight columns."""
     rng, change = np.random.default_rng([1, run]), CHANGES[name]
     reference = np.bincount(binned(rng.normal(size=REFERENCE)), minlength=BINS)
     stream = evidence.start(reference, run, needed(ALPHA, COLUMNS))

@@ -21,10 +21,10 @@ _SHIFTS = (0.1, 0.2, 0.4, 0.8, 1.6)
 _SCALES = (0.5, 0.75, 1.33, 2.0)
 # What of the ranks becomes more frequent: eighths, from each sixteenth on; and by how much.
 _PARTS = 8
-_SURGES = (1.5, 3.0)
-# The ends of the ranks, of at most this share, and by how much they become more frequent: what
-# was missing, unknown or out of range in a few reference rows or in none.
-_ENDS = ((0.0, (2**3, 2**6, 2**9, 2**12, 2**15)), (1 / 256, (4, 16, 64)), (1 / 32, (2, 6)))
+_SURGE = 2.0
+# The ends of the ranks, of this share or of one gap, and by how much they become more frequent:
+# what was missing, unknown, clipped, wrong or out of range in a few reference rows, or in none.
+_ENDS = ((0.0, (2**3, 2**6, 2**9, 2**12, 2**15)), *((2.0**-k, (1.7, 4.0)) for k in range(3, 11)))
 # Rows that a bet leaves as they were: one that it did not foresee must not ruin it.
 _UNCHANGED = 0.05
 # The shares of the kinds of bets.
@@ -74,9 +74,8 @@ def bets(gaps: npt.NDArray[np.int64]) -> Bets:
         "end": [_more(ranks, lo, hi, by) for lo, hi, by in _ends(ranks)],
         "lost": [_more(ranks, i / _PARTS, (i + 1) / _PARTS, 0.3) for i in range(_PARTS)],
         "surge": [
-            _more(ranks, i / (2 * _PARTS), (i + 2) / (2 * _PARTS), by)
+            _more(ranks, i / (2 * _PARTS), (i + 2) / (2 * _PARTS), _SURGE)
             for i in range(2 * _PARTS - 1)
-            for by in _SURGES
         ],
     }
     factors = np.array([factor for kind in kinds.values() for factor in kind])

@@ -202,3 +202,17 @@ def test_a_state_comes_back_from_its_arrays_or_is_refused() -> None:
                 flat.restore(fresh, arrays | bad, "age.")
         with pytest.raises(OctetError, match=f"^{name}: is nothing"):
             flat.restore(fresh, {key: arrays[key] for key in arrays if key != name}, "age.")
+
+
+@pytest.mark.parametrize("share", [0.002, 0.01, 0.05, 0.2])
+@pytest.mark.parametrize("times", [2, 3])
+def test_some_bet_gains_where_what_is_rare_becomes_less_so(share: float, times: int) -> None:
+    # In each block, at least 60 % of what it gains who knows both shares, so no rate is in a hole.
+    rows = 50_000
+    gaps = cells(rows)
+    ranks, gambles = np.cumsum(gaps) / (rows + 1), bets(gaps)
+    chances = np.diff(np.interp([0, *ranks], [0, 1 - share, 1], [0, 1 - times * share, 1]))
+    gains = gambles.logs @ chances - np.log(gambles.factors @ gaps / (rows + 1))
+    most = times * share * np.log(times)
+    most += (1 - times * share) * np.log((1 - times * share) / (1 - share))
+    assert gains.max() > 0.6 * most
