@@ -57,6 +57,7 @@ bench: $(READY)
 	dvc repro quantize
 	python -m tests.bench_images
 	python -m tests.bench_predict
+	python -m tests.bench_tables
 
 fuzz: $(READY)
 	python -m tests.octet.hostile 100000

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from octet.blocks import blocks
 from octet.errors import OctetError
 
 Array = npt.NDArray[np.float64]
@@ -139,9 +140,8 @@ def as_codes(whole: npt.NDArray[np.number], bits: int) -> Codes:
 
 def refuse_not_finite(x: Floats, name: str) -> None:
     """Raise an OctetError that names the tensor and its first NaN or infinity."""
-    finite = np.isfinite(x)
-    if not np.all(finite):
-        where = np.argwhere(~np.atleast_1d(finite))[0].tolist()
+    if not all(np.all(np.isfinite(part)) for (part,) in blocks(np.atleast_1d(x))):
+        where = np.argwhere(~np.isfinite(np.atleast_1d(x)))[0].tolist()
         got = np.atleast_1d(x)[tuple(where)]
         raise OctetError(f"{name}: got {got} at index {where}; every value must be finite")
 

@@ -5,19 +5,22 @@ import fcntl
 import glob
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
 from octet.errors import OctetError
 
+# All at once, or block by block: so much need not be in memory.
+Content = bytes | Iterable[bytes]
 
-def write(path: Path, content: bytes) -> None:
+
+def write(path: Path, content: Content) -> None:
     """Replace ``path`` by ``content`` in one step: a reader sees the old file or the new one."""
     write_all({path: content})
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
+def write_all(contents: Mapping[Path, Content]) -> None:
     """Replace each file by its content, or none: a full disk leaves all of the old ones.
 
     The bytes go to ``.NAME.TOKEN.part`` beside each, reach the disk, and are then renamed into
@@ -49,7 +52,7 @@ def refuse_target(path: Path, **sources: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def _part(path: Path, content: bytes) -> Iterator[Path]:
+def _part(path: Path, content: Content) -> Iterator[Path]:
     """The content in a file beside its place, for as long as it is wanted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
@@ -59,9 +62,10 @@ def _part(path: Path, content: bytes) -> Iterator[Path]:
     try:
         with file:
             with _naming(path):
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[file.write(rest) :]
+                for block in [content] if isinstance(content, bytes) else content:
+                    rest = memoryview(block)
+                    while rest:
+                        rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             yield part
     finally:

@@ -1,14 +1,16 @@
 """The data of a system, split, and the file that holds it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from octet.affine import refuse_not_finite
+from octet.blocks import blocks
 from octet.errors import OctetError
 from octet.modelfile import signatures
-from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
+from octet.modelfile.arrays import AnyArray, map_arrays, stream_arrays
 from octet.signature import Images, Inputs, Numbers, Outputs, Signature
 from stages.paths import data_path
 
@@ -36,19 +38,24 @@ class Dataset:
 
 def dump_dataset(dataset: Dataset) -> bytes:
     """The bytes of the data file."""
+    return b"".join(stream_dataset(dataset))
+
+
+def stream_dataset(dataset: Dataset) -> Iterator[bytes]:
+    """The bytes of the data file, block by block."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
-    return dump_arrays(signatures.dump_signature(dataset.signature), arrays)
+    return stream_arrays(signatures.dump_signature(dataset.signature), arrays)
 
 
 def load_dataset(system: str) -> Dataset:
-    """Read and check the data of a system.
+    """The data of a system, checked; its rows stay in the file, see `map_arrays`.
 
     Raises:
         OctetError: the file is missing, damaged or foreign, its shapes do not belong together, or
             it has values that are not allowed.
     """
     file = data_path(system)
-    header, arrays = load_arrays(file)
+    header, arrays = map_arrays(file)
     try:
         signature = signatures.load_signature(header)
         parts = {name: arrays[name] for name in _ARRAYS}
@@ -109,10 +116,10 @@ def _refuse_truth(y: AnyArray, outputs: Outputs, name: str) -> None:
 
 def _refuse_extreme(array: AnyArray, name: str) -> None:
     refuse_not_finite(array, name)
-    if (largest := np.max(np.abs(array), initial=0.0)) > _LARGEST:
+    if (largest := max(np.max(np.abs(part)) for (part,) in blocks(array))) > _LARGEST:
         raise OctetError(f"{name}: got {largest:g}; allowed is up to {_LARGEST:g}")
 
 
 def _refuse_above(array: AnyArray, most: int, name: str) -> None:
-    if (largest := int(np.max(array))) > most:
+    if (largest := max(int(np.max(part)) for (part,) in blocks(array))) > most:
         raise OctetError(f"{name}: got {largest}; allowed are 0 to {most}")

@@ -9,13 +9,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from octet.affine import Array
+from octet.blocks import release
 from octet.network import Network
 from octet.runtime import inference
 from octet.signature import Input
 
 T = TypeVar("T")
 
-_TOGETHER = 100
+# Rows at once: images, or as many of a table as have so many numbers.
+_IMAGES = 100
+_NUMBERS = 2**18
 
 
 def run(network: Network, x: Input) -> Array:
@@ -24,16 +27,19 @@ def run(network: Network, x: Input) -> Array:
 
 
 def by_parts(function: Callable[[Input], T], x: Input) -> list[T]:
-    """What the function gives for each 100 of the rows, in order."""
+    """What the function gives for some of the rows at a time, in order."""
     errors = np.geterr()  # a thread begins with NumPy's defaults
+    size = max(_IMAGES, _NUMBERS // x.shape[1]) if x.ndim == 2 else _IMAGES
 
     def of_part(start: int) -> T:
         with np.errstate(**errors):
-            return function(x[start : start + _TOGETHER])
+            outputs = function(x[start : start + size])
+        release(x)
+        return outputs
 
     # Each thread with a BLAS of one: its own threads would only wait for each other.
     with threadpool_limits(1):
         parts: list[T] = joblib.Parallel(n_jobs=-1, prefer="threads")(
-            joblib.delayed(of_part)(start) for start in range(0, len(x), _TOGETHER)
+            joblib.delayed(of_part)(start) for start in range(0, len(x), size)
         )
     return parts

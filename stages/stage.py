@@ -1,7 +1,7 @@
 """What every stage's command does: check params.yaml, work, and write all of its files or none."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,13 @@ import stages
 from octet import files
 from octet.cli.command import Parser, one_line
 from octet.errors import OctetError
+from octet.files import Content
 from stages import orphans
 
 if TYPE_CHECKING:
     from stages.params.file import Params
 
-Files = dict[Path, bytes]
+Files = Mapping[Path, Content]
 Stage = Callable[[str, "Params"], Files]
 
 

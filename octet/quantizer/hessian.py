@@ -4,7 +4,7 @@ Every sum here has a fixed order and runs through no BLAS, or is one of integers
 change, so the codes chosen by it are the same on every CPU.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,8 @@ _RIDGE = 1e-12
 # An input whose variance is a smaller share than this of the mean one does not vary.
 _CONSTANT = 1e-9
 _TARGET_BITS = 20
+# Rows of a table that go through a network at once; 128 or more.
+TOGETHER = 2**15
 # What H of a sample says is damped by this share of its diagonal, against overfitting.
 DAMPING = 0.01
 
@@ -35,13 +37,39 @@ def second_moments(x: Array) -> Array:
         ``(inputs + 1, inputs + 1)``, symmetric; the last row and column belong to the bias. The
         diagonal is raised by 1e-12 of itself, so that H is definite whatever the inputs.
     """
+    return moments(product_sums(x))
+
+
+def product_sums(x: Array) -> Array:
+    """X̃ᵀX̃ of `second_moments`, ``(inputs + 1, inputs + 1)``, each sum by NumPy's own halves."""
     columns = [np.ascontiguousarray(column) for column in x.T] + [np.ones(len(x))]
     size = len(columns)
-    moments = np.empty((size, size))
+    sums = np.empty((size, size))
     for i in range(size):
         for j in range(i + 1):
-            moments[i, j] = moments[j, i] = np.sum(columns[i] * columns[j]) / len(x)
-    return _definite(moments)
+            sums[i, j] = sums[j, i] = np.sum(columns[i] * columns[j])
+    return sums
+
+
+def moments(sums: Array) -> Array:
+    """H of X̃ᵀX̃, whose last number is n."""
+    return _definite(sums / sums[-1, -1])
+
+
+def in_halves(of_part: Callable[[slice], dict[int, Array]], rows: slice) -> dict[int, Array]:
+    """Sums over rows of which a part fits into memory, to the bit as if all did.
+
+    NumPy adds up more than 128 numbers in a row as the sum of two halves, of which the first has a
+    multiple of 8 (pairwise summation, Higham, SIAM J. Sci. Comput., 1993). So do the parts.
+    """
+    count = rows.stop - rows.start
+    if count <= TOGETHER:
+        return of_part(rows)
+    middle = rows.start + count // 2 - count // 2 % 8
+    first, last = (
+        in_halves(of_part, half) for half in (slice(rows.start, middle), slice(middle, rows.stop))
+    )
+    return {key: first[key] + last[key] for key in first}
 
 
 class Moments:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from octet.affine import Grid
 from octet.errors import OctetError
 from octet.layers import Dequantize, Quantize, Weighted
@@ -113,7 +111,7 @@ def quantize_apart(
     _refuse_unusable(network, rows, config)
     at_widths = {bits: replace(config, bits=bits) for bits in widths}
     if config.activations == "none" and isinstance(network.signature.inputs, Columns):
-        h = hessians(network, rows.astype(np.float64))
+        h = hessians(network, rows)
         return {bits: _weights_only(network, h, each, on_layer) for bits, each in at_widths.items()}
     calibrated = calibrate(network, rows, config.calibration)
     moments_of: dict[int, tuple[list[Moments], Grid]] = {}

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from octet.affine import Array, Grid, refuse_not_finite
+from octet.blocks import release
 from octet.errors import OctetError
 from octet.layers import Gridded, Layer, Quantize, Weighted
 from octet.network import Network, flow, label, signals, sources
 from octet.parameters import shape_of
-from octet.quantizer.hessian import Hessians, Moments, second_moments
+from octet.quantizer.hessian import Hessians, Moments, in_halves, moments, product_sums
 from octet.quantizer.spool import Spool
 from octet.runtime import floating
 from octet.signature import Input
@@ -36,47 +37,61 @@ def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
         (place,) = taken[i]
         actual.advance(i)
         in_float.advance(i + 1, keep=i)
-        moments = [_no_moments(layer) for _ in range(layer.group_count)]
+        of_groups = [_no_moments(layer) for _ in range(layer.group_count)]
         for x, y in zip(actual.outputs(place), in_float.outputs(i), strict=True):
             steps = np.rint(x / entering.scale.astype(np.float64))
             outputs = np.split(y.swapaxes(0, 1).reshape(layer.outputs, -1), layer.group_count)
-            for group, inputs, targets in zip(moments, _inputs(layer, steps), outputs, strict=True):
+            for group, inputs, targets in zip(
+                of_groups, _inputs(layer, steps), outputs, strict=True
+            ):
                 group.add(inputs, targets)
-        layers[i] = treat(layer, i, moments, entering)
+        layers[i] = treat(layer, i, of_groups, entering)
     return tuple(layers)
 
 
-def hessians(network: Network, rows: Array) -> dict[int, Hessians]:
+def hessians(network: Network, rows: Input) -> dict[int, Hessians]:
     """Of each layer with weights, for each of its groups: H of what enters it in float.
 
     Args:
         network: in float.
-        rows: ``(rows, …)``, few enough to go through it all at once.
+        rows: ``(rows, …)``; they pass in parts, so memory does not grow with them.
 
     Raises:
         OctetError: numbers whose squares overflow; the layer is named.
     """
+
+    def of_part(part: slice) -> dict[int, Array]:
+        sums = _squares(network, rows[part].astype(np.float64))
+        release(rows)
+        return sums
+
+    sums = in_halves(of_part, slice(0, len(rows)))
+    return {i: Hessians([moments(each) for each in groups]) for i, groups in sums.items()}
+
+
+def _squares(network: Network, rows: Array) -> dict[int, Array]:
+    """Of each layer with weights, for each of its groups, `product_sums` ``(groups, …)``."""
     taken = sources(network.layers)
     alive = {-1: rows}
     needed = {taken[i][0] for i, layer in enumerate(network.layers) if isinstance(layer, Weighted)}
     alive |= {i: x for i, x in flow(network.layers, rows, floating.step) if i in needed}
-    return {
-        i: _hessians(layer, alive[taken[i][0]], label(network.layers, i))
-        for i, layer in enumerate(network.layers)
-        if isinstance(layer, Weighted)
-    }
+    sums = {}
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, Weighted):
+            sums[i] = _squares_of(layer, alive[taken[i][0]], label(network.layers, i))
+    return sums
 
 
-def _hessians(layer: Weighted, x: Array, name: str) -> Hessians:
+def _squares_of(layer: Weighted, x: Array, name: str) -> Array:
     refuse_not_finite(x, f"layer {name}: inputs")
     with np.errstate(over="ignore", invalid="ignore"):
-        each = [second_moments(inputs.T) for inputs in _inputs(layer, x)]
-    if not all(np.all(np.isfinite(hessian)) for hessian in each):
+        sums = np.stack([product_sums(inputs.T) for inputs in _inputs(layer, x)])
+    if not np.all(np.isfinite(sums)):
         raise OctetError(
             f"layer {name}: inputs: got up to {np.max(np.abs(x)):g}; allowed is what can be "
             "squared and summed: rescale the features"
         )
-    return Hessians(each)
+    return sums
 
 
 def _without_grids(layer: Layer, *x: Array) -> Array:

@@ -10,9 +10,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from octet.errors import OctetError
-
-ADDRESS = "DASK_SCHEDULER_ADDRESS"
-_SECONDS = 30  # that a scheduler may take to answer
+from stages.cluster import ADDRESS, client
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
@@ -28,7 +26,13 @@ def backend(name: str) -> Iterator[None]:
     """
     with ExitStack() as stack:
         if name == "dask":
-            stack.enter_context(_client())
+            if not os.environ.get(ADDRESS):
+                raise OctetError(
+                    f"params.yaml: sweep.backend: got dask without {ADDRESS}; set it to the "
+                    "address of a Dask scheduler, such as tcp://127.0.0.1:8786, or set "
+                    "sweep.backend: loky"
+                )
+            stack.enter_context(client())
         stack.enter_context(joblib.parallel_config(backend=name, n_jobs=-1))
         yield
 
@@ -53,22 +57,3 @@ def _alone(function: Callable[[Shared, Task], Result], shared: Shared, task: Tas
     # Each worker with a BLAS of one thread: their own threads would only wait for each other.
     with threadpool_limits(1):
         return function(shared, task)
-
-
-@contextmanager
-def _client() -> Iterator[None]:
-    # Imported here, for it takes a second and only clusters need it.
-    from distributed import Client
-
-    address = os.environ.get(ADDRESS)
-    if not address:
-        raise OctetError(
-            f"params.yaml: sweep.backend: got dask without {ADDRESS}; set it to the address of a "
-            "Dask scheduler, such as tcp://127.0.0.1:8786, or set sweep.backend: loky"
-        )
-    try:
-        client = Client(address, timeout=_SECONDS)
-    except (OSError, ValueError) as error:
-        raise OctetError(f"{ADDRESS}: got {address}, where no scheduler answers: {error}") from None
-    with client:
-        yield

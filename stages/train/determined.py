@@ -4,15 +4,17 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from octet.affine import Array
+from octet.blocks import blocks
 from octet.errors import OctetError
-from stages.train.features import of_unit_size, rounding
+from stages.train.features import Scaling, rounding
+from stages.train.triangle import triangle
 
 # A feature that gives less than this share of another is not named as what determines it.
 _SHARE = 1e-6
 _MOST_NAMES = 5
 
 
-def refuse_determined(x: Array, names: tuple[str, ...]) -> None:
+def refuse_determined(x: Array, names: tuple[str, ...], scaling: Scaling) -> None:
     """Refuse a feature that is a sum of multiples of others and a constant, but for rounding.
 
     Least squares has no single answer then, and near it one of huge coefficients that cancel each
@@ -28,6 +30,7 @@ def refuse_determined(x: Array, names: tuple[str, ...]) -> None:
     Args:
         x: features ``(rows, features)`` in any units, all finite, none constant.
         names: of the features.
+        scaling: of theirs.
 
     Raises:
         OctetError: a feature is determined, or there are not more rows than features.
@@ -39,12 +42,12 @@ def refuse_determined(x: Array, names: tuple[str, ...]) -> None:
             f"{features + 1}: leave features out, or train on more rows"
         )
     within = rounding(rows)
-    scaled = of_unit_size(x)
-    triangle: Array = np.linalg.qr((scaled - scaled.mean(axis=0)) / np.sqrt(rows)).R
-    spreads = np.linalg.norm(triangle, axis=0)
+    centre = scaling.mean / scaling.power / scaling.size
+    left = triangle((block / scaling.size - centre) / np.sqrt(rows) for (block,) in blocks(x))
+    spreads = np.linalg.norm(left, axis=0)
     for j, name in enumerate(names):
-        multiples: Array = solve_triangular(triangle[:j, :j], triangle[:j, j])
-        if abs(triangle[j, j]) <= within * (1 + np.sum(np.abs(multiples))):
+        multiples: Array = solve_triangular(left[:j, :j], left[:j, j])
+        if abs(left[j, j]) <= within * (1 + np.sum(np.abs(multiples))):
             shares = np.abs(multiples) * spreads[:j]
             others = [names[i] for i in np.flatnonzero(shares > _SHARE * spreads[j])]
             raise OctetError(

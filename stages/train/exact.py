@@ -1,7 +1,8 @@
 """Real numbers as integers, in which sums and products are exact in any order, on any CPU."""
 
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,63 @@ import numpy.typing as npt
 from octet.affine import Array
 
 Whole = npt.NDArray[np.object_]
+
+# Float64 has every integer up to 2 to this.
+_EXACT_BITS = 53
+_LEAST_EXPONENT = -1074
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Real numbers, exactly.
+
+    Attributes:
+        numbers: integers.
+        bits: over 2 to this many.
+    """
+
+    numbers: Whole
+    bits: int
+
+    def __add__(self, other: Self) -> "Sum":
+        bits = max(self.bits, other.bits)
+        return Sum(self.over(bits) + other.over(bits), bits)
+
+    def over(self, bits: int) -> Whole:
+        """The integers that they are over 2 to so many bits, not fewer than there are."""
+        return np.asarray(self.numbers << (bits - self.bits))
+
+
+def products(x: Array) -> Sum:
+    """XᵀX of ``(rows, columns)``, ``(columns, columns)``, exactly, at the speed of BLAS.
+
+    A column is taken apart into slices, each of few bits below the largest that is left of it, so
+    that sums of products of slices are integers that float64 has, in whatever order BLAS adds
+    (Ozaki et al., Error-free transformations of matrix multiplication by using fast routines of
+    matrix multiplication, Numerical Algorithms, 2012). So sums of parts add up to that of all rows.
+    """
+    width = (_EXACT_BITS - len(x).bit_length()) // 2
+    slices = [(j, *each) for j, column in enumerate(x.T) for each in _slices(column, width)]
+    lowest = min((exponent for _, exponent, _ in slices), default=0)
+    total: Whole = np.full((x.shape[1], x.shape[1]), 0, object)
+    if slices:
+        stacked = np.array([whole for *_, whole in slices])
+        sums = (stacked @ stacked.T).tolist()
+        for (i, high, _), row in zip(slices, sums, strict=True):
+            for (j, other, _), value in zip(slices, row, strict=True):
+                total[i, j] += int(value) << (high + other - 2 * lowest)
+    return Sum(total, -2 * lowest) if lowest <= 0 else Sum(total << (2 * lowest), 0)
+
+
+def _slices(column: Array, width: int) -> list[tuple[int, Array]]:
+    """Integers up to 2**width that make up a column, each with the exponent of their unit."""
+    rest, slices = column.copy(), []
+    while (largest := float(np.max(np.abs(rest), initial=0.0))) > 0:
+        exponent = max(int(np.frexp(largest)[1]) - width, _LEAST_EXPONENT)
+        unit = np.ldexp(1.0, exponent)
+        slices.append((exponent, np.rint(rest / unit)))
+        rest -= slices[-1][1] * unit
+    return slices
 
 
 def integers(array: Array) -> tuple[Whole, int]:

@@ -1,11 +1,11 @@
 """What both regressions do to features before they solve anything."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from octet.affine import Array
+from octet.blocks import blocks
 from octet.errors import OctetError
 from octet.layers import Standardize
 
@@ -14,64 +14,93 @@ from octet.layers import Standardize
 _FEWEST_UNITS = 64
 
 
-class Scaled(NamedTuple):
-    """Features fit for a solver.
+@dataclass(frozen=True)
+class Scaling:
+    """How features are made fit for a solver.
 
     Attributes:
-        x: features ``(rows, features)``.
-        unit: what each feature was multiplied by, ``(features,)``, besides what the scaler did.
-        scaler: the first layer of the network, if there is one.
+        size: the largest absolute value of each, ``(features,)``.
+        power: the power of 2 by which each is multiplied first, ``(features,)``.
+        mean, deviation: of each then, ``(features,)``.
+        standardize: whether each gets mean 0 and deviation 1.
     """
 
-    x: Array
-    unit: Array
-    scaler: tuple[Standardize, ...]
+    size: Array
+    power: Array
+    mean: Array
+    deviation: Array
+    standardize: bool
+
+    @property
+    def unit(self) -> Array:
+        """What each feature is multiplied by, besides what the scaler does."""
+        return np.ones(len(self.power)) if self.standardize else self.power
+
+    @property
+    def centre(self) -> Array:
+        """The mean of each in what the solver gets."""
+        return np.zeros(len(self.power)) if self.standardize else self.mean
+
+    @property
+    def spread(self) -> Array:
+        """The deviation of each in what the solver gets."""
+        return np.ones(len(self.power)) if self.standardize else self.deviation
+
+    @property
+    def scaler(self) -> tuple[Standardize, ...]:
+        """The first layer of the network, if there is one."""
+        layer = Standardize(self.mean / self.power, self.deviation / self.power)
+        return (layer,) if self.standardize else ()
+
+    def of(self, x: Array) -> Array:
+        """What the solver gets of rows ``(rows, features)``."""
+        x = x * self.power
+        return (x - self.mean) / self.deviation if self.standardize else x
 
 
-def scale(x: Array, names: tuple[str, ...], standardize: bool) -> Scaled:
+def scaling(x: Array, names: tuple[str, ...], standardize: bool) -> Scaling:
     """Features of a size that no square of theirs overflows; standardized, if so wanted.
+
+    Mean and deviation are scikit-learn's StandardScaler's: its sums of several features run over
+    the rows in order, so they may be taken block by block.
 
     Raises:
         OctetError: a feature is constant, but for rounding.
     """
-    refuse_constant(x, names)
+    rows, size = len(x), np.zeros(x.shape[1])
+    for (block,) in blocks(x):
+        size = np.maximum(size, np.max(np.abs(block), axis=0))
     # Units that are powers of 2 change no digit, and keep squares from overflowing and small
     # features from being lost beside large ones.
-    unit = power_of_2(x)
-    x = x * unit
-    if not standardize:
-        return Scaled(x, unit, ())
-    scaler = StandardScaler().fit(x)
-    layer = Standardize(scaler.mean_ / unit, scaler.scale_ / unit)
-    return Scaled((x - scaler.mean_) / scaler.scale_, np.ones(len(unit)), (layer,))
-
-
-def power_of_2(values: Array) -> Array:
-    """The power of 2 that brings the largest absolute value of each column to between 1/2 and 1."""
-    exponent = np.frexp(np.max(np.abs(values), axis=0))[1]
-    return np.asarray(np.ldexp(1.0, -np.clip(exponent, -1000, 1000)))
-
-
-def refuse_constant(x: Array, names: tuple[str, ...]) -> None:
-    """Refuse a feature whose deviation is within its rounding, by name.
-
-    Its deviation would be the unit in which any other value of it is measured.
-
-    Raises:
-        OctetError: there is one.
-    """
-    deviation = np.std(of_unit_size(x), axis=0)
-    for j in np.flatnonzero(deviation <= rounding(len(x))):
+    power = power_of_2(size)
+    total = np.zeros(len(size))
+    for (block,) in blocks(x):
+        total = _in_order(total, block * power)
+    mean = total / rows
+    left, squares = np.zeros(len(size)), np.zeros(len(size))
+    for (block,) in blocks(x):
+        moved = block * power - mean
+        left, squares = _in_order(left, moved), _in_order(squares, moved**2)
+    # What is left corrects for the rounding of the mean (Chan, Golub & LeVeque, 1983).
+    deviation = np.sqrt(np.maximum(squares - left**2 / rows, 0) / rows)
+    for j in np.flatnonzero(deviation <= rounding(rows) * size * power):
+        # A constant feature's deviation would be the unit of any other value of it.
         raise OctetError(
             f"feature {names[j]}: got {x[0, j]:g} in every training row; a constant feature has no "
             "scale and tells nothing: leave it out"
         )
+    return Scaling(size, power, mean, deviation, standardize)
 
 
-def of_unit_size(x: Array) -> Array:
-    """Each column over its largest absolute value."""
-    sizes = np.max(np.abs(x), axis=0)
-    return np.asarray(x / np.where(sizes > 0, sizes, 1))
+def _in_order(total: Array, block: Array) -> Array:
+    """The sum and the rows of a block, added one after the other."""
+    return np.asarray(np.cumsum(np.vstack([total, block]), axis=0)[-1])
+
+
+def power_of_2(size: Array) -> Array:
+    """The power of 2 that brings each absolute value to between 1/2 and 1."""
+    exponent = np.frexp(size)[1]
+    return np.asarray(np.ldexp(1.0, -np.clip(exponent, -1000, 1000)))
 
 
 def rounding(rows: int) -> float:

@@ -1,15 +1,21 @@
 """Linear and ridge regression whose coefficients do not depend on the CPU that found them."""
 
+from collections.abc import Iterator
+from functools import reduce
+from operator import add
+
 import numpy as np
 from scipy.linalg import solve_triangular
-from sklearn.linear_model import LinearRegression
 
 from octet.affine import Array, refuse_not_finite
+from octet.blocks import blocks
 from octet.errors import OctetError
 from octet.layers import Layer, Linear
+from stages.cluster import mapped
 from stages.train import exact
 from stages.train.determined import refuse_determined
-from stages.train.features import power_of_2, scale
+from stages.train.features import power_of_2, scaling
+from stages.train.triangle import triangle
 
 # β is held with this many bits behind the point, and is settled when a step changes none of the
 # first of those that its largest coefficient has.
@@ -37,45 +43,53 @@ def fit(
     Raises:
         OctetError: a feature is constant, or others determine it.
     """
-    scaled = scale(x, names, standardize)
+    how = scaling(x, names, standardize)
     if not alpha:
-        refuse_determined(x, names)
-    x, unit, scaler = scaled
-    spread = power_of_2(x - x.mean(axis=0))
-    size = power_of_2(y)
-    x, y, unit = x * spread, y * size, unit * spread
-    model = LinearRegression().fit(x, y)
+        refuse_determined(x, names, how)
+    size = power_of_2(max(np.max(np.abs(part)) for _, part in blocks(x, y)))
+    spread = power_of_2(how.spread)
+    unit, centre = how.unit * spread, how.centre * spread
+
+    def parts() -> Iterator[Array]:
+        """Blocks of a one, the features and the target."""
+        for features, target in blocks(x, y):
+            yield np.column_stack([np.ones(len(target)), how.of(features) * spread, target * size])
+
     # A weight w is w * unit / size in the units of the data, of which the penalty is.
     with np.errstate(over="ignore"):
         penalty = np.square(unit) * alpha if alpha else np.zeros(len(unit))
     refuse_not_finite(penalty, "penalties, in units of the features")
-    coefficients = refine(x, y, np.array([model.intercept_, *model.coef_]), penalty)
+    shift = np.array([0.0, *centre])
+    root = triangle(part[:, :-1] - shift for part in parts())
+    if alpha:
+        root = triangle([root, np.diag([0.0, *np.sqrt(penalty)])[1:]])
+    coefficients = refine(reduce(add, mapped(exact.products, parts())), centre, penalty, root)
     with np.errstate(over="ignore"):
         coefficients *= np.array([1.0, *unit]) / size
     refuse_not_finite(coefficients, "coefficients, intercept first")
-    return (*scaler, Linear(weight=coefficients[None, 1:], bias=coefficients[:1]))
+    return (*how.scaler, Linear(weight=coefficients[None, 1:], bias=coefficients[:1]))
 
 
-def refine(x: Array, y: Array, coefficients: Array, penalty: Array) -> Array:
-    """Least squares with a penalty, correctly rounded, from a solution that is only nearly one.
+def refine(sums: exact.Sum, centre: Array, penalty: Array, root: Array) -> Array:
+    """Least squares with a penalty, correctly rounded.
 
     A solver leaves noise in the last bits that depends on the kernels that BLAS picked for the
     CPU: 2e-11 of a coefficient on the raw California table. Rounding it away would only make two
     machines agree mostly, for now and then the noise straddles a rounding boundary. So the
-    residual r = y - Xβ and the gradient Xᵀr are computed here in integers, where sums are exact
-    in any order, and β is mended by (XᵀX)⁻¹Xᵀr in floats, until nothing that a float64 could hold
+    gradient Xᵀ(y - Xβ) = Xᵀy - XᵀXβ is computed here in integers, where sums are exact in any
+    order, and β is mended by (XᵀX)⁻¹ of it in floats, until nothing that a float64 could hold
     is left to mend: iterative refinement (Wilkinson, Rounding Errors in Algebraic Processes,
     1963; Björck, Numerical Methods for Least Squares Problems, 1996, 2.9). The columns are
-    centred, exactly, as the solver does, so that an offset of the features costs no accuracy.
-    The penalty α on each weight makes the gradient Xᵀr - αβ, and the matrix XᵀX + α.
-    It costs nothing: the result is nearer to what the solver meant than its own answer, and the
-    time is some tenths of a second.
+    centred, exactly, as a solver does, so that an offset of the features costs no accuracy.
+    The penalty α on each weight makes the gradient Xᵀy - XᵀXβ - αβ, and the matrix XᵀX + α.
+    Of the rows, however many, it takes their sums alone.
 
     Args:
-        x: features ``(rows, features)``.
-        y: targets ``(rows,)``.
-        coefficients: intercept first, ``(1 + features,)``, from any solver.
+        sums: XᵀX of the columns one, features and target, as `exact.products`.
+        centre: about the mean of each feature ``(features,)``.
         penalty: on the square of each weight ``(features,)``; the intercept is free.
+        root: R of a QR decomposition, nearly, of a column of ones and the centred features, with
+            rows √penalty below them, ``(1 + features, 1 + features)``.
 
     Returns:
         Intercept and coefficients, ``(1 + features,)`` float64: the same bits on every CPU.
@@ -83,28 +97,20 @@ def refine(x: Array, y: Array, coefficients: Array, penalty: Array) -> Array:
     Raises:
         OctetError: the features are so nearly dependent that the steps do not shrink.
     """
-    centre = np.array([0.0, *x.mean(axis=0)])
-    design, design_bits = exact.integers(np.vstack([centre, np.column_stack([np.ones(len(x)), x])]))
-    exact_centre, design = design[0], design[1:] - design[0]
-    exact_y, y_bits = exact.integers(y)
+    exact_centre, centre_bits = exact.integers(np.array([0.0, *centre]))
     exact_penalty, penalty_bits = exact.integers(np.array([0.0, *penalty]))
-    unit = max(design_bits, penalty_bits - design_bits) + _FRACTION_BITS
-    unit = max(unit, y_bits)
-    target = exact_y << (unit - y_bits)
-    spare = unit - design_bits - _FRACTION_BITS
-    spare_penalty = unit + design_bits - penalty_bits - _FRACTION_BITS
-    centred = np.column_stack([np.ones(len(x)), x - centre[1:]])
-    roots = np.diag(np.sqrt([0.0, *penalty]))[1:] if np.any(penalty) else centred[:0]
-    triangle: Array = np.linalg.qr(np.vstack([centred, roots])).R
+    bits = max(sums.bits + 2 * centre_bits, penalty_bits)
+    centred = _centred(sums.numbers, exact_centre, centre_bits)
+    centred = centred << (bits - sums.bits - 2 * centre_bits)
+    matrix = centred[:-1, :-1] + np.diag(exact_penalty << (bits - penalty_bits))
+    moment = centred[:-1, -1] << _FRACTION_BITS
 
     # β in units of 2^-_FRACTION_BITS, the intercept that of the centred columns.
-    beta = exact.fixed(coefficients, _FRACTION_BITS)
-    beta[0] += np.sum(beta * exact_centre) >> design_bits
+    beta = exact.fixed(np.zeros(len(root)), _FRACTION_BITS)
     for _ in range(_MOST_REFINEMENTS):
-        gradient = design.T @ (target - ((design @ beta) << spare))
-        gradient -= (exact_penalty * beta) << spare_penalty
-        half = solve_triangular(triangle, exact.floats(gradient, unit + design_bits), trans="T")
-        step = exact.fixed(solve_triangular(triangle, half), _FRACTION_BITS)
+        gradient = exact.floats(moment - matrix @ beta, bits + _FRACTION_BITS)
+        half = solve_triangular(root, gradient, trans="T")
+        step = exact.fixed(solve_triangular(root, half), _FRACTION_BITS)
         beta += step
         if max(abs(step)) <= max(abs(beta)) >> _SETTLED_BITS:
             break
@@ -113,9 +119,24 @@ def refine(x: Array, y: Array, coefficients: Array, penalty: Array) -> Array:
             "features: so nearly dependent that their coefficients are not determined; "
             "leave out those that others determine"
         )
-    shift = np.sum(beta[1:] * exact_centre[1:]) >> design_bits
+    shift = np.sum(beta[1:] * exact_centre[1:]) >> centre_bits
     # What is left of a coefficient that is exactly 0.
     nothing = max(*abs(beta), abs(shift)) >> (_SETTLED_BITS - 50)
     beta[0] -= shift
     beta[abs(beta) <= nothing] = 0
     return exact.floats(beta, _FRACTION_BITS)
+
+
+def _centred(numbers: exact.Whole, centre: exact.Whole, bits: int) -> exact.Whole:
+    """XᵀX, but for the target of centred columns; over 2 to twice so many bits more.
+
+    Args:
+        numbers: of one, features and target.
+        centre: of one, 0, and features; over 2**bits.
+    """
+    whole = numbers << bits
+    whole[:-1] -= np.outer(centre, numbers[0])
+    first = whole[:, 0].copy()
+    whole = whole << bits
+    whole[:, :-1] -= np.outer(first, centre)
+    return np.asarray(whole)

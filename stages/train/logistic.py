@@ -8,7 +8,7 @@ from octet.errors import OctetError
 from octet.layers import Layer, Linear
 from stages.train import exact
 from stages.train.exact import Whole
-from stages.train.features import scale
+from stages.train.features import scaling
 
 # θ is held with this many bits behind the point, and is settled when a step changes none of the
 # first of those that its largest coefficient has.
@@ -39,14 +39,15 @@ def fit(
         raise OctetError(
             f"class {classes[int(np.argmin(counts))]}: no row to train on; each class needs one"
         )
-    scaled = scale(x, names, standardize=True)
-    model = LogisticRegression(max_iter=1000).fit(scaled.x, labels)
+    how = scaling(x, names, standardize=True)
+    scaled = how.of(x)
+    model = LogisticRegression(max_iter=1000).fit(scaled, labels)
     start = np.column_stack([model.intercept_, model.coef_])
     if len(classes) == 2:
         start = np.concatenate([-start, start]) / 2
     # One coefficient w with penalty w²/2 is a pair ±w/2, of which each square counts twice.
-    weight, bias = polish(scaled.x, labels, start, penalty=2 if len(classes) == 2 else 1)
-    return (*scaled.scaler, Linear(weight.astype(np.float32), bias.astype(np.float32)))
+    weight, bias = polish(scaled, labels, start, penalty=2 if len(classes) == 2 else 1)
+    return (*how.scaler, Linear(weight.astype(np.float32), bias.astype(np.float32)))
 
 
 def polish(x: Array, labels: Integers, start: Array, penalty: int) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from stages.train import kernels, plots, recipe
 from stages.train.architecture import plan
 from stages.train.augment import views
 from stages.train.batches import Batches, ImageBatches, TableBatches
-from stages.train.features import scale
+from stages.train.features import scaling
 from stages.train.module import Module
 from stages.train.objective import finished, objective
 from stages.train.plots import History
@@ -55,7 +55,7 @@ def _standardized(dataset: Dataset, truth: torch.Tensor, how: Train) -> tuple[St
     """The first layer of the network, and batches of what leaves it."""
     x, inputs = dataset.x_train, dataset.signature.inputs
     if isinstance(inputs, Columns):
-        (scaler,) = scale(x, inputs.features, standardize=True).scaler
+        (scaler,) = scaling(x, inputs.features, standardize=True).scaler
         return scaler, TableBatches(x, scaler, truth, how)
     scaler = standardize(x)
     return scaler, ImageBatches(x, scaler, truth, how)

@@ -10,17 +10,18 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octet.modelfile.arrays import dump_arrays, load_arrays
+from octet.modelfile.arrays import dump_arrays, load_arrays, map_arrays
 from octet.modelfile.storage import dump_network, load_network, sizes
 from tests.octet import modelfiles
 from tests.octet.modelfiles import put, weights_only
 
 fixed = settings(deadline=None, derandomize=True)
+READERS = load_arrays, map_arrays, load_network, sizes
 
 
 def refusal(path: Path) -> str:
     """What is said of this file, the same by all that read it."""
-    (message,) = {modelfiles.refusal(path, load) for load in (load_arrays, load_network, sizes)}
+    (message,) = {modelfiles.refusal(path, load) for load in READERS}
     return message
 
 
@@ -120,3 +121,29 @@ def test_dtypes_of_other_projects_are_refused(file: Path, dtype: str) -> None:
     header = json.dumps({"0.weight": tensor}).encode()
     put(file, struct.pack("<Q", len(header)) + header + bytes(16 * size // 8))
     refusal(file)
+
+
+def test_the_bytes_are_those_that_safetensors_writes_and_may_stay_in_the_file(
+    tmp_path: Path,
+) -> None:
+    types = "?", "u1", "i1", "i2", "u2", "f2", "i4", "u4", "f4", "f8", "i8", "u8"
+    arrays = {f"é{i}": np.arange(2 * i).astype(dtype) for i, dtype in enumerate(types)}
+    arrays |= {
+        "none": np.zeros((0, 3)),
+        "one": np.array(2.5),
+        "by columns": np.ones((300_000, 2)).T,
+    }
+    header = {"names": ['"é\\', "\u2028\x7f"]}
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"))
+    content = dump_arrays(header, arrays)
+    in_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    assert content == safetensors.numpy.save(in_order, {"octet": text})
+    path = tmp_path / "arrays.safetensors"
+    path.write_bytes(content)
+    read, mapped = map_arrays(path)
+    path.unlink()
+    assert read == header
+    assert mapped.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(mapped[name], array, strict=True)
+        assert not mapped[name].flags.writeable

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow.csv
 from octet.errors import OctetError
 from octet.rows.encoding import number
 from stages.dataset import Dataset
-from stages.load.readers import tables
+from stages.load.readers import columns, tables
 from stages.params import data as params
 from stages.params.split import Split
 
@@ -22,8 +22,8 @@ _PACKED = b"\x1f\x8b"
 # What gzip raises in a damaged file.
 _DAMAGED = EOFError, gzip.BadGzipFile, zlib.error
 _SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
-# Types are found out in `tables`, of all rows; Arrow would look at the first block alone.
-_TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+# Bytes that are looked at together; no row may be longer.
+BLOCK = 1 << 22
 
 
 def read(data: params.Csv, paths: Sequence[Path], how: Split) -> Dataset:
@@ -32,43 +32,49 @@ def read(data: params.Csv, paths: Sequence[Path], how: Split) -> Dataset:
     Raises:
         OctetError: it is no such table; or as `tables.dataset`.
     """
-    parts = [_text_columns(path, data) for path in paths]
-    for part, path in zip(parts, paths, strict=True):
-        if not part.num_rows:
+    wanted = [tables.wanted(data, _names(path, data.separator), str(path)) for path in paths]
+    summaries = [columns.summary(_blocks(path, data, wanted[0])) for path in paths[:1]]
+    tables.refuse_other_columns(wanted, paths)
+    summaries += [columns.summary(_blocks(path, data, wanted[0])) for path in paths[1:]]
+    for (rows, _), path in zip(summaries, paths, strict=True):
+        if not rows:
             raise OctetError(f"{path}: got names of columns and no rows")
-    tables.refuse_other_columns([part.schema.names for part in parts], paths)
-    alike = [part.select(parts[0].schema.names) for part in parts]
-    whole = pyarrow.concat_tables(alike).unify_dictionaries().combine_chunks()
-    columns = {
-        name: _column(whole[name], f"{paths[0]}: column {name}") for name in whole.schema.names
-    }
-    raw = tables.Raw(str(paths[0]), columns, tuple(part.num_rows for part in parts))
-    return tables.dataset(data, raw, how)
+
+    def blocks() -> Iterator[columns.Block]:
+        for path in paths:
+            yield from _blocks(path, data, wanted[0])
+
+    where = str(paths[0])
+    values = columns.read(blocks, columns.together(summaries), where)
+    return tables.dataset(data, tables.Raw(where, values, tuple(n for n, _ in summaries)), how)
 
 
-def _column(column: Any, where: str) -> Any:
-    encoded = column.chunk(0)
-    return tables.of_texts(encoded.dictionary.to_pylist(), encoded.indices.to_numpy(), where)
-
-
-def _text_columns(path: Path, data: params.Csv) -> Any:
+def _blocks(path: Path, data: params.Csv, wanted: Sequence[str]) -> Iterator[columns.Block]:
     """The wanted columns as texts."""
     names = _names(path, data.separator)
     try:
-        with _opened(path) as stream:
-            return pyarrow.csv.read_csv(
+        with (
+            _opened(path) as stream,
+            pyarrow.csv.open_csv(
                 stream,
                 # In one thread, errors have the number of the row.
                 pyarrow.csv.ReadOptions(
-                    use_threads=False, column_names=names, skip_rows_after_names=1
+                    use_threads=False,
+                    block_size=BLOCK,
+                    column_names=names,
+                    skip_rows_after_names=1,
                 ),
                 pyarrow.csv.ParseOptions(delimiter=data.separator, newlines_in_values=True),
                 pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, _TEXT),
-                    include_columns=tables.wanted(data, names, str(path)),
+                    # Types are found out of all rows; Arrow would look at the first block alone.
+                    column_types=dict.fromkeys(names, pyarrow.string()),
+                    include_columns=wanted,
                     null_values=[],
                 ),
-            )
+            ) as reader,
+        ):
+            for batch in reader:
+                yield dict(zip(batch.schema.names, batch.columns, strict=True))
     except (pyarrow.ArrowException, *_DAMAGED) as error:
         raise OctetError(f"{path}: {_why(error)}") from None
 

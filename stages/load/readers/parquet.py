@@ -1,6 +1,9 @@
 """Parquet of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +15,119 @@ from pyarrow import types
 
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
+from stages.cluster import mapped
 from stages.dataset import Dataset
-from stages.load.readers import tables
-from stages.load.readers.truth import EXACT
+from stages.load.readers import columns, tables
 from stages.params import data as params
 from stages.params.split import Split
+from stages.pinned import visible
+
+# Rows that are looked at together.
+ROWS = 2**16
 
 
 def read(data: params.Parquet, paths: Sequence[Path], how: Split) -> Dataset:
     """The features and the truth of a table of numbers, texts, and true or false.
 
+    A path may be a folder of such files.
+
     Raises:
         OctetError: a file is not whole, or a column of another type; or as `tables.dataset`.
     """
-    parts = [_columns(path, data) for path in paths]
-    tables.refuse_other_columns([[*part] for part in parts], paths)
-    for part, path in zip(parts[1:], paths[1:], strict=True):
-        if other := [name for name in part if part[name].dtype != parts[0][name].dtype]:
-            raise OctetError(f"{path}: column {other[0]}: got another type than in {paths[0]}")
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    sizes = tuple(len(part[data.target]) for part in parts)
-    return tables.dataset(data, tables.Raw(str(paths[0]), columns, sizes), how)
+    parts = [_files(path) for path in paths]
+    files = [file for part in parts for file in part]
+    wanted = [_wanted(file, data) for file in files]
+    tables.refuse_other_columns(wanted, files)
+    pieces = [piece for file in files for piece in _pieces(file, wanted[0])]
+    summaries = dict(zip(pieces, mapped(partial(_summary, Path.cwd()), pieces), strict=True))
+    known = columns.together(summaries.values())
+    _refuse_mixed(files, known)
+
+    def blocks() -> Iterator[columns.Block]:
+        for piece in pieces:
+            yield from _blocks(piece)
+
+    where = str(files[0])
+    rows_of = tuple(
+        sum(rows for piece, (rows, _) in summaries.items() if piece.file in part) for part in parts
+    )
+    values = columns.read(blocks, known, where)
+    return tables.dataset(data, tables.Raw(where, values, rows_of), how)
 
 
-def _columns(path: Path, data: params.Parquet) -> dict[str, AnyArray]:
+@dataclass(frozen=True)
+class _Piece:
+    """Rows of a file.
+
+    Attributes:
+        file: where they are.
+        group: the number of their group.
+        wanted: names of columns.
+    """
+
+    file: Path
+    group: int
+    wanted: tuple[str, ...]
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = [file for file in visible(path) if file.suffix == ".parquet"]
+    if not files:
+        raise OctetError(f"{path}: got a folder without a file .parquet")
+    return files
+
+
+def _wanted(path: Path, data: params.Parquet) -> list[str]:
+    """The wanted columns of a file, of types that are allowed."""
+    with _opened(path) as file:
+        wanted = tables.wanted(data, file.schema_arrow.names, str(path))
+        for name in wanted:
+            _refuse_type(file.schema_arrow.field(name).type, f"{path}: column {name}")
+        if not file.metadata.num_rows:
+            raise OctetError(f"{path}: got no rows")
+        return wanted
+
+
+def _pieces(path: Path, wanted: Sequence[str]) -> list[_Piece]:
+    with _opened(path) as file:
+        return [_Piece(path, group, tuple(wanted)) for group in range(file.num_row_groups)]
+
+
+def _summary(folder: Path, piece: _Piece) -> columns.Summary:
+    """Of a piece; its file is below a folder which a worker of a cluster may not be in."""
+    return columns.summary(_blocks(piece, folder))
+
+
+def _blocks(piece: _Piece, folder: Path = Path()) -> Iterator[columns.Block]:
+    """The columns of some rows at a time."""
+    with _opened(piece.file, folder) as file:
+        names = [*piece.wanted]
+        for batch in file.iter_batches(ROWS, [piece.group], columns=names, use_threads=False):
+            if batch.num_rows:
+                yield {name: _column(batch[name], f"{piece.file}: column {name}") for name in names}
+
+
+@contextmanager
+def _opened(path: Path, folder: Path = Path()) -> Iterator[pyarrow.parquet.ParquetFile]:
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            wanted = tables.wanted(data, names, str(path))
-            for name in wanted:
-                _refuse_type(file.schema_arrow.field(name).type, f"{path}: column {name}")
-            table = file.read(columns=wanted, use_threads=False).combine_chunks()
+        with pyarrow.parquet.ParquetFile(folder / path) as file:
+            yield file
     except (pyarrow.ArrowException, OSError) as error:
         why = " ".join(str(error).split())
         raise OctetError(f"{path}: not a whole Parquet file ({why})") from None
-    if not table.num_rows:
-        raise OctetError(f"{path}: got no rows")
-    return {name: _column(table[name], f"{path}: column {name}") for name in wanted}
+
+
+def _refuse_mixed(files: Sequence[Path], known: columns.Summary) -> None:
+    """Refuse texts in a column that has numbers in another file."""
+    first: dict[str, bool] = {}
+    for path in files:
+        with _opened(path) as file:
+            for name, contents in known[1].items():
+                text = _is_text(file.schema_arrow.field(name).type)
+                if first.setdefault(name, text) != text and contents.others:
+                    raise OctetError(f"{path}: column {name}: got another type than in {files[0]}")
 
 
 def _refuse_type(kind: Any, where: str) -> None:
@@ -73,23 +152,27 @@ def _refuse_type(kind: Any, where: str) -> None:
         )
 
 
-def _column(column: Any, where: str) -> AnyArray:
+def _is_text(kind: Any) -> bool:
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return types.is_boolean(kind) or not types.is_primitive(kind)
+
+
+def _column(column: Any, where: str) -> Any:
     """Numbers with NaN for gaps, or texts; what is true or false is text, as in `Truth`."""
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if types.is_boolean(column.type):
         column = pyarrow.compute.if_else(column, str(True), str(False))
     if not types.is_primitive(column.type):
-        encoded = column.cast(pyarrow.string()).fill_null("").combine_chunks().dictionary_encode()
-        return tables.of_texts(encoded.dictionary.to_pylist(), encoded.indices.to_numpy(), where)
+        return column.cast(pyarrow.string()).fill_null("")
     if types.is_integer(column.type):
         ends = pyarrow.compute.min_max(column).as_py()
-        if max(abs(end or 0) for end in ends.values()) > EXACT:
+        if max(abs(end or 0) for end in ends.values()) > columns.EXACT:
             raise OctetError(
                 f"{where}: got integers beyond 2^53, of which float64 has not all: if they are "
                 "ids, leave them out by `drop`"
             )
-    numbers: AnyArray = column.cast(pyarrow.float64()).to_numpy()
+    numbers: AnyArray = column.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
     if np.isinf(numbers).any():
         raise OctetError(f"{where}: got infinite values; allowed are finite numbers, or null")
     return numbers

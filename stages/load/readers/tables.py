@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from octet import signature
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
-from octet.rows.encoding import GAPS, encode, listed, number, short
-from octet.signature import Column, Columns
+from octet.rows.encoding import encode, listed, number, short
+from octet.signature import Columns
 from stages.dataset import Dataset
-from stages.load.readers.truth import EXACT, Truth, refuse_name
+from stages.load.readers.columns import Column, Texts, gaps, let_go, on_disk
+from stages.load.readers.truth import Truth, refuse_name
 from stages.load.split import Places
 from stages.params.data import Table
 from stages.params.split import Split
@@ -22,11 +24,12 @@ from stages.params.split import Split
 _MOST_CATEGORIES = 256
 # Of the different texts of a column, from which share on it is one of numbers, but for some.
 _MOSTLY = 0.9
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./-]\d\d?[./-](\d\d|\d{4})( .*)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _TRAIN, _TEST = "train", "test"
+# Rows that become features at once.
+_TOGETHER = 2**15
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,12 @@ class Raw:
 
     Attributes:
         where: its file, for errors.
-        columns: by name, those that are wanted: float64 with NaN for a gap, or texts (objects)
-            with "" for one, ``(rows,)``.
+        columns: by name, those that are wanted: float64 with NaN for a gap, or texts, ``(rows,)``.
         rows_of: how many rows each of the files has, one after the other.
     """
 
     where: str
-    columns: Mapping[str, AnyArray]
+    columns: Mapping[str, Column]
     rows_of: tuple[int, ...]
 
 
@@ -86,31 +88,6 @@ def refuse_other_columns(names: Sequence[Sequence[str]], paths: Sequence[Path]) 
             )
 
 
-def of_texts(texts: Sequence[str], indices: AnyArray, where: str) -> AnyArray:
-    """A column of texts, given as the different ones and the index of each row's.
-
-    Returns:
-        Numbers, if each of the texts but gaps is one, with NaN for gaps; else texts.
-
-    Raises:
-        OctetError: an integer is beyond those that float64 has.
-    """
-    fields = [text.strip() for text in texts]
-    gaps = [field in GAPS for field in fields]
-    numbers = [math.nan if gap else number(field) for field, gap in zip(fields, gaps, strict=True)]
-    values = [value for value in numbers if value is not None]
-    if len(values) < len(numbers):
-        cleaned = ["" if gap else field for field, gap in zip(fields, gaps, strict=True)]
-        return np.array(cleaned, object)[indices]
-    for field, value in zip(fields, values, strict=True):
-        if abs(value) > EXACT and _INTEGER.fullmatch(field):
-            raise OctetError(
-                f"{where}: got {short(field)}; float64 has not all integers beyond 2^53: if it is "
-                "an id, leave it out by `drop`"
-            )
-    return np.array(values, np.float64)[indices]
-
-
 def dataset(data: Table, raw: Raw, how: Split) -> Dataset:
     """The features and the truth of a table, split.
 
@@ -121,40 +98,57 @@ def dataset(data: Table, raw: Raw, how: Split) -> Dataset:
             `Truth.dataset` and `hold_out`.
     """
     truth = Truth(data.target, data.unit, data.task, f"{raw.where}: column {data.target}")
-    y = raw.columns[data.target]
-    if count := int(np.sum(_gaps(y))):
+    target = raw.columns[data.target]
+    if count := int(np.sum(gaps(target))):
         raise OctetError(
-            f"{truth.where}: got {count} missing values of {len(y)}; allowed are none in the "
+            f"{truth.where}: got {count} missing values of {len(target)}; allowed are none in the "
             "target: leave these rows out"
         )
     told = (data.target, data.split.column)
     features = {name: column for name, column in raw.columns.items() if name not in told}
     _refuse_gaps(features, data.missing, raw.where)
-    train, test = _places(data, raw, truth, how)
-    columns = [
+    y = target[:]
+    train, test = _places(data, raw, truth, y, how)
+    described = [
         _column(name, values, train, f"{raw.where}: column {name}")
         for name, values in features.items()
     ]
     try:
-        inputs = Columns.of(columns)
+        inputs = Columns.of(described)
     except OctetError as error:
         raise OctetError(f"{raw.where}: columns: {error}") from None
-    x, bad = encode(inputs, [*features.values()])
-    for row, why in bad.items():
-        raise OctetError(
-            f"{raw.where}: row {row + 1}, to test on: {why}: no training row has it; leave the row "
-            "out, or split otherwise"
-        )
-    return truth.dataset(inputs, (x[train], y[train]), (x[test], y[test]))
+    x_train, x_test = _encoded(inputs, [*features.values()], (train, test), raw.where)
+    return truth.dataset(inputs, (x_train, y[train]), (x_test, y[test]))
 
 
-def _gaps(column: AnyArray) -> AnyArray:
-    return np.isnan(column) if column.dtype.kind == "f" else column == ""
+def _encoded(
+    inputs: Columns, raw: Sequence[Column], parts: tuple[Places, Places], where: str
+) -> tuple[AnyArray, AnyArray]:
+    """The features of the rows to train on and of those to test on, each in its order, on disk."""
+    x_train, x_test = (on_disk((len(each), len(inputs.features)), np.float64) for each in parts)
+    files = x_train, x_test
+    order = np.empty(len(raw[0]), np.int64)
+    for sign, part in zip((1, -1), parts, strict=True):
+        order[part] = sign * np.arange(1, len(part) + 1)
+    for start in range(0, len(order), _TOGETHER):
+        rows = slice(start, start + _TOGETHER)
+        x, bad = encode(inputs, [column[rows] for column in raw])
+        for row, why in bad.items():
+            raise OctetError(
+                f"{where}: row {start + row + 1}, to test on: {why}: no training row has it; leave "
+                "the row out, or split otherwise"
+            )
+        for sign, file in zip((1, -1), files, strict=True):
+            place = sign * order[rows]
+            file[place[place > 0] - 1] = x[place > 0]
+        for each in (*files, *raw):
+            let_go(each)
+    return files
 
 
-def _refuse_gaps(features: Mapping[str, AnyArray], missing: str, where: str) -> None:
+def _refuse_gaps(features: Mapping[str, Column], missing: str, where: str) -> None:
     """Refuse columns without any value, and those with gaps unless they may be filled."""
-    counts = {name: int(np.sum(_gaps(column))) for name, column in features.items()}
+    counts = {name: int(np.sum(gaps(column))) for name, column in features.items()}
     for name, count in counts.items():
         if count == len(features[name]):
             raise OctetError(f"{where}: column {name}: all missing; leave it out by `drop`")
@@ -167,14 +161,14 @@ def _refuse_gaps(features: Mapping[str, AnyArray], missing: str, where: str) -> 
         )
 
 
-def _places(data: Table, raw: Raw, truth: Truth, how: Split) -> tuple[Places, Places]:
+def _places(data: Table, raw: Raw, truth: Truth, y: AnyArray, how: Split) -> tuple[Places, Places]:
     """Which rows are for training, and which to test on."""
     if len(raw.rows_of) > 1:
         first, second = raw.rows_of
         return np.arange(first), np.arange(first, first + second)
     if data.split.column is None:
-        return truth.hold_out(raw.columns[data.target], how)
-    part = raw.columns[data.split.column]
+        return truth.hold_out(y, how)
+    part = raw.columns[data.split.column][:]
     where = f"{raw.where}: column {data.split.column}"
     if strange := sorted({*map(str, part)} - {_TRAIN, _TEST}):
         raise OctetError(f"{where}: got {short(strange[0])!r}; allowed are {_TRAIN} and {_TEST}")
@@ -184,28 +178,32 @@ def _places(data: Table, raw: Raw, truth: Truth, how: Split) -> tuple[Places, Pl
     return train, test
 
 
-def _column(name: str, values: AnyArray, train: Places, where: str) -> Column:
+def _column(name: str, values: Column, train: Places, where: str) -> signature.Column:
     """What a column is: numbers or categories; with what fills its gaps, if it has any."""
-    gaps = _gaps(values)
-    seen = values[train][~gaps[train]]
-    if not len(seen):
+    missing = gaps(values)
+    rows = train[~missing[train]]
+    if not len(rows):
         raise OctetError(f"{where}: all training rows miss it; leave it out by `drop`")
-    if values.dtype.kind == "f":
-        if seen.min() == seen.max():
+    if not isinstance(values, Texts):
+        known = values[rows]
+        let_go(values)
+        if known.min() == known.max():
             raise OctetError(
-                f"{where}: got {seen[0]:g} in all training rows; leave it out by `drop`"
+                f"{where}: got {known[0]:g} in all training rows; leave it out by `drop`"
             )
-        return Column(name, (), math.fsum(seen) / len(seen) if gaps.any() else None)
-    counts = Counter(seen.tolist())
-    categories = sorted(counts)
-    _refuse_no_categories(sorted({*values[~gaps]}), len(values), where)
+        mean = math.fsum(known) / len(known) if missing.any() else None
+        return signature.Column(name, (), mean)
+    _refuse_no_categories(values.texts, len(values), where)
+    numbers = np.bincount(values.codes[rows], minlength=len(values.texts)).tolist()
+    counts = {text: count for text, count in zip(values.texts, numbers, strict=True) if count}
+    categories = [*counts]
     if len(categories) == 1:
         raise OctetError(
             f"{where}: got {short(categories[0])!r} in all training rows; leave it out by `drop`"
         )
     # The most frequent; of several the first.
     common = max(categories, key=lambda category: counts[category])
-    return Column(name, tuple(categories), common if gaps.any() else None)
+    return signature.Column(name, tuple(categories), common if missing.any() else None)
 
 
 def _refuse_no_categories(texts: Sequence[str], rows: int, where: str) -> None:

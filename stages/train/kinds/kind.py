@@ -1,13 +1,17 @@
 """What is asked of every kind of model: a network in float32 for rows to train on."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from octet import elementary
+from octet.affine import Array
+from octet.blocks import blocks
 from octet.layers import Layer
+from octet.modelfile.arrays import AnyArray
 from octet.network import Network, gives_probabilities
 from octet.runtime import floating
 from octet.signature import Numbers, Signature
@@ -96,13 +100,25 @@ def in_one_step(dataset: Dataset, layers: tuple[Layer, ...], **checks: float) ->
 
     The loss is the mean squared error, or the log loss in nats.
     """
-    network = Network(layers, dataset.signature)
-    outputs, y = floating.run(network, dataset.x_train), dataset.y_train
-    if isinstance(dataset.signature.outputs, Numbers):
-        course = History((1,), (float(np.mean((outputs[:, 0] - y) ** 2)),))
-    else:
-        shares = outputs if gives_probabilities(network) else elementary.softmax(outputs)
-        share = np.maximum(shares[np.arange(len(y)), y], _LEAST_PROBABILITY)
-        accuracy = float(np.mean(np.argmax(outputs, axis=1) == y))
-        course = History((1,), (-float(np.mean(np.log(share))),), (accuracy,))
+    network, rights = Network(layers, dataset.signature), list[int]()
+
+    def losses() -> Iterator[float]:
+        for x, y in blocks(dataset.x_train, dataset.y_train):
+            outputs = floating.run(network, x)
+            rights.append(int(np.sum(np.argmax(outputs, axis=1) == y)))
+            yield from _losses(network, outputs, y).tolist()
+
+    rows = len(dataset.y_train)
+    loss = math.fsum(losses()) / rows
+    of_classes = not isinstance(dataset.signature.outputs, Numbers)
+    course = History((1,), (loss,), (sum(rights) / rows,) if of_classes else ())
     return Trained(layers, course, plots.row_or_image_sheet(dataset.x_train), checks=checks)
+
+
+def _losses(network: Network, outputs: Array, y: AnyArray) -> Array:
+    """Of each row ``(rows,)``: the squared error, or -log of the share of the true class."""
+    if isinstance(network.signature.outputs, Numbers):
+        return np.asarray((outputs[:, 0] - y) ** 2)
+    shares = outputs if gives_probabilities(network) else elementary.softmax(outputs)
+    share = np.maximum(shares[np.arange(len(y)), y], _LEAST_PROBABILITY)
+    return np.asarray(-np.log(share))

@@ -95,7 +95,8 @@ def test_the_size_of_a_batch_makes_no_difference(
     reference, apart, x = images(60)
     score = nearness(reference, x)
     expected = sensitivity.table(reference, apart, x, score)
-    monkeypatch.setattr(outputs, "_TOGETHER", together)
+    for most in ("_IMAGES", "_NUMBERS"):
+        monkeypatch.setattr(outputs, most, together)
     assert sensitivity.table(reference, apart, x, score) == expected
 
 

@@ -7,6 +7,7 @@ import pytest
 from distributed import LocalCluster
 
 from octet.errors import OctetError
+from stages.cluster import ADDRESS
 from stages.params.sweep import Sweep
 from stages.point import Point
 from stages.sweep import measure, workers
@@ -36,7 +37,7 @@ def process(_: None, __: int) -> int:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        monkeypatch.setenv(workers.ADDRESS, cluster.scheduler_address)
+        monkeypatch.setenv(ADDRESS, cluster.scheduler_address)
         yield cluster
 
 
@@ -59,7 +60,7 @@ def test_a_dask_cluster_does_the_same_work(
 
 
 def test_dask_without_an_address_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(workers.ADDRESS, raising=False)
+    monkeypatch.delenv(ADDRESS, raising=False)
     with (
         pytest.raises(OctetError, match="DASK_SCHEDULER_ADDRESS; set it to"),
         workers.backend("dask"),
@@ -71,7 +72,7 @@ def test_dask_without_an_address_says_what_to_set(monkeypatch: pytest.MonkeyPatc
 def test_an_address_where_nobody_answers_is_named(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    monkeypatch.setenv(workers.ADDRESS, address)
-    monkeypatch.setattr(workers, "_SECONDS", 1)
+    monkeypatch.setenv(ADDRESS, address)
+    monkeypatch.setattr("stages.cluster._SECONDS", 1)
     with pytest.raises(OctetError, match=f"got {address}, where no"), workers.backend("dask"):
         pass

@@ -1,6 +1,8 @@
 """Integers in place of floats: nothing is rounded where it is said that nothing is."""
 
 from fractions import Fraction
+from functools import reduce
+from operator import add
 
 import mpmath
 import numpy as np
@@ -38,3 +40,25 @@ def test_exp_is_wrong_by_less_than_two_units(bits: int) -> None:
         for number, power in zip(fixed.tolist(), powers.tolist(), strict=True):
             true = mpmath.exp(mpmath.ldexp(number, -bits))
             assert abs(mpmath.ldexp(true, bits) - power) < 2
+
+
+@settings(deadline=None, derandomize=True)
+@given(numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=12))
+def test_sums_of_products_are_exact_in_any_parts(numbers: list[float]) -> None:
+    x = np.array(numbers[: len(numbers) // 2 * 2]).reshape(-1, 2) / 2
+    rows = [[Fraction(value) for value in row] for row in x.tolist()]
+    expected = [
+        [sum((row[i] * row[j] for row in rows), Fraction()) for j in (0, 1)] for i in (0, 1)
+    ]
+    for parts in ([x], [x[:1], x[1:]]):
+        total = reduce(add, map(exact.products, parts))
+        assert [[Fraction(n, 1 << total.bits) for n in row] for row in total.numbers] == expected
+
+
+def test_sums_of_products_of_many_rows_are_exact() -> None:
+    """As many in a part as there are in a block of a table of one column."""
+    x = np.random.default_rng(0).normal(size=(2**18, 2)) * [1, 1e-30]
+    total = exact.products(x)
+    whole, bits = exact.integers(x)
+    most = max(total.bits, 2 * bits)
+    assert (total.over(most) == exact.Sum(whole.T @ whole, 2 * bits).over(most)).all()
