@@ -207,7 +207,7 @@ def test_a_state_comes_back_from_its_arrays_or_is_refused() -> None:
 @pytest.mark.parametrize("share", [0.002, 0.01, 0.05, 0.2])
 @pytest.mark.parametrize("times", [2, 3])
 def test_some_bet_gains_where_what_is_rare_becomes_less_so(share: float, times: int) -> None:
-    # In each block, at least 60 % of what it gains who knows both shares, so no rate is in a hole.
+    # In each row half of what the best bet would gain, at least: no rate falls between two bets.
     rows = 50_000
     gaps = cells(rows)
     ranks, gambles = np.cumsum(gaps) / (rows + 1), bets(gaps)
@@ -215,4 +215,4 @@ def test_some_bet_gains_where_what_is_rare_becomes_less_so(share: float, times: 
     gains = gambles.logs @ chances - np.log(gambles.factors @ gaps / (rows + 1))
     most = times * share * np.log(times)
     most += (1 - times * share) * np.log((1 - times * share) / (1 - share))
-    assert gains.max() > 0.6 * most
+    assert gains.max() > 0.5 * most
