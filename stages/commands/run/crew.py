@@ -17,7 +17,7 @@ from typing import IO
 from stages import dvc
 from stages.commands.run import worker
 
-_PERCENT = re.compile(rb"(\d{1,3})%\|")
+_PERCENT = re.compile(rb": +(\d{1,3})%\|")  # of a bar with a title, as no bar of DVC's has
 _SIZE = struct.pack("HHHH", 24, 80, 0, 0)  # of a terminal: a bar of progress fits
 
 

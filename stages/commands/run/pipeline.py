@@ -1,9 +1,11 @@
 """What DVC knows of the stages: which needs which, and which are not up to date."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from dvc.exceptions import DvcException
+from dvc.logger import set_loggers_level
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 
@@ -47,7 +49,7 @@ def read() -> Pipeline:
     """
     try:
         repo = Repo(_wait_for_lock=True)
-        with lock_repo(repo):
+        with set_loggers_level(logging.CRITICAL), lock_repo(repo):  # else bars on a terminal
             graph = get_active_graph(repo.index.graph)
             plan = plan_repro(graph)
             needs = {

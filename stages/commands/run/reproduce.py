@@ -31,6 +31,7 @@ def reproduce(
     """
     known = times.read()
     with guard.alone() as lock, Screen(known) as screen:
+        screen.show("asking DVC what is not up to date", [])
         everything = pipeline.read()
         wanted = everything
         if others is not None:
