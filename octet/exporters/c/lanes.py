@@ -191,4 +191,4 @@ def _sums(tile: Tile) -> Iterator[tuple[int, int, list[str]]]:
 
 def _largest(names: list[str]) -> str:
     first, *rest = names
-    return f"NAME_larger({first}, {_largest(rest)})" if rest else first
+    return f"_mm256_max_epi32({first}, {_largest(rest)})" if rest else first

@@ -37,11 +37,6 @@ static inline NAME_eight NAME_add(NAME_eight sums, NAME_eight weights, NAME_eigh
 #endif
 }
 
-static inline NAME_eight NAME_larger(NAME_eight a, NAME_eight b)
-{
-    return _mm256_max_epi32(a, b);
-}
-
 /* The codes of eight sums. */
 static inline void NAME_store(
     NAME_code *to, NAME_eight sums, const float *factors, const struct NAME_ends *ends)
