@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
                 reference = take_reference(quantized, (rows, None), (others, None), network)
     except ArithmeticError as error:
         raise OctetError(f"numbers too large or too small to work with ({error})") from None
-    content = storage.dump_network(quantized, reference)
+    content, alone = (storage.dump_network(quantized, each) for each in (reference, None))
     files.write(arguments.out, content)
     before = arguments.model.stat().st_size
-    sys.stderr.write(f"{before:,} bytes in float, {len(content):,} in codes\n")
+    sys.stderr.write(f"{before:,} bytes in float, {len(alone):,} in codes\n")

@@ -112,7 +112,7 @@ def start(reference: Counts, seed: int, log_alarm: float) -> Stream:
     return Stream(reference, np.zeros_like(reference), edges, gaps, pending, seed, wealth)
 
 
-def _edges(reference: Counts, ranks: Counts, rng: np.random.Generator) -> Array:
+def _edges(reference: Counts, ranks: Counts, rng: "np.random.Generator") -> Array:
     """The reference rows of these ranks (from 1, ascending), each a number bin + U.
 
     Of n uniform numbers, with the r-th at u, the s-th is at u + (1 − u) Beta(s − r, n − s + 1).

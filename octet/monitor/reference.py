@@ -52,6 +52,7 @@ _MOST_POINTS = 15
 # ends of a column one sees that its scale has changed.
 _ENDS = np.array([0.005, 0.02, 0.06])
 _ROWS_A_BIN = 10  # expected on the reference rows, and the least of the training rows
+_TOGETHER = 1000  # rows
 _FITTED = 2000  # training rows that are enough to place points
 _MOST_COLUMNS = 200  # of a table; a wider one is watched as an array is
 _MOST_CLIPPED = 8  # points: powers of 4
@@ -160,8 +161,8 @@ def _parts(
     network: Network, x: Input, truth: Truth | None, in_float: Network | None
 ) -> Iterator[Numbers]:
     """All that is watched of rows, some at a time."""
-    for rows in np.array_split(np.arange(len(x)), -(-len(x) // 1000)):
-        part = slice(rows[0], rows[-1] + 1)
+    for start in range(0, len(x), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
         outputs, clipped = run(network, x[part])
         true = None if truth is None else truth[part]
         yield {
