@@ -5,7 +5,7 @@ import signal
 from importlib import import_module
 from types import ModuleType
 
-from octet.cli.command import Parser, one_line
+from octet.cli.command import Parser, keep_memory, one_line
 
 # A command is a file of octet/cli with `arguments`, what it is given, and `run`, what it does. It
 # is imported when it is asked for: predict would else take half as long again to start.
@@ -22,6 +22,7 @@ COMMANDS = {
 def main() -> None:
     """Run one command; what a user can mend is one line on standard error, and exit status 1."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # it has nothing to clear away
+    keep_memory()
     with one_line():
         command, arguments = _parse()
         command.run(arguments)

@@ -9,7 +9,7 @@ import numpy as np
 
 import stages
 from octet import files
-from octet.cli.command import Parser, one_line
+from octet.cli.command import Parser, keep_memory, one_line
 from octet.errors import OctetError
 from octet.files import Content
 from stages import orphans
@@ -50,6 +50,7 @@ def run_for_all(stage: Callable[["Params"], Files], description: str) -> None:
 def _run(
     parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace, "Params"], Files]
 ) -> None:
+    keep_memory()
     with one_line():
         # Not imported above, and no dependency in dvc.yaml: it decides whether a stage runs, not
         # what it makes. So a new gate, or a better word for a bad one, trains nothing again.

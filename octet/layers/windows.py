@@ -23,7 +23,7 @@ Sides = tuple[int, int]
 Padding = tuple[int, int, int, int]
 
 # Numbers of the columns that are multiplied together: they fit into a cache.
-_TOGETHER = 2**18
+_TOGETHER = 2**17
 # See `_multiply`.
 _SMALL, _SHORTEST, _LONGEST = 10**6, 64, 1024
 _EXACT_BITS = 53  # integers up to 2**53 are float64, and so are their sums below that
@@ -222,13 +222,15 @@ def _multiply(a: npt.NDArray[Number], b: npt.NDArray[Number]) -> npt.NDArray[Num
     product = np.empty((*a.shape[:2], b.shape[2]), a.dtype)
     size = min(max(_SMALL // (a.shape[1] * a.shape[2]), _SHORTEST), _LONGEST)
     whole = b.shape[2] - b.shape[2] % size
-
-    def pieces(matrix: npt.NDArray[Number]) -> npt.NDArray[Number]:
-        return matrix[..., :whole].reshape(*matrix.shape[:2], whole // size, size).swapaxes(1, 2)
-
-    np.matmul(a[:, None], pieces(b), out=pieces(product))
+    np.matmul(a[:, None], _pieces(b, size), out=_pieces(product, size))
     np.matmul(a, b[..., whole:], out=product[..., whole:])
     return product
+
+
+def _pieces(matrix: npt.NDArray[Number], size: int) -> npt.NDArray[Number]:
+    """``(groups, rows, many)`` as ``(groups, many // size, rows, size)``."""
+    *shape, many = matrix.shape
+    return matrix[..., : many - many % size].reshape(*shape, many // size, size).swapaxes(1, 2)
 
 
 def max_pool(x: npt.NDArray[Number], where: Window) -> npt.NDArray[Number]:

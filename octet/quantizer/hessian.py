@@ -93,13 +93,18 @@ class Moments:
         self.first, self.second = np.zeros(inputs), np.zeros((inputs, inputs))
         self.target, self.cross = np.zeros(outputs), np.zeros((outputs, inputs))
 
-    def add(self, x: Array, y: Array) -> None:
-        """Take in more: x ``(inputs, any number)`` in steps, y ``(outputs, the same number)``."""
-        unit = np.ldexp(1.0, np.frexp(np.max(np.abs(y), initial=0.0))[1] - _TARGET_BITS)
-        whole = np.rint(y / unit)
+    def add(self, x: Array, y: Array | None) -> None:
+        """Take in more: x ``(inputs, any number)`` in steps, y ``(outputs, the same number)``.
+
+        Where nobody asks what the layer should give, y is None.
+        """
         self.count += x.shape[1]
         self.first += np.sum(x, axis=1)
         self.second += x @ x.T
+        if y is None:
+            return
+        unit = np.ldexp(1.0, np.frexp(np.max(np.abs(y), initial=0.0))[1] - _TARGET_BITS)
+        whole = np.rint(y / unit)
         self.target += unit * np.sum(whole, axis=1)
         self.cross += unit * (whole @ x.T)
 
@@ -181,9 +186,9 @@ class Hessians:
         return np.stack(orders), np.stack(factors)
 
     def lost(self, errors: Array) -> Array:
-        """eᵀHe of each row e of ``errors`` ``(rows, columns)``; ``(rows,)``."""
-        groups = zip(np.split(errors, len(self.each)), self.factors, strict=True)
-        return np.concatenate([output_error(group, r) for group, r in groups])
+        """eᵀHe of each row e of ``errors`` ``(…, rows, columns)``; ``(…, rows)``."""
+        groups = zip(np.split(errors, len(self.each), axis=-2), self.factors, strict=True)
+        return np.concatenate([output_error(group, r) for group, r in groups], axis=-1)
 
 
 def _definite(moments: Array) -> Array:
@@ -217,8 +222,8 @@ def solve(r: Array, b: Array) -> Array:
 
 
 def output_error(errors: Array, r: Array) -> Array:
-    """‖Re‖² = eᵀHe for each row e of ``errors`` ``(rows, columns)``; ``(rows,)``."""
-    moved = np.zeros((len(errors), len(r)))
+    """‖Re‖² = eᵀHe for each row e of ``errors`` ``(…, columns)``; ``(…,)``."""
+    moved = np.zeros((*errors.shape[:-1], len(r)))
     for j in range(len(r)):
-        moved += errors[:, j, None] * r[:, j]
-    return np.asarray(np.sum(moved * moved, axis=1))
+        moved += errors[..., j, None] * r[:, j]
+    return np.asarray(np.sum(moved * moved, axis=-1))

@@ -87,7 +87,7 @@ def for_integers(
     step = float(entering.scale)
     covariances = Hessians([group.covariance(step) for group in moments])
     weight, bias = parameters(layer, name)
-    if config.rounding != "nearest":
+    if regressed(config):
         weight, bias = _regression(moments, weight, step)
 
     def choose(shrink: Array | None) -> Grid:
@@ -108,6 +108,11 @@ def for_integers(
     if (largest := layer.largest_sum(entering)) >= _INT32:
         raise OctetError(f"layer {name}: sums up to {largest} do not fit int32; take fewer inputs")
     return layer, {**report, "largest_sum": largest}
+
+
+def regressed(config: Config) -> bool:
+    """Whether `for_integers` first looks for better weights: nearest takes each as it is."""
+    return config.rounding != "nearest"
 
 
 def _regression(moments: Sequence[Moments], weight: Array, step: float) -> tuple[Array, Array]:

@@ -10,7 +10,13 @@ from octet.network import Network, label
 from octet.quantizer import calibration
 from octet.quantizer.config import Calibration, Config
 from octet.quantizer.hessian import Hessians, Moments
-from octet.quantizer.layer import RoundingReport, for_integers, parameters, weights_only
+from octet.quantizer.layer import (
+    RoundingReport,
+    for_integers,
+    parameters,
+    regressed,
+    weights_only,
+)
 from octet.quantizer.walk import hessians, walk
 from octet.runtime import floating
 from octet.signature import Columns, Input
@@ -86,7 +92,8 @@ def quantize_calibrated(
         layer, reports[name] = for_integers(layer, moments, entering, config, name)
         return layer
 
-    return replace(network, layers=walk(network, calibrated.rows, in_codes), rounding=reports)
+    layers = walk(network, calibrated.rows, in_codes, regressed(config))
+    return replace(network, layers=layers, rounding=reports)
 
 
 def quantize_apart(
@@ -120,7 +127,8 @@ def quantize_apart(
         moments_of[i] = moments, entering
         return layer
 
-    walk(calibrated.network, calibrated.rows, keep)
+    with_targets = config.activations == "uint8" and regressed(config)
+    walk(calibrated.network, calibrated.rows, keep, with_targets)
     if config.activations == "uint8":
         return {
             bits: _apart(calibrated.network, moments_of, each, on_layer)

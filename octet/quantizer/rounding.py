@@ -1,5 +1,6 @@
 """Round weights to codes: each by itself (nearest), or making good earlier errors (gptq)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ _SWEEPS = 50
 class Lattice:
     """The weights of a layer, its bias perhaps as the last column, and where each may land.
 
+    Several together have one more axis in front, of values and of scales.
+
     Attributes:
         values: ``(rows, columns)``.
         grids: one for each column, with a scale for each row: ``(rows,)``.
@@ -25,8 +28,8 @@ class Lattice:
 
     def errors(self, codes: Integers) -> Array:
         """What the codes stand for, less the values; ``(rows, columns)``."""
-        landed = [dequantize(codes[:, j], grid) for j, grid in enumerate(self.grids)]
-        return np.asarray(np.column_stack(landed) - self.values)
+        landed = [dequantize(codes[..., j], grid) for j, grid in enumerate(self.grids)]
+        return np.asarray(np.stack(landed, axis=-1) - self.values)
 
     def shared_out(self, groups: int) -> list["Lattice"]:
         """As many lattices, each with its part of the rows, in their order."""
@@ -39,6 +42,20 @@ class Lattice:
             )
             for part in parts
         ]
+
+
+def together(lattices: Sequence[Lattice]) -> Lattice:
+    """All of them as one, with an axis in front; their widths are the same."""
+    columns = zip(*(each.grids for each in lattices), strict=True)
+    grids = tuple(
+        Grid(
+            np.stack([grid.scale for grid in column]),
+            np.stack([grid.zero_point for grid in column]),
+            column[0].bits,
+        )
+        for column in columns
+    )
+    return Lattice(np.stack([each.values for each in lattices]), grids)
 
 
 def lattice(
@@ -65,8 +82,8 @@ def _columns(tensor: Array, grid: Grid) -> tuple[Grid, ...]:
 
 def nearest(rows: Lattice) -> Integers:
     """The code nearest to each value, whatever becomes of the others; ``(rows, columns)``."""
-    codes = [quantize(rows.values[:, j], grid) for j, grid in enumerate(rows.grids)]
-    return np.column_stack(codes).astype(np.int64)
+    codes = [quantize(rows.values[..., j], grid) for j, grid in enumerate(rows.grids)]
+    return np.stack(codes, axis=-1).astype(np.int64)
 
 
 def gptq(rows: Lattice, hessians: Hessians) -> Integers:
@@ -90,26 +107,29 @@ def gptq(rows: Lattice, hessians: Hessians) -> Integers:
     Returns:
         Codes, ``(rows, columns)``.
     """
-    size = len(rows.values) // len(hessians.each)
+    *several, count, _ = rows.values.shape
     orders, factors = hessians.damped
+    size = count // len(hessians.each)
     order, r = np.repeat(orders, size, axis=0), np.repeat(factors, size, axis=0)
+    order = np.broadcast_to(order, rows.values.shape)
     values, scale, zero_point, top = (
-        np.take_along_axis(a, order, axis=1)
+        np.take_along_axis(a, order, axis=-1)
         for a in (
             rows.values,
-            np.stack([grid.scale for grid in rows.grids], axis=1).astype(np.float64),
-            np.stack([grid.zero_point for grid in rows.grids], axis=1).astype(np.float64),
+            np.stack([grid.scale for grid in rows.grids], axis=-1).astype(np.float64),
+            np.stack([grid.zero_point for grid in rows.grids], axis=-1).astype(np.float64),
             np.broadcast_to([float(grid.top) for grid in rows.grids], rows.values.shape),
         )
     )
-    codes, errors = np.empty(values.shape), np.zeros(values.shape[::-1])
-    for k in reversed(range(len(errors))):
-        pushed = np.sum(errors[k + 1 :] * r[:, k, k + 1 :].T, axis=0) / r[:, k, k]
-        steps = np.rint((values[:, k] - pushed) / scale[:, k])
-        codes[:, k] = np.clip(steps + zero_point[:, k], 0, top[:, k])
-        errors[k] = (codes[:, k] - zero_point[:, k]) * scale[:, k] - values[:, k]
+    codes, errors = np.empty(values.shape), np.zeros((*several, order.shape[-1], count))
+    for k in reversed(range(order.shape[-1])):
+        moved = errors[..., k + 1 :, :] * r[:, k, k + 1 :].T
+        pushed = np.sum(moved, axis=-2) / r[:, k, k]
+        steps = np.rint((values[..., k] - pushed) / scale[..., k])
+        codes[..., k] = np.clip(steps + zero_point[..., k], 0, top[..., k])
+        errors[..., k, :] = (codes[..., k] - zero_point[..., k]) * scale[..., k] - values[..., k]
     in_place = np.empty(codes.shape, np.int64)
-    np.put_along_axis(in_place, order, codes.astype(np.int64), axis=1)
+    np.put_along_axis(in_place, order, codes.astype(np.int64), axis=-1)
     return in_place
 
 

@@ -9,7 +9,7 @@ from octet.affine import Array, Integers
 from octet.quantizer.config import Config, Rounding
 from octet.quantizer.hessian import Hessians
 from octet.quantizer.proof.exact import NODE_BUDGET, Certificate, exact
-from octet.quantizer.rounding import Lattice, descend, gptq, nearest
+from octet.quantizer.rounding import Lattice, descend, gptq, nearest, together
 
 # Factors on the two ends of the range, first over all of it and then around the best.
 _COARSE = [0.05 * i for i in range(2, 25)]
@@ -20,6 +20,8 @@ _SHORTLISTED = 1600
 # And how many nodes a row may take with each of them; with the range that is chosen, it may take
 # `NODE_BUDGET`. Together they bound the work on a row, whatever its H.
 _SHORTLIST_NODES = 50_000
+# Numbers of the ranges that are rounded together.
+_TOGETHER = 2**17
 # Rows of more columns are not searched for a proof: it would not end.
 _PROVABLE = 26
 
@@ -71,15 +73,18 @@ def best_shrink(
         ``(rows, 2)``: factors on the lower and the upper end. Rows differ only per channel;
         otherwise they share one range, and the sum of their errors decides.
     """
-    count = len(place(None).values)
+    count, columns = place(None).values.shape
 
     def errors(shrinks: Array, how: Rounding) -> Array:
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
         each = np.empty(shrinks.shape[:2])
-        for i, shrink in enumerate(shrinks):
-            rows = place(shrink)
-            codes, _ = round_rows(rows, hessians, how, _SHORTLIST_NODES)
-            each[i] = hessians.lost(rows.errors(codes))
+        size = 1 if how == "exact" else max(1, _TOGETHER // (count * columns))
+        for first in range(0, len(shrinks), size):
+            part = slice(first, first + size)
+            rows = [place(shrink) for shrink in shrinks[part]]
+            some = rows[0] if how == "exact" else together(rows)
+            codes, _ = round_rows(some, hessians, how, _SHORTLIST_NODES)
+            each[part] = hessians.lost(some.errors(codes))
         if config.granularity != "per_channel":
             each[:] = np.sum(each, axis=1, keepdims=True)
         return each

@@ -1,5 +1,6 @@
 """What every layer with weights sees and should give, from the first of a network to the last."""
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -20,7 +21,7 @@ from octet.signature import Input
 Treatment = Callable[[Weighted, int, list[Moments], Grid], Weighted]
 
 
-def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
+def walk(network: Network, rows: Input, treat: Treatment, with_targets: bool) -> tuple[Layer, ...]:
     """Put one layer with weights after the other through ``treat``.
 
     Each sees what those before it give by then, and should give what it gives in float.
@@ -29,6 +30,7 @@ def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
         network: with its activations on grids, its weights in float.
         rows: the calibration rows.
         treat: what to do with a layer.
+        with_targets: take the moments of what it should give, too.
     """
     layers, taken = list(network.layers), sources(network.layers)
     actual = Spool(rows, layers, floating.step)
@@ -36,15 +38,15 @@ def walk(network: Network, rows: Input, treat: Treatment) -> tuple[Layer, ...]:
     for i, layer, entering in _on_grids(network):
         (place,) = taken[i]
         actual.advance(i)
-        in_float.advance(i + 1, keep=i)
         of_groups = [_no_moments(layer) for _ in range(layer.group_count)]
-        for x, y in zip(actual.outputs(place), in_float.outputs(i), strict=True):
+        targets: Iterator[list[Array | None]] = itertools.repeat([None] * len(of_groups))
+        if with_targets:
+            in_float.advance(i + 1, keep=i)
+            targets = (_outputs(layer, y) for y in in_float.outputs(i))
+        for x, wanted in zip(actual.outputs(place), targets, strict=False):
             steps = np.rint(x / entering.scale.astype(np.float64))
-            outputs = np.split(y.swapaxes(0, 1).reshape(layer.outputs, -1), layer.group_count)
-            for group, inputs, targets in zip(
-                of_groups, _inputs(layer, steps), outputs, strict=True
-            ):
-                group.add(inputs, targets)
+            for group, inputs, y in zip(of_groups, _inputs(layer, steps), wanted, strict=True):
+                group.add(inputs, y)
         layers[i] = treat(layer, i, of_groups, entering)
     return tuple(layers)
 
@@ -120,3 +122,8 @@ def _inputs(layer: Weighted, x: Array) -> list[Array]:
     """What each group of a layer sees of rows, ``(inputs, rows · positions)``."""
     seen = layer.patches(x)
     return list(seen.reshape(*seen.shape[:2], -1))
+
+
+def _outputs(layer: Weighted, y: Array) -> list[Array | None]:
+    """What each group of a layer gives for rows, ``(outputs, rows · positions)``."""
+    return [*np.split(y.swapaxes(0, 1).reshape(layer.outputs, -1), layer.group_count)]

@@ -9,6 +9,7 @@ import joblib
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from octet.cli.command import keep_memory
 from octet.errors import OctetError
 from stages.cluster import ADDRESS, client
 
@@ -54,6 +55,7 @@ def each(
 
 
 def _alone(function: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:
+    keep_memory()
     # Each worker with a BLAS of one thread: their own threads would only wait for each other.
     with threadpool_limits(1):
         return function(shared, task)

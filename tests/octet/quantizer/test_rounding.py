@@ -12,7 +12,7 @@ from octet import affine
 from octet.affine import Array, Grid, Integers
 from octet.quantizer.hessian import Hessians, factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
-from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest
+from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest, together
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -60,6 +60,29 @@ def problems(draw: st.DrawFn) -> Problem:
         bias_grid = affine.asymmetric(bias.min(), bias.max(), 4)
         return Problem(lattice(weight, grid, bias, bias_grid), hessian)
     return Problem(lattice(weight, grid), hessian[:-1, :-1])
+
+
+@pytest.mark.parametrize(
+    ("groups", "count", "columns"), [(1, 1, 1), (1, 1, 40), (1, 3, 9), (2, 4, 20)]
+)
+def test_what_is_rounded_together_is_rounded_as_alone(
+    groups: int, count: int, columns: int
+) -> None:
+    rng = np.random.default_rng(columns)
+    weight = rng.normal(size=(count, columns))
+    hessians = Hessians(
+        [second_moments(inputs(rng, columns, 0.2))[:-1, :-1] for _ in range(groups)]
+    )
+    each = [lattice(weight, affine.asymmetric(-f, 2 * f, 3)) for f in (0.3, 0.5, 0.7, 1.1, 1.3)]
+    several = together(each)
+    for codes, round_one in (
+        (nearest(several), nearest),
+        (gptq(several, hessians), lambda rows: gptq(rows, hessians)),
+    ):
+        alone = [round_one(rows) for rows in each]
+        assert np.array_equal(codes, alone)
+        lost = [hessians.lost(rows.errors(one)) for rows, one in zip(each, alone, strict=True)]
+        assert hessians.lost(several.errors(codes)).tobytes() == np.array(lost).tobytes()
 
 
 GRIDS = {
