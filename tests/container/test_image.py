@@ -15,6 +15,7 @@ import pytest
 from container.sample import sample
 from octet.layers import Linear
 from octet.modelfile import storage
+from octet.monitor.reference import take_reference
 from octet.network import Network
 from octet.signature import Columns, Numbers, Signature
 from stages.dataset import Dataset, dump_dataset
@@ -70,7 +71,9 @@ def image(tmp_path: Path) -> Path:
     digests = ""
     for kind, bias in (("float", 0.0), ("quantized", 0.25)):
         network = Network((Linear(np.ones((1, 2)), np.array([bias])),), signature)
-        model = storage.dump_network(network)
+        known = rng.normal(size=(2, 1000, 2))
+        reference = take_reference(network, (known[0], None), (known[1], None))
+        model = storage.dump_network(network, reference)
         (app / "models" / f"{kind}.safetensors").write_bytes(model)
         digests += f"{hashlib.md5(model).hexdigest()}  models/{kind}.safetensors\n"
     (app / "MD5SUMS").write_text(digests)
@@ -104,6 +107,14 @@ def test_it_predicts_csv_from_outside_with_the_quantized_model(image: Path) -> N
     done = run(image, "predict", rows="a,b\n1,2\n3,4\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert [float(line) for line in done.stdout.splitlines()[1:]] == [3.25, 7.25]
+
+
+def test_it_watches_csv_from_outside(image: Path, tmp_path: Path) -> None:
+    rows = "a,b\n" + "9,2\n" * 300
+    done = run(image, "monitor", "--state", str(tmp_path / "state"), rows=rows)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith("ALARM: something has changed; 300 rows; ")
+    assert (tmp_path / "state").is_file()
 
 
 def test_it_knows_of_which_revision_its_models_are(image: Path) -> None:
