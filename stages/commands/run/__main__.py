@@ -16,27 +16,32 @@ _EVALUATE, _REPORT = "evaluate", "report"  # the stages that end with a verdict,
 def main() -> None:
     """Exit 0 with the systems in reach done; 1, with one line, if one of those failed."""
     with one_line():
-        arguments = _arguments()
-        checked = load_params()
-        chosen = list(dict.fromkeys(arguments.systems)) or [*checked.systems]
-        for name in chosen:
-            checked.system(name)
-        left_out = reach.out_of_reach(chosen, checked)
-        names = [name for name in chosen if name not in left_out]
-        ends = {f"{_EVALUATE}@{name}": name for name in names}
-        if names:
-            reproduce(
-                ends,
-                arguments.jobs,
-                lambda done: (
-                    f"\n{table.table([ends[end] for end in ends if end in done], checked)}\n"
-                ),
-                # By itself, a report asks for no stage of a system that is not wanted.
-                None if len(names) == len(checked.systems) else [_REPORT],
-            )
-        for name, reason in left_out.items():
-            sys.stdout.write(f"left out: {name}: {reason}\n")
-        sys.stdout.write("report/index.html has what is there, with pictures\n")
+        try:
+            _run(_arguments())
+        except KeyboardInterrupt:
+            sys.exit("stopped before anything ran")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Reproduce, and say what came of it."""
+    checked = load_params()
+    chosen = list(dict.fromkeys(arguments.systems)) or [*checked.systems]
+    for name in chosen:
+        checked.system(name)
+    left_out = reach.out_of_reach(chosen, checked)
+    names = [name for name in chosen if name not in left_out]
+    ends = {f"{_EVALUATE}@{name}": name for name in names}
+    if names:
+        reproduce(
+            ends,
+            arguments.jobs,
+            lambda done: f"\n{table.table([ends[end] for end in ends if end in done], checked)}\n",
+            # By itself, a report asks for no stage of a system that is not wanted.
+            None if len(names) == len(checked.systems) else [_REPORT],
+        )
+    for name, reason in left_out.items():
+        sys.stdout.write(f"left out: {name}: {reason}\n")
+    sys.stdout.write("report/index.html has what is there, with pictures\n")
 
 
 def _arguments() -> argparse.Namespace:

@@ -114,10 +114,11 @@ class Loop:
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
-        """Inside, a signal to stop is only noted."""
+        """Inside, a signal to stop is only noted; one that is ignored, as under nohup, stays so."""
         before = {
             number: signal.signal(number, lambda number, _: self._signals.append(number))
             for number in _STOP
+            if signal.getsignal(number) is not signal.SIG_IGN
         }
         try:
             yield

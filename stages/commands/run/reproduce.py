@@ -28,6 +28,7 @@ def reproduce(
     Raises:
         OctetError: a stage failed, or DVC refuses.
         SystemExit: a signal has stopped it.
+        KeyboardInterrupt: one has before it was at work.
     """
     known = times.read()
     with guard.alone() as lock, Screen(known) as screen:
