@@ -46,7 +46,8 @@ def main() -> None:
                 bench(Path(folder), kind, rows)
 
 
-def bench(folder: Path, kind: str, rows: int) -> None:
+def bench(folder: Path, kind: str, rows: int) -> dict[str, int]:
+    """Print it for one table; the peak of each stage, in bytes."""
     file = folder / f"table.{kind}"
     write(file, kind, rows)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -56,11 +57,14 @@ def bench(folder: Path, kind: str, rows: int) -> None:
         "table": {"data": data, "model": model, "train": {}, "quant": {}, "gates": {}}
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    peaks = {}
     for stage in STAGES:
         seconds, processor, peak = measured(folder, stage)
+        peaks[stage] = peak
         size = f"{rows:,} | {kind}, {file.stat().st_size / 1e6:,.0f} MB"
         speed = f"{seconds:.1f} | {processor:.1f} | {rows / processor:,.0f} | {peak / 1e6:,.0f}"
         print(f"| {size} | {stage} | {speed} |", flush=True)
+    return peaks
 
 
 def write(file: Path, kind: str, rows: int) -> None:

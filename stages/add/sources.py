@@ -12,7 +12,7 @@ from octet.errors import OctetError
 from stages.load.readers import csv
 from stages.params.data import Bundled, Data
 from stages.params.section import is_below_top
-from stages.pinned import MIRROR_VARIABLE, digest_of, digest_of_all, find
+from stages.pinned import MIRROR_VARIABLE, digest_of, digest_of_all, find, visible
 
 _TABLES = {".parquet": "parquet", ".pq": "parquet"}
 _ARRAYS = (".npz", ".safetensors")
@@ -91,7 +91,8 @@ def _mapping(paths: Sequence[str], files: Sequence[Path]) -> dict[str, Any]:
         return {"kind": "arrays", **dict(zip(("x", "y", "x_test", "y_test"), paths, strict=False))}
     if len(paths) == 1:
         if files[0].is_dir():
-            return {"kind": "images", "path": first}
+            parts = any(file.suffix in _TABLES for file in visible(files[0]))
+            return {"kind": "parquet" if parts else "images", "path": first}
         if suffixes <= {*_ARRAYS}:
             return {"kind": "arrays", "path": first}
         if suffixes <= {*_TABLES}:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from octet import files
@@ -50,6 +52,13 @@ def write_table() -> None:
     Path("t.csv").write_text(csv_text(table()))
 
 
+def write_parts() -> None:
+    Path("parts").mkdir()
+    for part in range(2):
+        rows = pyarrow.table({name: [*map(str, texts)] for name, texts in table(seed=part).items()})
+        pyarrow.parquet.write_table(rows, f"parts/{part}.parquet")
+
+
 def write_arrays() -> None:
     np.save("x.npy", np.random.default_rng(0).normal(size=(40, 3)))
     np.save("y.npy", np.array(["a", "b"] * 20))
@@ -63,6 +72,7 @@ def write_mnist() -> None:
 # How a file is made, what the command is told, and what it says and writes.
 CASES: dict[str, tuple[Callable[[], object], list[str], str, str]] = {
     "csv": (write_table, ["--data", "t.csv", "--target", "price"], "city: 3 categories", "linear"),
+    "parts": (write_parts, ["--data", "parts", "--target", "price"], "64 rows", "linear"),
     "arrays": (write_arrays, ["--data", "x.npy", "y.npy"], "y, one of 2 classes", "logistic"),
     "images": (
         lambda: write_images("zoo", {"cat": "RGB", "dog": "RGB"}),

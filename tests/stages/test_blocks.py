@@ -1,5 +1,7 @@
 """However many rows are looked at together, and wherever: every file has the same bytes."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from stages.params.file import load_params
 from stages.pinned import digest_of_all
 from stages.quantize.__main__ import quantize
 from stages.train.__main__ import train
+from tests import bench_tables
 from tests.stages.documents import changed
 
 ROWS, GROUP = 3000, 500
@@ -113,3 +116,19 @@ def test_a_folder_without_parts_is_refused() -> None:
     Path("none/notes.txt").write_text("nothing")
     with pytest.raises(OctetError, match=r"^none: got a folder without a file \.parquet$"):
         made("none", kind="linear", standardize=True)
+
+
+@pytest.mark.release
+def test_ten_million_rows_take_less_than_a_gigabyte_and_a_half(tmp_path: Path) -> None:
+    peaks = bench_tables.bench(tmp_path, "csv", 10**7)
+    assert max(peaks.values()) < 1.5e9
+
+
+def test_a_full_disk_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    expected = r": no room for 24000 bytes of a table \(No space left on device\); set TMPDIR to "
+    with pytest.raises(OctetError, match=expected):
+        made(PARQUET, kind="linear", standardize=True)

@@ -6,6 +6,7 @@ twice, and what it held is kept on disk.
 """
 
 import math
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -191,9 +192,22 @@ def read(blocks: Callable[[], Iterator[Block]], known: Summary, where: str) -> d
 
 
 def on_disk(shape: tuple[int, ...], dtype: Any) -> AnyArray:
-    """An array in a file that the system deletes when the last holder is gone: NumPy holds it."""
+    """An array in a file that the system deletes when the last holder is gone: NumPy holds it.
+
+    Raises:
+        OctetError: there is no room for it.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+        try:
+            # Later, a full disk would end the process without a word.
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise OctetError(
+                f"{tempfile.gettempdir()}: no room for {size} bytes of a table ({error.strerror}); "
+                "set TMPDIR to a folder that has"
+            ) from None
+        return np.memmap(file, dtype, "r+", shape=shape)
 
 
 def numbers(block: Any) -> Array:

@@ -73,7 +73,7 @@ class _Piece:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = [file for file in visible(path) if file.suffix == ".parquet"]
+    files = [file for file in visible(path) if file.suffix in (".parquet", ".pq")]
     if not files:
         raise OctetError(f"{path}: got a folder without a file .parquet")
     return files
