@@ -54,27 +54,23 @@ class Reading:
         return replace(self._rows, batches=self._batches())
 
     def _batches(self) -> Iterator[Batch]:
-        passed = self._counted is None
+        counted = self._counted
         for batch in self._rows.batches:
-            places = [*batch.places[-1:].tolist(), *batch.bad]
-            if not places:
-                continue
-            if self._counted is None or (passed and batch.places[0] > self._counted.place):
+            if counted is None:
                 self._take(batch)
                 yield batch
                 continue
-            last = self._counted.place
-            before, behind = _split(batch, last)
+            before, behind = _split(batch, counted.place)
             self._take(before)
-            if self._counted.first and self._first and self._first != self._counted.first:
+            if self._first and self._first != counted.first:
                 raise OtherRowsError
-            if max(places) >= last and not passed:
-                self._check()
-                passed = True
-            if passed and (len(behind.x) or behind.bad):
+            if max([*batch.places[-1:].tolist(), *batch.bad], default=-1) >= counted.place:
+                if self.position.digest != counted.digest:
+                    raise OtherRowsError
+                counted = None
                 self._take(behind)
                 yield behind
-        if not passed:
+        if counted is not None:
             raise OtherRowsError
 
     def _take(self, batch: Batch) -> None:
@@ -84,10 +80,6 @@ class Reading:
             self._hash.update(np.ascontiguousarray(batch.x).data)
         places = [self.position.place, *batch.places[-1:].tolist(), *batch.bad]
         self.position = Position(max(places), self._first, self._hash.hexdigest())
-
-    def _check(self) -> None:
-        if self._counted and self._hash.hexdigest() != self._counted.digest:
-            raise OtherRowsError
 
 
 def _split(batch: Batch, last: int) -> tuple[Batch, Batch]:

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from octet.affine import Array, dequantize
 from octet.errors import OctetError
 from octet.layers import Gridded, Quantize
+from octet.modelfile.arrays import AnyArray
 from octet.modelfile.reference import (
     CLIPPING,
     DISAGREEMENT,
@@ -111,7 +112,7 @@ def numbers_of_inputs(inputs: Inputs, x: Input) -> Numbers:
     """What is watched of rows before a network sees them."""
     if isinstance(inputs, Columns) and len(inputs.columns) <= _MOST_COLUMNS:
         return {(INPUTS, name): numbers for name, numbers in _columns(inputs, x)}
-    flat = x.reshape(len(x), -1)
+    flat = _flat(x)
     # By columns, so that it adds rows of numbers.
     columns = np.asfortranarray(flat).T.astype(np.float64)
     count = len(columns)
@@ -144,7 +145,7 @@ def _answers(network: Network, outputs: Array) -> Array:
     """The predicted classes, or the predictions, ``(rows,)``."""
     if isinstance(network.signature.outputs, Classes):
         return np.asarray(np.argmax(outputs, axis=1), np.float64)
-    first: Array = outputs.reshape(len(outputs), -1)[:, 0]
+    first: Array = _flat(outputs)[:, 0]
     return first
 
 
@@ -195,9 +196,14 @@ def _columns(inputs: Columns, x: Input) -> Iterator[tuple[str, Array]]:
             yield column.name, part[:, 0].astype(np.float64)
 
 
+def _flat(rows: AnyArray) -> AnyArray:
+    """The numbers of each row, ``(rows, numbers)``; there may be no rows."""
+    return rows.reshape(len(rows), math.prod(rows.shape[1:]))
+
+
 def _at_ends(value: Quantized) -> Array:
     """How many codes of each row are at an end of the grid that does not stand for 0."""
-    flat, clipped = value.codes.reshape(len(value.codes), -1), np.zeros(len(value.codes))
+    flat, clipped = _flat(value.codes), np.zeros(len(value.codes))
     for end in {0, value.grid.top} - {int(value.grid.zero_point)}:
         clipped += np.count_nonzero(flat == end, axis=1)
     return clipped

@@ -23,7 +23,7 @@ from octet.network import Network
 from octet.runtime import inference
 from octet.signature import Columns, Numbers, Signature
 from tests.conftest import ROOT
-from tests.octet.networks import in_float, rows, table
+from tests.octet.networks import images, in_float, rows, table
 
 NAMES = ("a", "<b>", "c", "d", "e")
 COUNT = 3000
@@ -214,6 +214,27 @@ def test_rows_that_cannot_be_used_are_evidence_too(
     assert said.status == 3
     assert [s["name"] for s in said.facts["streams"] if s["verdict"] == "changed"] == ["unusable"]
     assert "some rows could not be used, the first: " in said.err
+
+
+@pytest.mark.parametrize("pixels", [False, True])
+def test_an_input_may_have_no_row_that_can_be_used_or_none_at_all(
+    octet: Octet, tmp_path: Path, pixels: bool
+) -> None:
+    model, log = tmp_path / "model.safetensors", tmp_path / "log.csv"
+    network = images(0) if pixels else table(0)
+    x = rows(network, 600)
+    model.write_bytes(dump_network(network, take_reference(network, (x, None), (x, None))))
+    head = "" if pixels else ",".join(network.signature.inputs.names) + "\n"
+    for count in (0, 40, 40, 90):
+        log.write_text(head + "bad,1\n" * count)
+        if pixels and not count:
+            continue
+        said = octet(model, log, "--state", tmp_path / "s", "--json")
+        assert said.facts["rows"] == count
+        assert said.evidence()["rows unusable"][0] == count
+    good = ",".join(map(repr, x[0].ravel().tolist()))
+    log.write_text(head + "bad,1\n" * 90 + f"{good}\n")
+    assert octet(model, log, "--state", tmp_path / "s", "--json").facts["rows"] == 91
 
 
 def test_a_reset_keeps_its_reason_and_counts_no_row_again(octet: Octet, tmp_path: Path) -> None:
