@@ -1,11 +1,13 @@
 """python -m stages.commands.run: reproduce the systems whose data is in reach; print a table."""
 
 import argparse
+import os
 import sys
 
 import joblib
 
 from octet.cli.command import Parser, one_line
+from stages import dvc
 from stages.commands.run import reach, table
 from stages.commands.run.reproduce import reproduce
 from stages.params.file import load_params
@@ -15,6 +17,9 @@ _EVALUATE, _REPORT = "evaluate", "report"  # the stages that end with a verdict,
 
 def main() -> None:
     """Exit 0 with the systems in reach done; 1, with one line, if one of those failed."""
+    if sys.getfilesystemencoding() != "utf-8":
+        # In this process, DVC could not say where it is.
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | dvc.UTF8)
     with one_line():
         try:
             _run(_arguments())
@@ -35,7 +40,7 @@ def _run(arguments: argparse.Namespace) -> None:
         reproduce(
             ends,
             arguments.jobs,
-            lambda done: f"\n{table.table([ends[end] for end in ends if end in done], checked)}\n",
+            lambda done: f"\n{table.table([ends[end] for end in ends if end in done], checked)}",
             # By itself, a report asks for no stage of a system that is not wanted.
             None if len(names) == len(checked.systems) else [_REPORT],
         )
