@@ -21,6 +21,7 @@ from octet.network import Network
 from octet.rows.csv import Dialect
 from octet.runtime import integer
 from octet.runtime.predict import STANDARD_INPUT, opened, predict
+from octet.signature import Classes
 
 ALARM = 3  # the exit status
 _EVERY = 50_000  # rows, at most, that a killed monitor has to read again
@@ -56,6 +57,13 @@ def arguments(prog: str) -> Parser:
         "--share", type=float, default=0.05, help="of rows to compare; 0.05 if not said"
     )
     parser.add_argument(
+        "--margin",
+        type=float,
+        default=0.0,
+        help="the share of rows on which they may say another class, the verdict's say: alarm "
+        "above it, not for any change",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="the input begins with rows that were counted: pass over them, once they are checked. "
@@ -82,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     in_float = _float(arguments.against, network, reference)
     with states.locked(arguments.state):
-        now = _state(arguments, reference)
+        now = _state(arguments, network, reference)
         if arguments.reset is not None:
             now = states.reset(now, reference, arguments.reset)
             files.write(arguments.state, states.dump(now))
@@ -103,6 +111,10 @@ def _refuse(arguments: argparse.Namespace) -> None:
         if not 0 < value <= (1 if name == "share" else 0.5):
             most = "1" if name == "share" else "0.5"
             raise OctetError(f"--{name}: got {value:g}; allowed is above 0, up to {most}")
+    if not 0 <= arguments.margin < 1 or (arguments.margin and not arguments.against):
+        raise OctetError(
+            f"--margin: got {arguments.margin:g}; allowed is above 0 and below 1, with --against"
+        )
     read = {"model": arguments.model, "rows": arguments.rows, "float model": arguments.against}
     files.refuse_target(arguments.state, **read)
     if arguments.html:
@@ -128,12 +140,19 @@ def _float(path: Path | None, network: Network, reference: Reference) -> Network
     return in_float
 
 
-def _state(arguments: argparse.Namespace, reference: Reference) -> State:
+def _margin(margin: float, network: Network) -> float:
+    if margin and not isinstance(network.signature.outputs, Classes):
+        raise OctetError("--margin: got a model of numbers; allowed is one of classes")
+    return margin
+
+
+def _state(arguments: argparse.Namespace, network: Network, reference: Reference) -> State:
     """What there is, or a new one."""
     model = provenance.md5(arguments.model)
     against = provenance.md5(arguments.against) if arguments.against else ""
     share = arguments.share if against else 0.0
-    life = Life(model, against, share, arguments.alpha, int(model[:6], 16))
+    margin = _margin(arguments.margin, network)
+    life = Life(model, against, share, margin, arguments.alpha, int(model[:6], 16))
     try:
         return states.load(arguments.state, arguments.model, reference, life)
     except FileNotFoundError:

@@ -140,7 +140,7 @@ def _streams(watch: Watch, told: Facts) -> str:
             continue
         changed = ' class="changed"' if facts["verdict"] != AS_BEFORE else ""
         name = escape(f"{one.summary.group} {one.summary.name}")
-        picture = _bars(one.summary, one.stream.counts.astype(np.float64))
+        picture = _bars(one.summary, one.counts)
         figures.append(
             f"<figure{changed}><figcaption>{name}<br><small>{escape(_ends(one.summary))}</small>"
             f"</figcaption>{picture}</figure>"

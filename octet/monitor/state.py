@@ -18,6 +18,7 @@ from octet.monitor import watch as watching
 from octet.monitor.evidence import Stream
 from octet.monitor.flat import flatten, restore
 from octet.monitor.mean import Mean
+from octet.monitor.rate import Rate
 from octet.monitor.reading import Position
 from octet.monitor.watch import ALL, History, Life, Watch, Watched
 from octet.monitor.wealth import BLOCK
@@ -26,7 +27,7 @@ EDITION = 1
 _KEY = "monitor"
 _LARGEST = 4 << 20  # bytes; ours of 30 columns are below 100 kB
 # What `start` makes again of the reference and the seed.
-_REMADE = {"reference", "edges", "seed", "wealth.log_alarm"}
+_REMADE = {"reference", "edges", "seed", "wealth.log_alarm", "rate.bound", "rate.wealth.log_alarm"}
 _MOST_RESETS = 20  # that are told of one by one
 
 
@@ -87,7 +88,10 @@ def dump(state: State) -> bytes:
         "position": asdict(state.position),
     }
     each = [_kept(one) for one in watch.watched]
-    arrays = {name: np.concatenate([one[name].ravel() for one in each]) for name in each[0]}
+    arrays = {
+        name: np.concatenate([one[name].ravel() for one in each if name in one])
+        for name in {name for one in each for name in one}
+    }
     arrays |= {"history.rows": watch.history.rows, "history.logs": watch.history.logs}
     facts["digest"] = _digest(facts, arrays)
     return dump_arrays({_KEY: facts}, arrays)
@@ -139,11 +143,11 @@ def _refuse_other_life(path: Path, model: Path, known: Mapping[str, Any], life: 
             f"{path}: got the state of another model, MD5 {known['model']}; {model} has "
             f"{life.model}: each has a state of its own"
         )
-    for name, word in (("alpha", "--alpha"), ("against", "--against"), ("share", "--share")):
+    for name in ("alpha", "against", "share", "margin"):
         before, now = known[name], getattr(life, name)
         if before != now:
             raise OctetError(
-                f"{path}: got {word} {now or 'left out'}; it was started with "
+                f"{path}: got --{name} {now or 'left out'}; it was started with "
                 f"{before or 'none'}, for which its level holds: say that, or begin another state"
             )
 
@@ -158,8 +162,13 @@ def _digest(facts: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> str:
 
 def _kept(one: Watched) -> dict[str, AnyArray]:
     """The arrays of a stream and of its estimate that the reference does not tell."""
-    stream = {k: v for k, v in flatten(one.stream).items() if k not in _REMADE}
+    stream = flatten(one.stream, _prefix(one))
+    stream = {name: array for name, array in stream.items() if name not in _REMADE}
     return stream | flatten(one.estimate, "estimate.")
+
+
+def _prefix(one: Watched) -> str:
+    return "rate." if isinstance(one.stream, Rate) else ""
 
 
 def _restored(
@@ -168,12 +177,12 @@ def _restored(
     fresh = watching.start(reference, life, facts["resets"])
     taken, watched = dict.fromkeys(arrays, 0), []
     for one in fresh.watched:
-        own: dict[str, AnyArray] = dict(flatten(one.stream))
+        own: dict[str, AnyArray] = dict(flatten(one.stream, _prefix(one)))
         for name, array in _kept(one).items():
             part = arrays[name][taken[name] : taken[name] + array.size]
             own[name] = part.reshape(array.shape)
             taken[name] += array.size
-        stream, estimate = restore(one.stream, own), restore(Mean(), own, "estimate.")
+        stream, estimate = restore(one.stream, own, _prefix(one)), restore(Mean(), own, "estimate.")
         _refuse_contradictions(stream, estimate)
         watched.append(replace(one, stream=stream, estimate=estimate))
     history = History(facts["every"], arrays["history.rows"], arrays["history.logs"])
@@ -186,13 +195,14 @@ def _restored(
     )
 
 
-def _refuse_contradictions(stream: Stream, estimate: Mean) -> None:
-    wealth, rest = stream.wealth, stream.rows % BLOCK
-    pending = stream.pending[:rest]
+def _refuse_contradictions(stream: Stream | Rate, estimate: Mean) -> None:
+    wealth, pending, most = stream.wealth, stream.pending[: stream.rows % BLOCK], 1
+    if isinstance(stream, Stream):
+        most = len(stream.urn) - 1
+        if np.any(stream.counts < 0) or np.any(stream.urn < 1):
+            raise ValueError
     holds = (
-        np.all(stream.counts >= 0)
-        and np.all(stream.urn > 0)
-        and np.all((pending >= 0) & (pending < len(stream.urn)))
+        np.all((pending >= 0) & (pending <= most))
         and wealth.blocks == stream.rows // BLOCK
         and estimate.rows == stream.rows
         and np.all(np.isfinite(wealth.capital))

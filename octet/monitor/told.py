@@ -7,6 +7,7 @@ from typing import Any
 
 from octet.errors import printable
 from octet.monitor import combine, mean
+from octet.monitor.rate import Rate
 from octet.monitor.state import State
 from octet.monitor.watch import Watched, is_share
 
@@ -52,6 +53,7 @@ def _stream(one: Watched, verdict: str, alpha: float) -> Facts:
     return {
         "stream": one.summary.group,
         "name": one.summary.name,
+        "margin": one.stream.bound if isinstance(one.stream, Rate) else None,
         "rows": one.stream.rows,
         "evidence": _common(wealth.log_peak),
         "evidence_now": _common(wealth.log_now),
@@ -92,8 +94,9 @@ def _line(stream: Facts) -> Sequence[str]:
     estimate = stream["estimate"]
     form = ".2%" if estimate["of"] == "share" else ".3f"
     now, low, high = (estimate[key] for key in ("now", "low", "high"))
+    above = f" above {stream['margin']:g}" if stream["margin"] else ""
     return (
-        printable(f"{stream['stream']} {stream['name']}"),
+        printable(f"{stream['stream']} {stream['name']}{above}"),
         f"{stream['rows']:,}",
         f"{stream['evidence']:.2f}",
         f"{estimate['reference']:{form}}",

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from octet.affine import Array
 from octet.modelfile.reference import CLIPPING, DISAGREEMENT, ERRORS, GROUPS, Reference, Summary
-from octet.monitor import combine, evidence, mean
+from octet.monitor import combine, evidence, mean, rate
 from octet.monitor.evidence import Stream
 from octet.monitor.mean import Mean
+from octet.monitor.rate import Rate
 from octet.monitor.reference import (
     Numbers,
     disagreement,
@@ -42,6 +43,7 @@ class Life:
         model: the MD5 of the model file.
         against: that of the float model that it is compared with; empty if with none.
         share: of the rows, that it is compared on.
+        margin: how often they may say another class; 0: as often as on the rows of the reference.
         alpha: the probability of ever an alarm while nothing has changed, at most.
         seed: of all that is drawn.
     """
@@ -49,6 +51,7 @@ class Life:
     model: str
     against: str
     share: float
+    margin: float
     alpha: float
     seed: int
 
@@ -60,14 +63,21 @@ class Watched:
     Attributes:
         summary: of the reference.
         scores: what each bin counts for in the estimate, as `scores`.
-        stream: the evidence that it has changed.
+        stream: the evidence that it has changed, or is above a margin.
         estimate: the mean of the scores so far.
     """
 
     summary: Summary
     scores: Array
-    stream: Stream
+    stream: Stream | Rate
     estimate: Mean
+
+    @property
+    def counts(self) -> Array:
+        """How many rows were in each bin since the start, ``(bins,)``."""
+        if isinstance(self.stream, Stream):
+            return self.stream.counts.astype(np.float64)
+        return np.array([self.estimate.rows - self.estimate.total, self.estimate.total])
 
 
 @dataclass(frozen=True)
@@ -123,9 +133,14 @@ def start(reference: Reference, life: Life, resets: int = 0) -> Watch:
         summaries += of_group if group != DISAGREEMENT or life.against else []
     log_alarm = needed(life.alpha, len(summaries))
     seed = (life.seed * 2**16 + resets) * _SEEDS
+
+    def begun(one: Summary, i: int) -> Stream | Rate:
+        if one.group == DISAGREEMENT and life.margin:
+            return rate.start(life.margin, log_alarm)
+        return evidence.start(one.counts, seed + 1 + i, log_alarm)
+
     watched = tuple(
-        Watched(one, scores(one), evidence.start(one.counts, seed + 1 + i, log_alarm), Mean())
-        for i, one in enumerate(summaries)
+        Watched(one, scores(one), begun(one, i), Mean()) for i, one in enumerate(summaries)
     )
     history = History(_FIRST, np.zeros(0, np.int64), np.zeros((0, len(ALL))))
     return Watch(life, resets, 0, watched, history)
@@ -180,7 +195,7 @@ def _bad(predicted: Predicted) -> npt.NDArray[np.bool_]:
 
 def _picked(watch: Watch, count: int) -> npt.NDArray[np.bool_]:
     """Which of the next usable rows are compared: the same, however rows are cut into calls."""
-    (before,) = (int(one.stream.counts[0]) for one in watch.watched if one.summary.group == ROWS)
+    (before,) = (int(one.counts[0]) for one in watch.watched if one.summary.group == ROWS)
     seed = (watch.life.seed * 2**16 + watch.resets) * _SEEDS
     draws = np.random.Generator(np.random.PCG64(seed).advance(before)).random(count)
     return np.asarray(draws < watch.life.share)
@@ -209,11 +224,17 @@ def _after(watch: Watch, placed: Mapping[tuple[str, str], Placed], rows: int) ->
 def _updated(watched: Sequence[Watched], numbers: Sequence[Array]) -> tuple[Watched, ...]:
     """Each stream and its estimate after some more numbers, or none."""
     bins = [one.summary.bins(new) for one, new in zip(watched, numbers, strict=True)]
-    streams = evidence.update_all([one.stream for one in watched], bins)
-    return tuple(
-        replace(one, stream=stream, estimate=mean.update(one.estimate, one.scores[new]))
-        for one, stream, new in zip(watched, streams, bins, strict=True)
-    )
+    against_reference = [one.stream for one in watched if isinstance(one.stream, Stream)]
+    theirs = [new for one, new in zip(watched, bins, strict=True) if isinstance(one.stream, Stream)]
+    streams = iter(evidence.update_all(against_reference, theirs))
+    updated = []
+    for one, new in zip(watched, bins, strict=True):
+        numbers_of = one.scores[new]
+        stream = (
+            rate.update(one.stream, numbers_of) if isinstance(one.stream, Rate) else next(streams)
+        )
+        updated.append(replace(one, stream=stream, estimate=mean.update(one.estimate, numbers_of)))
+    return tuple(updated)
 
 
 def _longer(watch: Watch) -> History:

@@ -287,6 +287,30 @@ def test_a_model_that_no_pipeline_made_knows_the_rows_that_it_was_given(
     assert said.status == 3
 
 
+def test_above_a_margin_it_alarms_and_below_it_does_not(octet: Octet, tmp_path: Path) -> None:
+    network = images(0)
+    x = rows(network, 400)
+    reference = take_reference(network, (x, None), (x, None), in_float(network))
+    (tmp_path / "model").write_bytes(dump_network(network, reference))
+    (tmp_path / "float").write_bytes(dump_network(in_float(network)))
+    bias = network.layers[-1].bias
+    flipped = replace(network.layers[-1], bias=replace(bias, codes=bias.codes[::-1].copy()))
+    other = in_float(replace(network, layers=(*network.layers[:-1], flipped)))
+    (tmp_path / "other").write_bytes(dump_network(other))
+    np.save(tmp_path / "rows.npy", x)
+    how = (tmp_path / "model", tmp_path / "rows.npy", "--share", 1, "--margin", 0.2)
+    for against, verdict in (("float", "-"), ("other", "changed")):
+        state = tmp_path / f"{against}.state"
+        for _ in range(2):
+            said = octet(*how, "--against", tmp_path / against, "--state", state, "--json")
+            (stream,) = (s for s in said.facts["streams"] if s["stream"] == "disagreement")
+            assert (stream["verdict"], stream["margin"], stream["rows"]) == (verdict, 0.2, 400)
+    page = tmp_path / "page.html"
+    text = octet(*how, "--against", tmp_path / "other", "--state", state, "--html", page).out
+    assert re.search(r"^disagreement class above 0\.2 .*changed$", text, re.MULTILINE)
+    assert "disagreement class" in page.read_text()
+
+
 def test_a_state_of_thirty_columns_is_small(octet: Octet, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     names = tuple(f"column {i} of a table" for i in range(30))
@@ -365,6 +389,14 @@ ARGUMENTS = [
     (("first.safetensors",), "`dvc repro quantize@SYSTEM`, or `octet quantize --ref"),
     (("model.safetensors", "--alpha", "0"), "--alpha: got 0; allowed is above 0, up to 0.5"),
     (("model.safetensors", "--alpha", "nan"), "--alpha: got nan; allowed is above 0, up to 0.5"),
+    (
+        ("model.safetensors", "--margin", "0.1"),
+        "--margin: got 0.1; allowed is above 0 and below 1",
+    ),
+    (
+        ("model.safetensors", "--against", "float.safetensors", "--margin", "0.1"),
+        "--margin: got a model of numbers; allowed is one of classes",
+    ),
     (("model.safetensors", "--share", "2"), "--share: got 2; allowed is above 0, up to 1"),
     (("model.safetensors", "--reset", " "), "--reset: got no reason; say what was found"),
     (
