@@ -24,7 +24,7 @@ ROWS = 1_000_000
 LOOK = 100
 CHUNK = 5_000
 # Medians need fewer runs; and after a change, none goes on for longer.
-FEWER = 200
+FEWER = 100
 LONGEST = 200_000
 LONGEST_APART = 20_000
 # Bin bounds of a standard normal column, and the bins besides: unknown before, missing after.
