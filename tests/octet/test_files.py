@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,6 +27,19 @@ def test_the_content_replaces_the_old_one_and_nothing_else_is_left(
     path.write_bytes(b"something older and longer" * 9)
     files.write(path, content)
     assert path.read_bytes() == content
+    assert names(tmp_path) == [path.name]
+
+
+def test_content_comes_in_blocks_all_or_none(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError("no more")
+
+    path = tmp_path / "data"
+    files.write(path, (block for block in (b"ol", b"", b"d")))
+    with pytest.raises(ValueError, match="no more"):
+        files.write(path, broken())
+    assert path.read_bytes() == b"old"
     assert names(tmp_path) == [path.name]
 
 
