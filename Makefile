@@ -56,6 +56,7 @@ bench: $(READY)
 	python -m tests.bench_exact
 	dvc repro quantize
 	python -m tests.bench_images
+	python -m tests.bench_c
 	python -m tests.bench_predict
 	python -m tests.bench_tables
 

@@ -285,9 +285,12 @@ def as_image(shape: Shape) -> Image:
 
 
 def _side_by_side(where: Window, leaving: Image) -> Window:
-    """The window; where there is but one down, it may as well go further at each step."""
-    down = max(where.stride[0], where.sides[0]) if leaving[1] == 1 else where.stride[0]
-    return replace(where, stride=(down, where.stride[1]))
+    """The window; where there is but one down or across, it may as well go further at each step."""
+    down, across = (
+        max(stride, side) if length == 1 else stride
+        for stride, side, length in zip(where.stride, where.sides, leaving[1:], strict=True)
+    )
+    return replace(where, stride=(down, across))
 
 
 def _leaving(grid: Grid) -> Leaving:

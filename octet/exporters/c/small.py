@@ -11,10 +11,12 @@ import numpy as np
 
 from octet.affine import Codes
 from octet.exporters.c import proof
+from octet.exporters.c.common import Common
 from octet.exporters.c.lowering import Entering, Program
+from octet.exporters.c.pairs import Pairs
 from octet.exporters.c.plan import Border, Largest, Mean, Rearranged, Step, Sum, Sums, Table
 from octet.exporters.c.schedule import accumulates, turns
-from octet.exporters.c.text import array, narrowest, single, template
+from octet.exporters.c.text import array, narrowest, single, template, width
 from octet.exporters.c.words import (
     HALF_WORD,
     bits_of,
@@ -47,6 +49,14 @@ _KINDS: Mapping[type[Step], str] = {
     Rearranged: "REARRANGED",
 }
 
+_POOLS = """\
+        if (!NAME_pools(state, step, to, turn))
+            return;
+        break;
+"""
+# Fields of a step with a type of their own.
+_OWN_TYPE = ("data", "zeros")
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -78,11 +88,14 @@ def write(program: Program, name: str) -> Parts:
 class Writer:
     """Writes the parts of a file; other targets differ in some."""
 
+    _alike = True  # whether what steps have in common is no field
+
     def __init__(self, program: Program, name: str) -> None:
         self._program, self._name = program, name
         self._steps = program.steps
         self._images = (program.entering.image, *(step.image for step in program.steps))
         self._arrays: list[str] = []
+        self._pairs = Pairs(name)
         self._bytes = 0
         self._sums_at = 0
 
@@ -90,19 +103,23 @@ class Writer:
         """All of them."""
         rows_at, sizes = self._places()
         fields = [self._fields(i) for i in range(len(self._steps))]
-        numbers = [int(value) for each in fields for value in each.values() if value.isdigit()]
+        self._common = Common(self._steps, fields, alike=self._alike)
+        numbers = [value for each in fields for value in each.values() if isinstance(value, int)]
         largest = max([*numbers, *(n for image in self._images for n in image)])
         size, place = narrowest(largest), narrowest(sizes)
+        tables, table_bytes = self._pairs.tables()
+        self._bytes += table_bytes
         entering = self._codes_of_inputs()
         state = self._state(size, sizes)
         return Parts(
             tuple(line for line, _ in state),
             sum(count for _, count in state),
-            self._bytes + len(self._steps) * (12 + 20 * _width(size)),
+            self._bytes + len(self._steps) * (4 + len(self._common.needed) * width(size)),
             "".join(
                 [
                     self._struct(size, place),
                     self._template("clipped"),
+                    tables,
                     *self._arrays,
                     entering,
                     self._tables(fields, rows_at),
@@ -118,11 +135,11 @@ class Writer:
         ends = np.cumsum([a * b for a, b in zip(row, self._program.waiting, strict=True)])
         return [0, *map(int, ends[:-1])], int(ends[-1])
 
-    def _fields(self, i: int) -> dict[str, str]:
-        """Of a step in C; those that are 0 or nothing are left out."""
+    def _fields(self, i: int) -> dict[str, object]:
+        """Of a step in C."""
         step = self._steps[i]
         when = turns(step)
-        fields = {
+        fields: dict[str, object] = {
             "kind": f"{self._upper}_{self._kind(step)}",
             "source": step.sources[0] + 1,
             "other": step.sources[-1] + 1,
@@ -139,8 +156,7 @@ class Writer:
         if isinstance(step, Sums | Mean | Sum):
             ends = step.leaving
             fields |= {"zero_out": ends.zero_point, "low": ends.low, "high": ends.high}
-        fields |= self._own(step, i)
-        return {key: str(value) for key, value in fields.items() if value not in (0, "0")}
+        return fields | self._own(step, i)
 
     def _own(self, step: Step, n: int) -> dict[str, object]:
         """What the steps of one kind have, and their arrays."""
@@ -154,14 +170,14 @@ class Writer:
                 return {
                     "in_parts": int(accumulates(step)),
                     "sums_at": at,
-                    "pairs": self._pairs(f"outputs_{n}", pair),
+                    "pairs": self._pairs.add(pair),
                 }
             case Largest():
                 return {"in_parts": int(accumulates(step))}
             case Sum():
                 grids = [(int(grid.zero_point), float(grid.scale)) for grid in step.grids]
                 grids.append((step.leaving.zero_point, step.scale))
-                return {"pairs": self._pairs(f"grids_{n}", grids, proven=False)}
+                return {"pairs": self._pairs.add(grids, proven=False)}
             case Table():
                 return {"data": self._codes(f"table_{n}", step.values)}
             case Border():
@@ -179,7 +195,7 @@ class Writer:
             "column": column_of(step),
             "zero_in": step.entering_zero,
             "data": self._weights("uint32_t", n, literals, step),
-            "pairs": self._pairs(f"outputs_{n}", zip(products.bias, m, strict=True)),
+            "pairs": self._pairs.add(zip(products.bias, m, strict=True)),
         }
         if len(set(zeros.tolist())) > 1:
             return own | {"zeros": self._codes(f"zeros_{n}", zeros)}
@@ -187,7 +203,7 @@ class Writer:
 
     def _weights(self, kind: str, n: int, literals: Iterable[str], step: Sums) -> str:
         values = list(literals)
-        self._bytes += _width(kind) * len(values)
+        self._bytes += width(kind) * len(values)
         self._say_weights(step)
         return self._array(kind, f"weights_{n}", len(values), values)
 
@@ -200,14 +216,6 @@ class Writer:
     def _codes(self, name: str, codes: Codes) -> str:
         self._bytes += codes.size
         return self._array("uint8_t", name, codes.size, map(str, codes.reshape(-1).tolist()))
-
-    def _pairs(self, name: str, pairs: Iterable[tuple[int, float]], proven: bool = True) -> str:
-        lines = []
-        for offset, m in pairs:
-            exact = proof.factor(np.array(m, np.float32)) if proven else m
-            lines.append(f"{{{_int32(int(offset))}, {single(float(exact))}}}")
-        self._bytes += 8 * len(lines)
-        return self._array(f"struct {self._name}_pair", name, len(lines), lines)
 
     def _array(self, kind: str, name: str, count: int, values: Iterable[str]) -> str:
         self._arrays.append(array(f"{kind} {self._name}_{name}[{count}]", values))
@@ -222,17 +230,19 @@ class Writer:
         return self._name.upper()
 
     def _template(self, name: str, **words: str) -> str:
-        return template(f"{name}.c", self._name, words)
+        constants = self._common.constants(name)
+        return template(f"{name}.c", self._name, constants | words)
 
     def _struct(self, size: str, place: str) -> str:
-        words = self._facts() | {"SIZE": size, "PLACE": place}
-        parts = self._template("pair"), self._template("struct", **words), self._template("head")
-        return "".join(parts)
+        words = self._facts() | {"SIZE": size, "PLACE": place, "COMMON": self._common.defined()}
+        words |= {"FIELDS_OF": ", ".join(f for f in self._common.needed if f not in _OWN_TYPE)}
+        return self._template("struct", **words) + self._template("head")
 
     def _facts(self) -> dict[str, str]:
         """What C asks about the network."""
         kinds = dict.fromkeys(self._kind(step) for step in self._steps)
         sums = [step for step in self._steps if isinstance(step, Sums)]
+        pools = [step for step in self._steps if isinstance(step, Largest)]
         rounding = [step for step in self._steps if isinstance(step, Sums | Mean)]
         numbers = {
             "COUNT": len(self._steps),
@@ -243,7 +253,7 @@ class Writer:
             "MOST_ROWS": max((turns(step).side for step in sums), default=1),
             "MOST_CHANNELS": max((step.image[0] for step in sums), default=1),
             "COLUMNS": max(map(columns_of, sums), default=1),
-            "HAS_MEANS": int(any(isinstance(step, Mean) for step in self._steps)),
+            "HAS_PADDED_POOLS": int(any(any(step.window.padding) for step in pools)),
         }
         names = ", ".join(f"{self._upper}_{kind}" for kind in kinds)
         return {key: str(n) for key, n in numbers.items()} | {"KINDS": f"enum {{ {names} }};"}
@@ -251,20 +261,24 @@ class Writer:
     def _state(self, size: str, rows: int) -> list[tuple[str, int]]:
         """The lines of the struct, and the bytes of each."""
         window = max((window_of(step) for step in self._steps if isinstance(step, Sums)), default=0)
-        count, width = len(self._steps), _width(size)
+        count = len(self._steps)
         lines = [
             (f"int32_t sums[{self._sums_at}];", 4 * self._sums_at),
             (f"int16_t window[{window}];", 2 * window),
-            (f"{size} turns[{count}], made[{count + 1}];", width * (2 * count + 1)),
+            (f"{size} turns[{count}], made[{count + 1}];", width(size) * (2 * count + 1)),
             (f"uint8_t rows[{rows}];", rows),
         ]
         return [(line, size) for line, size in lines if size]
 
-    def _tables(self, fields: list[dict[str, str]], rows_at: list[int]) -> str:
+    def _tables(self, fields: list[dict[str, object]], rows_at: list[int]) -> str:
         images = [f"    {{{', '.join(map(str, each))}}}," for each in self._image_table(rows_at)]
-        steps = [
-            f"    /* {step.layer} */\n    {{{', '.join(f'.{k} = {v}' for k, v in each.items())}}},"
+        asked = [
+            self._common.of_step(step, each).items()
             for step, each in zip(self._steps, fields, strict=True)
+        ]
+        steps = [
+            f"    /* {step.layer} */\n    {{{', '.join(f'.{k} = {v}' for k, v in each)}}},"
+            for step, each in zip(self._steps, asked, strict=True)
         ]
         return self._template("tables", IMAGES="\n".join(images), STEPS_OF="\n".join(steps))
 
@@ -310,8 +324,12 @@ class Writer:
         for name, kinds in _TEMPLATES.items():
             if any(isinstance(step, kinds) for step in self._steps):
                 yield from self._kernel(name)
-        cases = "\n".join(dict.fromkeys(map(self._case, self._steps)))
-        yield self._template("turn", CASES=cases.lstrip())
+        cases = list(dict.fromkeys(map(self._case, self._steps)))
+        # Labels of pools come last: what stands behind them is the same.
+        cases.sort(key=lambda case: case.endswith(":\n"))
+        if cases[-1].endswith(":\n"):
+            cases.append(_POOLS.replace("NAME", self._name))
+        yield self._template("turn", CASES="".join(cases).strip())
         yield self._template("run", **self._turns())
         yield self._template("begin")
 
@@ -352,21 +370,10 @@ class Writer:
         kind = self._kind(step)
         label = f"    case {self._upper}_{kind}:\n"
         if isinstance(step, Mean | Largest):
-            pools = f"        if (!{self._name}_pools(state, step, to, turn))\n"
-            return f"{label}{pools}            return;\n        break;"
+            return label
         call = f"{self._name}_{kind.lower()}(state, step, to, turn);"
-        return f"{label}        {call}\n        break;"
+        return f"{label}        {call}\n        break;\n"
 
     def _interface(self) -> str:
         number = "double" if self._program.entering.pixels is None else "uint8_t"
         return self._template("end") + self._template("inputs", NUMBER=number)
-
-
-def _width(kind: str) -> int:
-    """Bytes of a number."""
-    return {"uint8_t": 1, "uint16_t": 2, "int16_t": 2}.get(kind, 4)
-
-
-def _int32(value: int) -> str:
-    """C has no literal for the least int32."""
-    return "-2147483647 - 1" if value == -(2**31) else str(value)

@@ -1,7 +1,7 @@
 """C as text: constants, strings and comments that nothing from a model file breaks out of."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 
 from octet.errors import OctetError, printable
@@ -61,7 +61,8 @@ def template(path: str, name: str, words: Mapping[str, str]) -> str:
     for word, value in words.items():
         # Of a value nothing is taken for an escape.
         escaped = value.replace("\\", r"\\")
-        content = re.sub(rf"{word}\b" if word[0] == "_" else rf"\b{word}\b", escaped, content)
+        front = r"\b" if word[0].isalpha() else ""
+        content = re.sub(rf"{front}{word}\b", escaped, content)
     content = re.sub(r"\bNAME(?=_[A-Z])", name.upper(), content)
     return re.sub(r"\bNAME(?=_|\b)", name, content)
 
@@ -105,3 +106,23 @@ def single(value: float) -> str:
 def narrowest(largest: int) -> str:
     """The type of C that holds 0 to ``largest``."""
     return "uint8_t" if largest < 2**8 else "uint16_t" if largest < 2**16 else "int32_t"
+
+
+def narrowest_above(values: Sequence[int]) -> tuple[str, int]:
+    """The type of C that holds what some int32 are above a number, and that number."""
+    least, most = min(values), max(values)
+    if least >= -(2**15) and most < 2**15:
+        return "int16_t", 0
+    # Which one instruction can add.
+    base = least // 256 * 256
+    return ("uint16_t", base) if most - base < 2**16 else ("int32_t", 0)
+
+
+def width(kind: str) -> int:
+    """Bytes of a number."""
+    return {"uint8_t": 1, "uint16_t": 2, "int16_t": 2}.get(kind, 4)
+
+
+def int32(value: int) -> str:
+    """C has no literal for the least int32."""
+    return "-2147483647 - 1" if value == -(2**31) else str(value)

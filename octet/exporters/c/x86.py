@@ -26,6 +26,8 @@ def write(program: Program, name: str) -> small.Parts:
 
 
 class _Writer(small.Writer):
+    _alike = False
+
     def _template(self, name: str, **words: str) -> str:
         own = name in ("struct", "rows", "begin", "run")
         return super()._template(f"x86_{name}" if own else name, **words)
@@ -42,9 +44,9 @@ class _Writer(small.Writer):
             return super()._case(step)
         kind, place = self._kind(step).rsplit("_", 1)
         call = f"{self._name}_{kind.lower()}(state, &{self._name}_steps[{place}], to, turn);"
-        return f"    case {self._upper}_{kind}_{place}:\n        {call}\n        break;"
+        return f"    case {self._upper}_{kind}_{place}:\n        {call}\n        break;\n"
 
-    def _fields(self, i: int) -> dict[str, str]:
+    def _fields(self, i: int) -> dict[str, object]:
         fields = super()._fields(i)
         fields.pop("turns")  # their order is in the file
         return fields
@@ -165,7 +167,7 @@ class _Writer(small.Writer):
             "COUNTS": lines(map(str, counts)),
         }
 
-    def _tables(self, fields: list[dict[str, str]], rows_at: list[int]) -> str:
+    def _tables(self, fields: list[dict[str, object]], rows_at: list[int]) -> str:
         names = ", ".join(map(self._named, self._shapes()))
         declared = f"enum {{ {names} }};\n\n" if names else ""
         return declared + super()._tables(fields, rows_at)

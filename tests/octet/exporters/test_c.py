@@ -227,7 +227,9 @@ def pooled(outputs: int, width: int) -> Network:
     assert isinstance(second.weight, Quantized)
     grid = second.weight.grid
     far = replace(second.weight, grid=replace(grid, zero_point=grid.zero_point // 16))
-    layers = (quantize, first, MaxPool(2), replace(second, weight=far, padding=1), MaxPool(2))
+    # Between windows that are apart there are rows that none of them sees.
+    pool = MaxPool(2, stride=3 if width > 3 else 2)
+    layers = (quantize, first, pool, replace(second, weight=far, padding=1), MaxPool(2))
     return replace(wide(outputs, width + 4), layers=layers)
 
 

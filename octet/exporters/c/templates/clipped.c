@@ -6,6 +6,7 @@ struct NAME_ends {
 static inline struct NAME_ends NAME_ends_of(const struct NAME_step *step)
 {
     struct NAME_ends ends;
+    (void)step;
     ends.zero = step->zero_out;
     ends.low = step->low;
     ends.high = step->high;

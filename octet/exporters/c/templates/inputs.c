@@ -1,5 +1,5 @@
 /* A row, the numbers of one channel after the other, which lie `apart` from each other. */
-static void NAME_take_row(NAME_state *state, const NUMBER *numbers, uint32_t apart)
+NAME_SELDOM static void NAME_take_row(NAME_state *state, const NUMBER *numbers, uint32_t apart)
 {
     const struct NAME_image *in = &NAME_images[0];
     NAME_code *to = NAME_row_of(state, 0, state->made[0]);

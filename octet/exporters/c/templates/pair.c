@@ -1,6 +1,5 @@
-/* An offset and a factor: of the sums of an output, or of a grid. */
-struct NAME_pair {
-    int32_t offset;
-    float factor;
-};
+/* Of outputs of sums, and of grids: what is added, which is NAME_LEAST more than it says, and by what
+ * is multiplied. */
+#define NAME_LEAST (LEAST)
+#define NAME_OFFSET(i) ((int32_t)NAME_offsets[i] + NAME_LEAST)
 

@@ -1,5 +1,5 @@
 /* A turn of a pool; returns whether it has given a row. */
-static int NAME_pools(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t turn)
+NAME_SELDOM static int NAME_pools(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t turn)
 {
     const int32_t height = NAME_images[step->source].height;
     int32_t y = turn * step->down - step->top, end = y + step->tall;
@@ -13,7 +13,9 @@ static int NAME_pools(NAME_state *state, const struct NAME_step *step, NAME_code
         y = first;
         end = last;
     }
-    for (; y < end && y < last; y++) {
+    if (y >= last)
+        return 0; /* Between two windows. */
+    for (; y < end; y++) {
         const NAME_code *row = NAME_row_of(state, step->source, y);
         POOLS
     }

@@ -12,7 +12,7 @@ static int NAME_is_ready(const NAME_state *state, uint32_t i)
 }
 
 /* Whatever can be done now, the last step first: so that few rows wait. */
-static void NAME_go_on(NAME_state *state)
+NAME_SELDOM static void NAME_go_on(NAME_state *state)
 {
     uint32_t i = NAME_STEPS;
     while (i-- > 0) {

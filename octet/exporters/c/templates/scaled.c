@@ -43,8 +43,9 @@ static inline int32_t NAME_scaled(int32_t sum, float m)
 #endif
 
 /* The code of a sum. */
-static inline uint8_t NAME_clipped(const struct NAME_ends *ends, int32_t sum, float m)
+NAME_APART static uint8_t NAME_clipped(const struct NAME_step *step, int32_t sum, float m)
 {
-    return NAME_within(ends, NAME_scaled(sum, m));
+    const struct NAME_ends ends = NAME_ends_of(step);
+    return NAME_within(&ends, NAME_scaled(sum, m));
 }
 

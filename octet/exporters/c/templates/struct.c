@@ -1,7 +1,7 @@
 #define NAME_STEPS COUNT
 #define NAME_ZEROS HAS_ZEROS
 #define NAME_WIDE IS_WIDE
-#define NAME_MEANS HAS_MEANS
+#define NAME_PADDED HAS_PADDED_POOLS
 #define NAME_OUTPUT OUTPUT_IMAGE
 #define NAME_ODD HAS_ODD
 #define NAME_TALLEST MOST_ROWS
@@ -14,28 +14,31 @@
 
 typedef uint8_t NAME_code;
 
+/* What is called once a row is small; the innermost loop has all registers for itself. */
+#ifdef __GNUC__
+#define NAME_SELDOM __attribute__((cold, noinline))
+#define NAME_APART __attribute__((hot, noinline))
+#else
+#define NAME_SELDOM
+#define NAME_APART
+#endif
+
 /* What goes in, and what each step gives: where its rows are, and how many wait. */
 struct NAME_image {
     PLACE at;
     SIZE channels, height, width, rows;
 };
 
+/* What all steps have in common that ask for it. */
+COMMON
 /* What is done to rows. Sources are images; the turn t of a step needs rows of them up to
  * t * stride + side - above. */
 struct NAME_step {
     const void *data;
-    const struct NAME_pair *pairs;
 #if NAME_ZEROS
     const uint8_t *zeros;
 #endif
-#if NAME_MEANS
-    PLACE sums_at;
-#endif
-    SIZE kind, source, other;
-    SIZE turns, stride, side, above;
-    SIZE tall, wide, down, across, top, left, in_parts;
-    SIZE groups, words, column, zero_in, zero_weights;
-    SIZE zero_out, low, high;
+    SIZE FIELDS_OF;
 };
 
 KINDS

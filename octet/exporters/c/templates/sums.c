@@ -39,13 +39,12 @@ NAME_APART static void NAME_product_BITS(
 #endif
 
 /* One row of a convolution, two pixels of two outputs at a time. */
-static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
+NAME_APART static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, NAME_code *to, int32_t y)
 {
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];
-    const struct NAME_ends ends = NAME_ends_of(step);
     const int32_t outputs = out->channels / step->groups, words = step->words;
     const int32_t kept = step->wide > step->across ? step->wide - step->across : 0;
-    const struct NAME_pair *pair = step->pairs;
+    int32_t pair = step->pairs;
     const uint32_t *weights = step->data;
     int32_t totals[NAME_MOST_COLUMNS], group, x, i;
     for (group = 0; group < step->groups; group++, pair += outputs, weights += outputs * words) {
@@ -65,24 +64,24 @@ static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, NAME
             }
             for (i = 0; i + 1 < outputs; i += 2) {
                 int32_t sums[4];
-                sums[0] = pair[i].offset - NAME_ZERO(i) * seen[0];
-                sums[1] = pair[i].offset - NAME_ZERO(i) * seen[1];
-                sums[2] = pair[i + 1].offset - NAME_ZERO(i + 1) * seen[0];
-                sums[3] = pair[i + 1].offset - NAME_ZERO(i + 1) * seen[1];
+                sums[0] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[0];
+                sums[1] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[1];
+                sums[2] = NAME_OFFSET(pair + i + 1) - NAME_ZERO(i + 1) * seen[0];
+                sums[3] = NAME_OFFSET(pair + i + 1) - NAME_ZERO(i + 1) * seen[1];
                 NAME_products_BITS(sums, weights + i * words, words, first, next);
-                code[right] = NAME_clipped(&ends, sums[1], pair[i].factor);
-                *code++ = NAME_clipped(&ends, sums[0], pair[i].factor);
-                code[right] = NAME_clipped(&ends, sums[3], pair[i + 1].factor);
-                *code++ = NAME_clipped(&ends, sums[2], pair[i + 1].factor);
+                code[right] = NAME_clipped(step, sums[1], NAME_factors[pair + i]);
+                *code++ = NAME_clipped(step, sums[0], NAME_factors[pair + i]);
+                code[right] = NAME_clipped(step, sums[3], NAME_factors[pair + i + 1]);
+                *code++ = NAME_clipped(step, sums[2], NAME_factors[pair + i + 1]);
             }
 #if NAME_ODD
             if (i < outputs) {
                 int32_t sums[2];
-                sums[0] = pair[i].offset - NAME_ZERO(i) * seen[0];
-                sums[1] = pair[i].offset - NAME_ZERO(i) * seen[1];
+                sums[0] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[0];
+                sums[1] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[1];
                 NAME_product_BITS(sums, weights + i * words, words, first, next);
-                code[right] = NAME_clipped(&ends, sums[1], pair[i].factor);
-                *code++ = NAME_clipped(&ends, sums[0], pair[i].factor);
+                code[right] = NAME_clipped(step, sums[1], NAME_factors[pair + i]);
+                *code++ = NAME_clipped(step, sums[0], NAME_factors[pair + i]);
             }
 #endif
             code += 2 * out->channels - outputs;
@@ -90,7 +89,8 @@ static void NAME_sums_BITS(NAME_state *state, const struct NAME_step *step, NAME
             have = x > 2 ? kept : 0;
             memmove(state->window, state->window + 2 * step->across * step->column,
                 (size_t)(have * step->column) * sizeof *state->window);
-            memmove(totals, totals + 2 * step->across, (size_t)have * sizeof *totals);
+            for (i = 0; i < have; i++)
+                totals[i] = totals[i + 2 * step->across];
         }
     }
 }

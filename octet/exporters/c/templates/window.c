@@ -5,40 +5,34 @@ static void NAME_columns(NAME_state *state, const struct NAME_step *step, int16_
 {
     const struct NAME_image *in = &NAME_images[step->source];
     const int32_t channels = in->channels / step->groups, zero = step->zero_in;
+    const int32_t tall = step->tall, width = in->width, every = in->channels, column = step->column;
     const NAME_code *rows[NAME_TALLEST] = {0};
     int32_t i, j;
-    for (i = 0; i < step->tall; i++) {
+    for (i = 0; i < tall; i++) {
         if (y + i >= 0 && y + i < in->height)
             rows[i] = NAME_row_of(state, step->source, y + i) + group * channels;
     }
     for (; count > 0; count--, x++) {
         int32_t total = 0;
-        for (i = 0; i < step->tall; i++) {
+        for (i = 0; i < tall; i++) {
             const NAME_code *from = rows[i];
-            if (from == 0 || x < 0 || x >= in->width) {
+            if (from == 0 || x < 0 || x >= width) {
                 (void)memset(to, 0, (size_t)channels * sizeof *to);
                 to += channels;
                 continue;
             }
-            from += x * in->channels;
+            from += x * every;
             for (j = channels; j > 0; j--) {
                 const int32_t code = *from++ - zero;
                 *to++ = (int16_t)code;
                 total += code;
             }
         }
-        if (step->column > step->tall * channels)
-            *to++ = 0;
+        /* Where a column has one code more its weight is 0. */
+        to += column - tall * channels;
         *totals++ = total;
     }
 }
-
-/* The innermost loop has all registers for itself. */
-#ifdef __GNUC__
-#define NAME_APART __attribute__((noinline))
-#else
-#define NAME_APART
-#endif
 
 /* Two numbers of a window, and their products with a pair of codes. */
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)

@@ -3,7 +3,6 @@ static NAME_INLINE void NAME_grouped(NAME_state *state, const struct NAME_step *
 {
     const struct NAME_image *in = &NAME_images[step->source];
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];
-    const struct NAME_ends ends = NAME_ends_of(step);
     const int32_t outputs = out->channels, channels = in->channels / step->groups;
     const int32_t of_group = outputs / step->groups;
     int32_t sums[NAME_MOST_OUTPUTS], x, i, j, k, o;
@@ -25,7 +24,7 @@ static NAME_INLINE void NAME_grouped(NAME_state *state, const struct NAME_step *
             }
         }
         for (o = 0; o < outputs; o++)
-            to[o] = NAME_clipped(&ends, sums[o], step->factors[o]);
+            to[o] = NAME_clipped(step, sums[o], step->factors[o]);
     }
 }
 

@@ -34,7 +34,6 @@ static NAME_INLINE void NAME_sums(NAME_state *state, const struct NAME_step *ste
 {
     const struct NAME_image *in = &NAME_images[step->source];
     const struct NAME_image *out = &NAME_images[step - NAME_steps + 1];
-    const struct NAME_ends ends = NAME_ends_of(step);
     const int32_t run = step->wide * in->channels, apart = step->across * in->channels;
     const NAME_code *rows[NAME_TALLEST];
     NAME_code window[LONGEST] = {0};
@@ -55,7 +54,7 @@ static NAME_INLINE void NAME_sums(NAME_state *state, const struct NAME_step *ste
             }
         }
         for (i = 0; i < out->channels; i++)
-            *to++ = NAME_clipped(&ends, largest[i], step->factors[i]);
+            *to++ = NAME_clipped(step, largest[i], step->factors[i]);
     }
 }
 

@@ -1,6 +1,6 @@
 #define NAME_STEPS COUNT
 #define NAME_WIDE IS_WIDE
-#define NAME_MEANS HAS_MEANS
+#define NAME_PADDED HAS_PADDED_POOLS
 #define NAME_OUTPUT OUTPUT_IMAGE
 #define NAME_TALLEST MOST_ROWS
 #define NAME_MOST_OUTPUTS MOST_CHANNELS
@@ -33,6 +33,9 @@ typedef int16_t NAME_weight;
 /* Codes and weights of an output that are multiplied at once: 32 bits of them. */
 #define NAME_ATONCE (4 / (int32_t)sizeof(NAME_code))
 
+#define NAME_SELDOM
+#define NAME_APART inline
+
 /* What goes in, and what each step gives: where its rows are, and how many wait. A row has `left`
  * pixels of its zero in front of it, `right` behind it, and `pitch` codes in all; behind the rows
  * that wait is one of zeros, for what is above and below an image. */
@@ -40,14 +43,15 @@ struct NAME_image {
     int32_t at, channels, height, width, rows, left, right, pitch, zero;
 };
 
+/* What all steps have in common that ask for it. */
+COMMON
 /* What is done to rows. Sources are images; the turn t of a step needs `side` rows of them from
  * t * stride - above on. */
 struct NAME_step {
     const void *data;
-    const struct NAME_pair *pairs;
     const int32_t *offsets;
     const float *factors;
-    int32_t kind, source, other, sums_at;
+    int32_t kind, source, other, sums_at, pairs;
     int32_t stride, side, above;
     int32_t tall, wide, down, across, top, left, in_parts;
     int32_t groups, words, passes, block, length, outputs, pool, tile, last_tile, together, zero_out, low, high;
