@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from octet.affine import Array
 from octet.errors import OctetError
+from octet.layers import integers
 from octet.layers.layer import Signal
 from octet.layers.weighted import Weighted, outputs_of
 from octet.layers.windows import Number, Result, Window
@@ -45,7 +46,7 @@ class Linear(Weighted):
         finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
     ) -> npt.NDArray[Result]:
         """Of all inputs."""
-        return finish(weight[0] @ x.T).T
+        return finish(integers.multiply(weight[0], x.T)).T
 
     def unrounded(self, *x: Array) -> Array:
         """Sum up in order of inputs."""

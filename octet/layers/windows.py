@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from octet.affine import Array
 from octet.errors import OctetError
+from octet.layers import integers
 from octet.modelfile.fields import whole
 from octet.signature import LARGEST_ROW, Shape
 
@@ -222,8 +223,8 @@ def _multiply(a: npt.NDArray[Number], b: npt.NDArray[Number]) -> npt.NDArray[Num
     product = np.empty((*a.shape[:2], b.shape[2]), a.dtype)
     size = min(max(_SMALL // (a.shape[1] * a.shape[2]), _SHORTEST), _LONGEST)
     whole = b.shape[2] - b.shape[2] % size
-    np.matmul(a[:, None], _pieces(b, size), out=_pieces(product, size))
-    np.matmul(a, b[..., whole:], out=product[..., whole:])
+    integers.multiply(a[:, None], _pieces(b, size), _pieces(product, size))
+    integers.multiply(a, b[..., whole:], product[..., whole:])
     return product
 
 
