@@ -109,3 +109,24 @@ def test_a_word_of_a_summary_and_a_new_gate_train_nothing_again(
     # Else the line above could not fail.
     clone.edit("stages/train/linear.py", '"""Linear', '"""The linear')
     assert "Running stage 'train@diabetes'" in clone.dvc("repro", "--dry", "train@diabetes")
+
+
+# What takes long to import. A kind of model imports its own when it is asked for.
+HEAVY = {"dask", "matplotlib", "onnx", "onnxruntime", "pandas", "pyarrow", "sklearn", "torch"}
+NEEDED = {
+    "load": {"pyarrow", "sklearn"},
+    "train": set(),
+    "quantize": set(),
+    "evaluate": {"sklearn"},
+    "sweep": {"sklearn"},
+    "report": {"matplotlib", "sklearn"},
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_imports_what_is_heavy_only_where_it_is_needed(stage: str) -> None:
+    code = f"import sys, stages.{stage}.__main__; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert HEAVY & {*done.stdout.split()} == NEEDED[stage]
