@@ -128,23 +128,17 @@ def _edges(reference: Counts, ranks: Counts, rng: "np.random.Generator") -> Arra
     return edges
 
 
-def update(stream: Stream, bins: npt.NDArray[np.integer]) -> Stream:
-    """The stream after some more rows. The same, to the bit, however rows are cut into calls.
+def update(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]) -> list[Stream]:
+    """The streams after some more rows each. The same, to the bit, however rows are cut into calls.
+
+    Those go together, in less time, that have as many reference rows, rows so far, and new ones.
 
     Args:
-        stream: before them.
-        bins: of the rows, in order, (rows,).
+        streams: before them.
+        bins: of each stream the rows, in order, (rows,).
 
     Raises:
         OctetError: there is no such bin.
-    """
-    return update_all([stream], [bins])[0]
-
-
-def update_all(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]) -> list[Stream]:
-    """As `update`, of several streams at once, with the same bits and in less time.
-
-    Those go together that have as many reference rows, rows so far, and new ones.
     """
     alike: dict[tuple[int, int, int], list[int]] = {}
     for i, (stream, new) in enumerate(zip(streams, bins, strict=True)):
@@ -161,7 +155,7 @@ def update_all(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]
 def _together(
     streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]], gambles: Bets
 ) -> list[Stream]:
-    """As `update_all`, of streams that are alike."""
+    """As `update`, of streams that are alike."""
     first = streams[0]
     new = [_cells_of(stream, each) for stream, each in zip(streams, bins, strict=True)]
     waiting = np.concatenate(

@@ -4,11 +4,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from octet.errors import OctetError
+from octet.modelfile.arrays import AnyArray
 
-AnyArray = npt.NDArray[Any]
 State = TypeVar("State")
 
 

@@ -81,7 +81,7 @@ def take_reference(
         raise OctetError("got no rows for reference statistics; allowed are one or more of each")
     some = (fitted[::step], None if truth is None else truth[::step])
     most = min(_MOST_POINTS, max(1, len(held_out[0]) // _ROWS_A_BIN - 1))
-    of_trained = _joined(network, *some, in_float)
+    of_trained = _concatenated([*_parts(network, *some, in_float)])
     summaries = [
         _empty(network, key, numbers, most)
         for key, numbers in of_trained.items()
@@ -174,10 +174,6 @@ def _parts(
                 disagreement(network, outputs, inference.run(in_float, x[part])) if in_float else {}
             ),
         }
-
-
-def _joined(network: Network, x: Input, truth: Truth | None, in_float: Network | None) -> Numbers:
-    return _concatenated([*_parts(network, x, truth, in_float)])
 
 
 def _concatenated(parts: list[Numbers]) -> Numbers:

@@ -226,7 +226,7 @@ def _updated(watched: Sequence[Watched], numbers: Sequence[Array]) -> tuple[Watc
     bins = [one.summary.bins(new) for one, new in zip(watched, numbers, strict=True)]
     against_reference = [one.stream for one in watched if isinstance(one.stream, Stream)]
     theirs = [new for one, new in zip(watched, bins, strict=True) if isinstance(one.stream, Stream)]
-    streams = iter(evidence.update_all(against_reference, theirs))
+    streams = iter(evidence.update(against_reference, theirs))
     updated = []
     for one, new in zip(watched, bins, strict=True):
         numbers_of = one.scores[new]

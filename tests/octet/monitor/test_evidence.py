@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from octet.errors import OctetError
-from octet.monitor import flat
+from octet.monitor import evidence, flat
 from octet.monitor.bets import bets, cells
-from octet.monitor.evidence import Counts, Stream, block_factors, start, update, update_all
+from octet.monitor.evidence import Counts, Stream, block_factors, start
 from octet.monitor.wealth import BLOCK, begin, idle_after, needed, play
 
 ALARM = needed(0.05, 1)
+
+
+def update(stream: Stream, row_bins: Counts) -> Stream:
+    (after,) = evidence.update([stream], [row_bins])
+    return after
 
 
 def urn_probability(gaps: Counts, row_cells: Sequence[int]) -> float:
@@ -121,7 +126,7 @@ def test_streams_together_are_what_they_are_apart() -> None:
     for rows in (40, 3, 1000):
         # The last of each size is the one that changes, and none of the last has as many rows.
         new = [normal_bins(rng, rows + (i == 3), shift=2.0 * (i > 1)) for i in range(4)]
-        together = update_all(together, new)
+        together = evidence.update(together, new)
         apart = [update(stream, each) for stream, each in zip(apart, new, strict=True)]
     for one, other in zip(together, apart, strict=True):
         for name, array in flat.flatten(one).items():
