@@ -54,6 +54,7 @@ import numpy.typing as npt
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.monitor.bets import Bets, bets, cells
+from octet.monitor.draws import uniform
 from octet.monitor.wealth import BLOCK, Wealth, begin, play_all
 
 Counts = npt.NDArray[np.int64]
@@ -66,7 +67,7 @@ class Stream:
     Attributes:
         reference: rows of the reference in each bin, (bins,).
         counts: rows of the stream in each bin, (bins,).
-        edges: of the cells, among the numbers bin + U; (cells − 1,).
+        edges: of the cells, among the numbers bin + U; (cells − 1,). Drawn once, and kept.
         urn: gaps of the reference and rows of whole blocks, in each cell, (cells,).
         pending: the cells of the rows since the last whole block, and −1, (BLOCK,).
         seed: of U.
@@ -190,8 +191,8 @@ def _cells_of(stream: Stream, bins: npt.NDArray[np.integer]) -> Counts:
     size = len(stream.reference)
     if len(bins) and not 0 <= int(bins.min()) <= int(bins.max()) < size:
         raise OctetError(f"bins from {bins.min()} to {bins.max()}: allowed are 0 to {size - 1}")
-    ticks = np.random.Generator(np.random.PCG64([stream.seed, 1]).advance(stream.rows))
-    return np.searchsorted(stream.edges, bins + ticks.random(len(bins)), side="right")
+    ticks = uniform([stream.seed, 1], stream.rows, len(bins))
+    return np.searchsorted(stream.edges, bins + ticks, side="right")
 
 
 @lru_cache

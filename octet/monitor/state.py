@@ -23,11 +23,11 @@ from octet.monitor.reading import Position
 from octet.monitor.watch import ALL, History, Life, Watch, Watched
 from octet.monitor.wealth import BLOCK
 
-EDITION = 1
+EDITION = 2
 _KEY = "monitor"
 _LARGEST = 4 << 20  # bytes; ours of 30 columns are below 100 kB
-# What `start` makes again of the reference and the seed.
-_REMADE = {"reference", "edges", "seed", "wealth.log_alarm", "rate.bound", "rate.wealth.log_alarm"}
+# What `start` makes again of the reference and the seed, with every NumPy.
+_REMADE = {"reference", "seed", "wealth.log_alarm", "rate.bound", "rate.wealth.log_alarm"}
 _MOST_RESETS = 20  # that are told of one by one
 
 
@@ -89,7 +89,7 @@ def dump(state: State) -> bytes:
     }
     each = [_kept(one) for one in watch.watched]
     arrays = {
-        name: np.concatenate([one[name].ravel() for one in each if name in one])
+        name: _narrow(np.concatenate([one[name].ravel() for one in each if name in one]))
         for name in {name for one in each for name in one}
     }
     arrays |= {"history.rows": watch.history.rows, "history.logs": watch.history.logs}
@@ -160,6 +160,22 @@ def _digest(facts: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> str:
     return digest.hexdigest()
 
 
+def _narrow(array: AnyArray) -> AnyArray:
+    """Integers in the fewest bytes that hold all of them, other numbers as they are."""
+    if array.dtype.kind == "i":
+        for narrow in (np.int8, np.int16, np.int32):
+            if np.array_equal(array.astype(narrow), array):
+                return array.astype(narrow)
+    return array
+
+
+def _widened(array: AnyArray, like: AnyArray) -> AnyArray:
+    """A part of what `_narrow` gave, of the dtype and shape of another."""
+    if array.dtype.kind != like.dtype.kind:
+        raise ValueError
+    return array.astype(like.dtype).reshape(like.shape)
+
+
 def _kept(one: Watched) -> dict[str, AnyArray]:
     """The arrays of a stream and of its estimate that the reference does not tell."""
     stream = flatten(one.stream, _prefix(one))
@@ -180,7 +196,7 @@ def _restored(
         own: dict[str, AnyArray] = dict(flatten(one.stream, _prefix(one)))
         for name, array in _kept(one).items():
             part = arrays[name][taken[name] : taken[name] + array.size]
-            own[name] = part.reshape(array.shape)
+            own[name] = _widened(part, array)
             taken[name] += array.size
         stream, estimate = restore(one.stream, own, _prefix(one)), restore(Mean(), own, "estimate.")
         _refuse_contradictions(stream, estimate)
@@ -198,8 +214,9 @@ def _restored(
 def _refuse_contradictions(stream: Stream | Rate, estimate: Mean) -> None:
     wealth, pending, most = stream.wealth, stream.pending[: stream.rows % BLOCK], 1
     if isinstance(stream, Stream):
-        most = len(stream.urn) - 1
-        if np.any(stream.counts < 0) or np.any(stream.urn < 1):
+        most, edges = len(stream.urn) - 1, stream.edges
+        rising = np.all(np.diff(edges) >= 0) and np.all((edges >= 0) & (edges < len(stream.counts)))
+        if not rising or np.any(stream.counts < 0) or np.any(stream.urn < 1):
             raise ValueError
     holds = (
         np.all((pending >= 0) & (pending <= most))

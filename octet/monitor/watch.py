@@ -9,6 +9,7 @@ import numpy.typing as npt
 from octet.affine import Array
 from octet.modelfile.reference import CLIPPING, DISAGREEMENT, ERRORS, GROUPS, Reference, Summary
 from octet.monitor import combine, evidence, mean, rate
+from octet.monitor.draws import uniform
 from octet.monitor.evidence import Stream
 from octet.monitor.mean import Mean
 from octet.monitor.rate import Rate
@@ -197,8 +198,7 @@ def _picked(watch: Watch, count: int) -> npt.NDArray[np.bool_]:
     """Which of the next usable rows are compared: the same, however rows are cut into calls."""
     (before,) = (int(one.counts[0]) for one in watch.watched if one.summary.group == ROWS)
     seed = (watch.life.seed * 2**16 + watch.resets) * _SEEDS
-    draws = np.random.Generator(np.random.PCG64(seed).advance(before)).random(count)
-    return np.asarray(draws < watch.life.share)
+    return np.asarray(uniform(seed, before, count) < watch.life.share)
 
 
 def _after(watch: Watch, placed: Mapping[tuple[str, str], Placed], rows: int) -> Watch:
