@@ -1,11 +1,12 @@
 """python -m tests.rounds N: stop `make run` N times at random; run again; are the bytes the same?
 
 The stages are small ones, in a project of their own: what is tried is who starts them, and what
-becomes of them. Every round makes all outputs anew, is stopped in one of six ways at some moment,
+becomes of them. Every round makes all outputs anew, is stopped in one of seven ways at some moment,
 and then goes on from there. It must end with the bytes of one `dvc repro`, which nobody stops.
 """
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -113,6 +114,11 @@ def stop(number: int) -> Callable[[subprocess.Popen[bytes], random.Random], None
     return lambda process, _: process.send_signal(number)
 
 
+def close_terminal(process: subprocess.Popen[bytes], _: random.Random) -> None:
+    """Send the whole group of the run what it gets when its terminal is closed."""
+    os.killpg(process.pid, signal.SIGHUP)
+
+
 def kill_one(process: subprocess.Popen[bytes], chance: random.Random) -> None:
     """Kill a DVC or a stage, not the run itself."""
     if processes := below(process):
@@ -140,10 +146,20 @@ WAYS = {
     "SIGINT": stop(signal.SIGINT),
     "SIGTERM": stop(signal.SIGTERM),
     "SIGKILL": stop(signal.SIGKILL),
+    "closed terminal": close_terminal,
     "one killed": kill_one,
     "all killed": kill_all,
     "two at once": second,
 }
+
+
+KILLS = ("one killed", "all killed")  # a DVC, too
+
+
+def holders(clone: Clone) -> list[object]:
+    """What DVC's file of readers and writers says: a DVC that ends by itself takes itself out."""
+    path = clone.path / ".dvc/tmp/rwlock"
+    return [*filter(None, json.loads(path.read_bytes()).values())] if path.exists() else []
 
 
 def finished(clone: Clone) -> str:
@@ -169,6 +185,7 @@ def stop_and_finish(
         WAYS[way](process, chance)
         process.communicate()
         wait_for_none(processes, 60)
+        assert way in KILLS or not holders(clone), "a DVC was killed"
     finished(clone)
 
 

@@ -26,7 +26,9 @@ def serial(project: Clone) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "way",
     [
-        way if way in ("SIGTERM", "all killed", "two at once") else pytest.param(way, marks=release)
+        way
+        if way in ("closed terminal", "all killed", "two at once")
+        else pytest.param(way, marks=release)
         for release in [pytest.mark.release]
         for way in rounds.WAYS
     ],

@@ -5,11 +5,13 @@ import fcntl
 import multiprocessing
 import os
 import re
+import signal
 import struct
 import termios
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from typing import IO
@@ -42,7 +44,9 @@ class Running:
     @property
     def pid(self) -> int:
         """Of DVC, and of the group of all that it starts."""
-        return self.process.pid or 0
+        if self.process.pid is None:  # as a number of a group, 0 would be our own
+            raise RuntimeError(f"{self.stage} has not started")
+        return self.process.pid
 
     @property
     def elapsed(self) -> float:
@@ -101,6 +105,7 @@ class Crew:
         os.set_blocking(ours, False)
         files = worker.OpenFile(theirs), worker.OpenFile(self._guard.fileno())
         process = self._context.Process(target=worker.work, args=(stage, *files, self._order))
+        _start_fork_server()
         process.start()
         os.close(theirs)
         self._running.append(Running(stage, process, ours))
@@ -127,3 +132,13 @@ class Crew:
         """Kill all."""
         for one in self._running:
             worker.kill(one.pid)
+
+
+def _start_fork_server() -> None:
+    """Unless it runs. What is sent to our group is for us: its end would look like that of all."""
+    resource_tracker.ensure_running()  # which else is started with it, and changes the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, worker.STOP)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

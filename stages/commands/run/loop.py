@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 
+from stages.commands.run import worker
 from stages.commands.run.crew import Crew, Running
 from stages.commands.run.schedule import Schedule, left
 from stages.commands.run.screen import Screen, duration, several
 from stages.commands.run.times import Times
 
 _LOOK = 0.2  # seconds
-_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Loop:
@@ -117,7 +117,7 @@ class Loop:
         """Inside, a signal to stop is only noted; one that is ignored, as under nohup, stays so."""
         before = {
             number: signal.signal(number, lambda number, _: self._signals.append(number))
-            for number in _STOP
+            for number in worker.STOP
             if signal.getsignal(number) is not signal.SIG_IGN
         }
         try:

@@ -18,6 +18,7 @@ from dvc import cli
 from stages.commands.run import lockfile
 from stages.commands.run.schedule import is_aside
 
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they stop a run
 _LOOK = 0.1  # seconds
 _ASIDE = 10  # how nice a stage is that no verdict waits for
 
@@ -47,6 +48,7 @@ def work(stage: str, output: OpenFile, _guard: OpenFile, order: Sequence[str]) -
     """
     # A group of its own: an interrupt from the keyboard is for `make run`, which knows what to do.
     os.setpgid(0, 0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)  # what the fork server had blocked
     for stream in (1, 2):
         os.dup2(output.descriptor, stream)
     os.close(output.descriptor)
