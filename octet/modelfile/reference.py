@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Array
-from octet.errors import OctetError
+from octet.errors import OctetError, printable
+from octet.layers import Gridded, Quantize
 from octet.modelfile.arrays import AnyArray
 from octet.modelfile.fields import FileArrays, require, whole
-from octet.signature import Classes, Columns, Signature
+from octet.network import Network, label, signals
+from octet.signature import Classes, Columns, Images, Signature
 
 # What a number of a row may be of, in the order in which people are told.
 INPUTS, CLIPPING, OUTPUTS = "inputs", "clipping", "outputs"
@@ -110,7 +112,9 @@ def load_reference(
         for name, size in sorted(names.items())
     }
     if not 1 <= len(sizes) <= MOST_SUMMARIES:
-        raise OctetError(f"reference: got {len(sizes)} summaries; allowed are 1 to 1000")
+        raise OctetError(
+            f"reference: got {len(sizes)} summaries; allowed are 1 to {MOST_SUMMARIES}"
+        )
     kinds = {key: kind_of(*key, signature) for key in sizes}
     widths = [size + 1 + (kinds[key][1] is not None) for key, size in sizes.items()]
     require(max(widths) <= MOST_BINS, f"reference: allowed are up to {MOST_BINS} bins")
@@ -139,6 +143,29 @@ def kind_of(group: str, name: str, signature: Signature) -> tuple[bool, float | 
                 gap = None if isinstance(column.missing, str) else column.missing
                 return bool(column.categories), gap
     return False, None
+
+
+def refuse_other_names(reference: Reference, network: Network) -> None:
+    """Raise an OctetError if a summary is of nothing that the network has."""
+    inputs, target = network.signature.inputs, network.signature.outputs.column
+    allowed = {
+        INPUTS: {"mean", "contrast"},
+        CLIPPING: {
+            label(network.layers, i)
+            for i, (layer, signal) in enumerate(zip(network.layers, signals(network), strict=True))
+            if signal.grid is not None and isinstance(layer, Quantize | Gridded)
+        },
+    }
+    if isinstance(inputs, Columns):
+        allowed[INPUTS] |= {column.name for column in inputs.columns}
+    elif isinstance(inputs, Images):
+        allowed[INPUTS] |= {"black", "white"}
+    for one in reference.summaries:
+        require(
+            one.name in allowed.get(one.group, {target}),
+            f"reference: {one.group}: got {printable(one.name)!r}, which the network has not; a "
+            "damaged model file: make it again",
+        )
 
 
 def _refuse_contradictions(summaries: tuple[Summary, ...]) -> None:

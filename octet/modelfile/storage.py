@@ -16,7 +16,12 @@ from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray, dump_arrays, load_arrays
 from octet.modelfile.fields import FieldWriter, FileArrays, number
 from octet.modelfile.reader import read_layers
-from octet.modelfile.reference import Reference, dump_reference, load_reference
+from octet.modelfile.reference import (
+    Reference,
+    dump_reference,
+    load_reference,
+    refuse_other_names,
+)
 from octet.modelfile.signatures import dump_signature, load_signature
 from octet.network import Network, most_numbers, signals
 from octet.signature import Classes
@@ -73,7 +78,7 @@ def load_model(path: Path) -> tuple[Network, Reference | None]:
         OctetError: as `load_arrays`, or the arrays are not those that the header announces:
             a missing or surplus one, a wrong shape or dtype, NaN, a scale that is not positive,
             a zero point outside 0 … n, layers whose shapes do not meet or are too many or too
-            wide to run, an integer layer whose sums could overflow.
+            wide to run, an integer layer whose sums could overflow, a summary of what is not there.
     """
     _refuse_onnx(path)
     header, arrays = load_arrays(path)
@@ -121,6 +126,8 @@ def _read(file: FileArrays, header: Mapping[str, Any]) -> tuple[Network, Referen
         count, shape = len(signature.outputs.classes), signals(network)[-1].shape
         if shape != (count,):
             raise OctetError(f"the last layer gives shape {shape}; {count} classes take ({count},)")
+    if reference is not None:
+        refuse_other_names(reference, network)
     return network, reference
 
 

@@ -145,6 +145,42 @@ LIES = [
 ]
 
 
+HAS_CODES = (Gridded, Quantize)
+
+
+def renamed(network: Network, group: str, name: str) -> bytes:
+    """A model file whose first summary of a group is of another name."""
+    reference = taken(network)
+    first = next(i for i, one in enumerate(reference.summaries) if one.group == group)
+    summaries = [*reference.summaries]
+    summaries[first] = replace(summaries[first], name=name)
+    return dump_network(network, Reference(tuple(summaries)))
+
+
+@pytest.mark.parametrize("group", ["inputs", "clipping", "outputs", "disagreement", "errors"])
+@pytest.mark.parametrize("name", ["99_conv2d", "a\nb", "black"])
+def test_a_summary_of_nothing_that_the_network_has_is_refused(
+    file: Path, group: str, name: str
+) -> None:
+    put(file, renamed(table(0), group, name))
+    assert f"reference: {group}: got " in (said := refusal(file, load_model))
+    assert "which the network has not; a damaged model file" in said
+    assert "\n" not in said
+
+
+def test_layers_without_codes_and_float_networks_have_no_clipping(file: Path) -> None:
+    quantized = table(0)
+    clipping = next(one for one in taken(quantized).summaries if one.group == "clipping")
+    in_reals = in_float(quantized)
+    reference = Reference((*taken(in_reals).summaries, clipping))
+    put(file, dump_network(in_reals, reference))
+    assert "reference: clipping: got " in refusal(file, load_model)
+    layers = images(0).layers
+    bare = [label(layers, i) for i, one in enumerate(layers) if not isinstance(one, HAS_CODES)]
+    put(file, renamed(images(0), "clipping", bare[0]))
+    assert "reference: clipping: got " in refusal(file, load_model)
+
+
 @pytest.mark.parametrize(("part", "change", "message"), LIES)
 def test_what_a_file_claims_that_is_not_so_is_refused(
     file: Path, part: str, change: Callable[[Any], Any], message: str
