@@ -10,8 +10,6 @@ That is QLinearConv of the ONNX standard. A mean over p positions is such a sum,
 the code 1 at the scale 1/p.
 """
 
-from typing import TypeVar
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +17,6 @@ from octet.affine import Codes, Floats, Grid, as_codes
 
 Accumulators = npt.NDArray[np.int32]
 Scales = npt.NDArray[np.float32]
-Number = TypeVar("Number", bound=np.number)
 
 LARGEST_SUM = 2**31 - 1
 _EXACT_FLOAT32 = 2**24
@@ -40,18 +37,6 @@ def centred(codes: Codes, grid: Grid, largest: int) -> Floats:
     steps: Floats = codes.astype(exact)
     steps -= grid.zero_point.astype(exact)
     return steps
-
-
-def multiply(
-    a: npt.NDArray[Number], b: npt.NDArray[Number], out: npt.NDArray[Number] | None = None
-) -> npt.NDArray[Number]:
-    """`numpy.matmul` of finite numbers, of a type that holds all sums without rounding.
-
-    A BLAS may compute with whatever stands behind the end of a matrix, and throw the result away.
-    The processor's flags stay, and NumPy would report an overflow that is in none of these sums.
-    """
-    with np.errstate(all="ignore"):
-        return np.asarray(np.matmul(a, b, out=out))
 
 
 def multiplier(entering: Grid, weight_scale: Scales, leaving: Grid) -> Scales:

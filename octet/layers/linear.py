@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from octet.affine import Array
 from octet.errors import OctetError
-from octet.layers import integers
 from octet.layers.layer import Signal
 from octet.layers.weighted import Weighted, outputs_of
 from octet.layers.windows import Number, Result, Window
 from octet.modelfile.fields import FieldReader, require
 from octet.parameters import shape_of, values
+from octet.products import multiply
 from octet.signature import Shape
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Linear(Weighted):
         finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
     ) -> npt.NDArray[Result]:
         """Of all inputs."""
-        return finish(integers.multiply(weight[0], x.T)).T
+        return finish(multiply(weight[0], x.T)).T
 
     def unrounded(self, *x: Array) -> Array:
         """Sum up in order of inputs."""

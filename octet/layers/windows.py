@@ -13,8 +13,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from octet.affine import Array
 from octet.errors import OctetError
-from octet.layers import integers
 from octet.modelfile.fields import whole
+from octet.products import multiply
 from octet.signature import LARGEST_ROW, Shape
 
 Number = TypeVar("Number", bound=np.number)
@@ -223,8 +223,8 @@ def _multiply(a: npt.NDArray[Number], b: npt.NDArray[Number]) -> npt.NDArray[Num
     product = np.empty((*a.shape[:2], b.shape[2]), a.dtype)
     size = min(max(_SMALL // (a.shape[1] * a.shape[2]), _SHORTEST), _LONGEST)
     whole = b.shape[2] - b.shape[2] % size
-    integers.multiply(a[:, None], _pieces(b, size), _pieces(product, size))
-    integers.multiply(a, b[..., whole:], product[..., whole:])
+    multiply(a[:, None], _pieces(b, size), _pieces(product, size))
+    multiply(a, b[..., whole:], product[..., whole:])
     return product
 
 
@@ -252,7 +252,8 @@ def max_pool(x: npt.NDArray[Number], where: Window) -> npt.NDArray[Number]:
 
 def total(x: npt.NDArray[Number], where: Window, dtype: type[Number]) -> npt.NDArray[Number]:
     """``(rows, channels, height, width)``: the sum of each window, added up in C order."""
-    if where.sides == x.shape[2:] and np.issubdtype(dtype, np.integer):
+    only = where.positions(x.shape[1:]) == (1, 1) and not any(where.padding)
+    if only and where.sides == x.shape[2:] and np.issubdtype(dtype, np.integer):
         return np.asarray(np.sum(x, (2, 3), dtype, keepdims=True))  # exact: in whatever order
     sums = np.zeros((*x.shape[:2], *where.positions(x.shape[1:])), dtype)
     for _, _, part in where.slices(x, 0):

@@ -103,15 +103,18 @@ def map_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     # What the library checks as it opens the file: that arrays fill it, each as its shape says.
     with _opened(path) as (header, _), path.open("rb") as stream:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    start = 8 + int.from_bytes(content[:8], "little")
-    tensors = json.loads(content[8:start])
-    del tensors["__metadata__"]
-    return header, {
-        name: np.ndarray(
-            tensor["shape"], _DTYPES[tensor["dtype"]], content, start + tensor["data_offsets"][0]
-        )
-        for name, tensor in sorted(tensors.items())
-    }
+        start = 8 + int.from_bytes(content[:8], "little")
+        tensors = json.loads(content[8:start])
+        del tensors["__metadata__"]
+        return header, {
+            name: np.ndarray(
+                tensor["shape"],
+                _DTYPES[tensor["dtype"]],
+                content,
+                start + tensor["data_offsets"][0],
+            )
+            for name, tensor in sorted(tensors.items())
+        }
 
 
 @contextlib.contextmanager

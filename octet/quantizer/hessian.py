@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Array
+from octet.products import multiply
 
 # Far below the sampling error of H, and far above the rounding error of its factor.
 _RIDGE = 1e-12
@@ -100,13 +101,13 @@ class Moments:
         """
         self.count += x.shape[1]
         self.first += np.sum(x, axis=1)
-        self.second += x @ x.T
+        self.second += multiply(x, x.T)
         if y is None:
             return
         unit = np.ldexp(1.0, np.frexp(np.max(np.abs(y), initial=0.0))[1] - _TARGET_BITS)
         whole = np.rint(y / unit)
         self.target += unit * np.sum(whole, axis=1)
-        self.cross += unit * (whole @ x.T)
+        self.cross += unit * multiply(whole, x.T)
 
     def hessian(self, scale: float) -> Array:
         """H with a last row and column for the bias, as `second_moments`; ``scale`` of a step."""

@@ -11,10 +11,10 @@ from functools import partial
 
 import numpy as np
 
-from octet.affine import Array, Codes, Grid, dequantize
+from octet.affine import Array, Codes, dequantize
 from octet.errors import OctetError
 from octet.layers import Layer, Quantize, Value
-from octet.network import Network, flow, signals
+from octet.network import Network, flow
 from octet.parameters import Quantized
 from octet.runtime import floating, threads
 from octet.signature import Input
@@ -64,17 +64,6 @@ def trace(network: Network, x: Input) -> Iterator[tuple[int, Layer, Codes]]:
     for i, layer, value in values(network, x):
         if isinstance(value, Quantized):
             yield i, layer, value.codes
-
-
-def output_grid(network: Network) -> Grid:
-    """The grid of the last codes.
-
-    Raises:
-        OctetError: the network has no integer layers.
-    """
-    _refuse_float(network)
-    grids = [signal.grid for signal in signals(network) if signal.grid is not None]
-    return grids[-1]
 
 
 def _step(layer: Layer, *x: Value) -> Value:

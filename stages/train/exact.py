@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from octet.affine import Array
+from octet.products import multiply
 
 Whole = npt.NDArray[np.object_]
 
@@ -51,7 +52,7 @@ def products(x: Array) -> Sum:
     total: Whole = np.full((x.shape[1], x.shape[1]), 0, object)
     if slices:
         stacked = np.array([whole for *_, whole in slices])
-        sums = (stacked @ stacked.T).tolist()
+        sums = multiply(stacked, stacked.T).tolist()
         for (i, high, _), row in zip(slices, sums, strict=True):
             for (j, other, _), value in zip(slices, row, strict=True):
                 total[i, j] += int(value) << (high + other - 2 * lowest)

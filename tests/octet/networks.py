@@ -26,12 +26,17 @@ from octet.layers import (
     Tanh,
     Weighted,
 )
-from octet.network import Network, flow
+from octet.network import Network, flow, signals
 from octet.parameters import Int32, Quantized, values
 from octet.signature import Arrays, Classes, Column, Columns, Images, Numbers, Shape, Signature
 
 IMAGE = (2, 8, 8)
 FEATURES = 5
+
+
+def output_grid(network: Network) -> Grid:
+    """The grid of the last codes."""
+    return [signal.grid for signal in signals(network) if signal.grid is not None][-1]
 
 
 def activation(rng: np.random.Generator, behind_relu: bool = False) -> Grid:

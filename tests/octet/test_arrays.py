@@ -10,6 +10,7 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from octet.errors import OctetError
 from octet.modelfile.arrays import dump_arrays, load_arrays, map_arrays
 from octet.modelfile.storage import dump_network, load_network, sizes
 from tests.octet import modelfiles
@@ -118,9 +119,14 @@ def test_safetensors_without_our_header_are_refused(
 def test_dtypes_of_other_projects_are_refused(file: Path, dtype: str) -> None:
     size = {"F16": 16, "BF16": 16, "C64": 64, "F6_E2M3": 6, "F4": 4}.get(dtype, 8)
     tensor = {"dtype": dtype, "shape": [16], "data_offsets": [0, 16 * size // 8]}
-    header = json.dumps({"0.weight": tensor}).encode()
-    put(file, struct.pack("<Q", len(header)) + header + bytes(16 * size // 8))
-    refusal(file)
+    for metadata in ({}, {"__metadata__": {"octet": "{}"}}):
+        header = json.dumps({**metadata, "0.weight": tensor}).encode()
+        put(file, struct.pack("<Q", len(header)) + header + bytes(16 * size // 8))
+        if not metadata:
+            refusal(file)
+        elif dtype != "F16":  # which NumPy has
+            with pytest.raises(OctetError):
+                map_arrays(file)
 
 
 def test_the_bytes_are_those_that_safetensors_writes_and_may_stay_in_the_file(

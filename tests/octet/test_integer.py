@@ -21,6 +21,7 @@ from tests.octet.networks import (
     in_float,
     last_codes,
     one_output,
+    output_grid,
     rows,
     table,
     unit,
@@ -49,7 +50,7 @@ def test_the_trace_ends_with_what_is_decoded(seed: int, bits: int, per_channel: 
     assert [i for i, _, _ in trace] == list(range(start, len(network.layers)))
     assert [layer for _, layer, _ in trace] == list(network.layers[start:])
     assert {codes.dtype for _, _, codes in trace} == {np.dtype(np.uint8)}
-    decoded = dequantize(trace[-1][2], integer.output_grid(network))
+    decoded = dequantize(trace[-1][2], output_grid(network))
     assert np.array_equal(integer.run(network, x), decoded)
 
 

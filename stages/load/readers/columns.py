@@ -127,6 +127,14 @@ class Contents:
         return None
 
 
+def among_numbers(text: str) -> str:
+    """What is said of a text in a column of numbers."""
+    return (
+        f"got {short(text)!r} among numbers; correct it, or leave it empty where the number is "
+        "missing"
+    )
+
+
 Summary = tuple[int, dict[str, Contents]]
 
 
@@ -165,6 +173,9 @@ def read(blocks: Callable[[], Iterator[Block]], known: Summary, where: str) -> d
     texts = {name: each.texts(f"{where}: column {name}") for name, each in contents.items()}
     for name, several in texts.items():
         if several and len(several) >= MOST_TEXTS:
+            strange = next(iter(contents[name].others))
+            if len(contents[name].others) < len(contents[name].numbers):
+                raise OctetError(f"{where}: column {name}: {among_numbers(strange)}")
             raise OctetError(
                 f"{where}: column {name}: got {MOST_TEXTS:,} different texts or more, "
                 f"{short(several[0])!r} say: free text or ids? Leave it out by `drop`"

@@ -15,7 +15,7 @@ from octet.modelfile.arrays import AnyArray
 from octet.rows.encoding import encode, listed, number, short
 from octet.signature import Columns
 from stages.dataset import Dataset
-from stages.load.readers.columns import Column, Texts, gaps, let_go, on_disk
+from stages.load.readers.columns import Column, Texts, among_numbers, gaps, let_go, on_disk
 from stages.load.readers.truth import Truth, refuse_name
 from stages.load.split import Places
 from stages.params.data import Table
@@ -216,10 +216,7 @@ def _refuse_no_categories(texts: Sequence[str], rows: int, where: str) -> None:
         raise OctetError(f"{where}: got {texts[0]!r}; a decimal comma? write decimal points")
     strange = [text for text in texts if number(text) is None]
     if len(texts) - len(strange) >= _MOSTLY * len(texts) or all(map(_INFINITE.fullmatch, strange)):
-        raise OctetError(
-            f"{where}: got {short(strange[0])!r} among numbers; correct it, or leave it empty "
-            "where the number is missing"
-        )
+        raise OctetError(f"{where}: {among_numbers(strange[0])}")
     if len(texts) > _MOST_CATEGORIES or 2 * len(texts) > rows:
         raise OctetError(
             f"{where}: got {len(texts)} different texts in {rows} rows, {short(texts[0])!r} say: "

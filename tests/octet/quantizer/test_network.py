@@ -21,6 +21,7 @@ from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.layer import for_integers, weights_only
 from octet.quantizer.spool import Spool
 from octet.runtime import floating, inference, integer
+from tests.octet.networks import output_grid
 from tests.octet.quantizer.cases import (
     GRANULARITIES,
     ROUNDINGS,
@@ -283,7 +284,7 @@ def test_a_layer_that_gives_nothing_but_zeros_and_a_filter_that_has_died_are_no_
     network.layers[1].bias[:] = -100.0
     quantized = quantize(network, x, integers(rounding=rounding))
     outputs, reference = inference.run(quantized, x), inference.run(network, x)
-    assert np.max(np.abs(outputs - reference)) < 2 * float(integer.output_grid(quantized).scale)
+    assert np.max(np.abs(outputs - reference)) < 2 * float(output_grid(quantized).scale)
     for left in (1e-6, 1e-9, 1e-12):
         network, x = images(14)
         network.layers[1].weight[2] *= left

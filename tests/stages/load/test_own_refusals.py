@@ -78,6 +78,11 @@ TABLES: dict[str, tuple[str | bytes | bytearray, dict[str, Any], str]] = {
     "a constant text": (columns(age=["a"] * 40), {}, "age: got 'a' in all training rows"),
     "a constant target": (columns(price=["3"] * 40), {}, "price: got 3 in all 32 training rows"),
     "infinity": (columns(age=["inf", *["2", "3"] * 19, "4"]), {}, "age: got 'inf' among numbers"),
+    "a word among more numbers than are kept": (
+        "a,price\n" + "".join(f"{i}.5,{i}\n" for i in range(20_000)) + "oops,1\n",
+        {},
+        "column a: got 'oops' among numbers",
+    ),
     "a word": (columns(age=["12 kg", *FORTY[1:]]), {}, "age: got '12 kg' among numbers"),
     "a comma": (columns(age=[f'"{i},5"' for i in FORTY]), {}, "a decimal comma?"),
     "dates": (columns(age=["2020-01-02", "2021-03-04"] * 20), {}, "age: got dates, 2020-01-02"),
