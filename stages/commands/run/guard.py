@@ -6,10 +6,13 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 from dvc.lock import make_lock
+
+from octet import files
+from stages.commands.run.pipeline import dvc_refuses
 
 _FOLDER = Path(".dvc/tmp")
 _GUARD = _FOLDER / "octet-run.lock"
@@ -21,6 +24,9 @@ def alone() -> Iterator[IO[str]]:
     """Inside, no other `make run` is at work here; waits for one that is, and says so.
 
     The lock is the kernel's: it is gone with the last process that has the file open.
+
+    Raises:
+        OctetError: another DVC keeps its file of readers and writers to itself.
     """
     _FOLDER.mkdir(parents=True, exist_ok=True)
     with _GUARD.open("a") as file:
@@ -31,7 +37,7 @@ def alone() -> Iterator[IO[str]]:
             sys.stdout.flush()
             fcntl.flock(file, fcntl.LOCK_EX)
         # As DVC does, for another DVC may be writing it.
-        with make_lock(str(_RWLOCK.with_suffix(".lock"))):
+        with dvc_refuses(), make_lock(str(_RWLOCK.with_suffix(".lock"))):
             clear_dead()
         yield file
 
@@ -43,24 +49,38 @@ def clear_dead() -> None:
     another process for the dead one if it has got its number since.
     """
     try:
-        written = _RWLOCK.stat().st_mtime
-        holders = json.loads(_RWLOCK.read_text())
-        write = {path: info for path, info in holders["write"].items() if _wrote(info, written)}
-        read = {
-            path: [info for info in infos if _wrote(info, written)]
-            for path, infos in holders["read"].items()
-        }
+        written, content = _RWLOCK.stat().st_mtime, _RWLOCK.read_bytes()
     except FileNotFoundError:
         return
-    except (ValueError, LookupError, TypeError, AttributeError):
-        write, read = {}, {}
-    if not write and not any(read.values()):
-        _RWLOCK.unlink(missing_ok=True)
-
-
-def _wrote(info: dict[str, object], written: float) -> bool:
-    """Whether the process that is named may be the one that wrote the file."""
     try:
-        return psutil.Process(int(str(info["pid"]))).create_time() <= written
-    except psutil.NoSuchProcess:
-        return False
+        holders = json.loads(content)
+    except ValueError:  # half a file: its writer was killed
+        holders = {}
+    write = {path: info for path, info in _part(holders, "write").items() if _wrote(info, written)}
+    read = {
+        path: living
+        for path, infos in _part(holders, "read").items()
+        if (living := [info for info in infos if _wrote(info, written)])
+    }
+    if not write and not read:
+        _RWLOCK.unlink(missing_ok=True)
+    elif (left := {"write": write, "read": read}) != holders:
+        files.write(_RWLOCK, json.dumps(left).encode())
+
+
+def _part(holders: object, mode: str) -> dict[str, Any]:
+    """By path, who writes it, or a list of those that read it; none of what is damaged."""
+    part = holders.get(mode) if isinstance(holders, dict) else None
+    kind = dict if mode == "write" else list
+    if not isinstance(part, dict):
+        return {}
+    return {path: infos for path, infos in part.items() if isinstance(infos, kind)}
+
+
+def _wrote(info: object, written: float) -> bool:
+    """Whether the process that is named may be the one that wrote the file."""
+    match info:
+        case {"pid": int(pid), "cmd": str()}:
+            with contextlib.suppress(psutil.NoSuchProcess, ValueError):
+                return psutil.Process(pid).create_time() <= written
+    return False

@@ -1,7 +1,8 @@
 """What DVC knows of the stages: which needs which, and which are not up to date."""
 
+import contextlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from dvc.exceptions import DvcException
@@ -47,7 +48,7 @@ def read() -> Pipeline:
     Raises:
         OctetError: DVC refuses, as when dvc.yaml is wrong or a stage is running elsewhere.
     """
-    try:
+    with dvc_refuses():
         repo = Repo(_wait_for_lock=True)
         with set_loggers_level(logging.CRITICAL), lock_repo(repo):  # else bars on a terminal
             graph = get_active_graph(repo.index.graph)
@@ -57,6 +58,13 @@ def read() -> Pipeline:
                 for stage in plan
             }
             stale = frozenset(stage.addressing for stage in plan if stage.changed())
+    return Pipeline(needs, stale)
+
+
+@contextlib.contextmanager
+def dvc_refuses() -> Iterator[None]:
+    """Inside, what DVC says when it refuses is an OctetError, and so one line."""
+    try:
+        yield
     except DvcException as error:
         raise OctetError(f"dvc: {' '.join(str(error).split())}") from None
-    return Pipeline(needs, stale)
