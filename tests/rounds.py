@@ -43,9 +43,10 @@ CHAINS = {
 RUN = """
 import signal
 from octet.cli.command import one_line
+from stages.commands.run import guard
 from stages.commands.run.reproduce import reproduce
-with one_line():
-    reproduce({"join"}, 3, lambda done: "the answer")
+with one_line(), guard.alone() as lock:
+    reproduce(lock, {"join"}, 3, lambda done: "the answer")
 """
 ALL = sorted(CHAINS)
 

@@ -8,7 +8,7 @@ import joblib
 
 from octet.cli.command import Parser, one_line
 from stages import dvc
-from stages.commands.run import reach, table
+from stages.commands.run import guard, reach, table
 from stages.commands.run.reproduce import reproduce
 from stages.params.file import load_params
 
@@ -33,17 +33,20 @@ def _run(arguments: argparse.Namespace) -> None:
     chosen = list(dict.fromkeys(arguments.systems)) or [*checked.systems]
     for name in chosen:
         checked.system(name)
-    left_out = reach.out_of_reach(chosen, checked)
-    names = [name for name in chosen if name not in left_out]
-    ends = {f"{_EVALUATE}@{name}": name for name in names}
-    if names:
-        reproduce(
-            ends,
-            arguments.jobs,
-            lambda done: f"\n{table.table([ends[end] for end in ends if end in done], checked)}",
-            # By itself, a report asks for no stage of a system that is not wanted.
-            None if len(names) == len(checked.systems) else [_REPORT],
-        )
+    with guard.alone() as lock:
+        left_out = reach.out_of_reach(chosen, checked)
+        ends = {f"{_EVALUATE}@{name}": name for name in chosen if name not in left_out}
+        if ends:
+            reproduce(
+                lock,
+                ends,
+                arguments.jobs,
+                lambda done: (
+                    f"\n{table.table([ends[end] for end in ends if end in done], checked)}"
+                ),
+                # By itself, a report asks for no stage of a system that is not wanted.
+                None if len(ends) == len(checked.systems) else [_REPORT],
+            )
     for name, reason in left_out.items():
         sys.stdout.write(f"left out: {name}: {reason}\n")
     sys.stdout.write("report/index.html has what is there, with pictures\n")

@@ -1,9 +1,10 @@
 """Bring stages up to date, as many at once as are wanted."""
 
 from collections.abc import Callable, Collection
+from typing import IO
 
 from octet.errors import OctetError
-from stages.commands.run import guard, lockfile, pipeline, times
+from stages.commands.run import lockfile, pipeline, times
 from stages.commands.run.crew import Crew
 from stages.commands.run.loop import Loop
 from stages.commands.run.schedule import Schedule
@@ -11,6 +12,7 @@ from stages.commands.run.screen import Screen
 
 
 def reproduce(
+    lock: IO[str],
     answer: Collection[str],
     jobs: int,
     say_answer: Callable[[Collection[str]], str],
@@ -19,6 +21,7 @@ def reproduce(
     """Run what is not up to date; a stage that fails stops those alone that need it.
 
     Args:
+        lock: of this run, the only one here.
         answer: stages for which somebody waits.
         jobs: how many may run at once.
         say_answer: what to print as soon as these have ended, of all that are done by then.
@@ -31,7 +34,7 @@ def reproduce(
         KeyboardInterrupt: one has before it was at work.
     """
     known = times.read()
-    with guard.alone() as lock, Screen(known) as screen:
+    with Screen(known) as screen:
         screen.show("asking DVC what is not up to date", [])
         everything = pipeline.read()
         wanted = everything
