@@ -1,5 +1,6 @@
 """`make run` through real DVC: many stages at once, failures, and whatever stops it."""
 
+import json
 import random
 import time
 
@@ -69,3 +70,13 @@ def test_a_failed_stage_is_named_and_the_others_are_done(
     assert said.startswith("7 stages, 3 up to date, 3 at once; ")
     assert rounds.finished(project) == "7 stages, all up to date\nthe answer\n"
     assert rounds.state(project) == serial
+
+
+def test_a_stage_that_dvc_only_skips_keeps_its_time(project: Clone) -> None:
+    rounds.finished(project)
+    times = project.path / ".dvc/tmp/octet-times.json"
+    times.write_text(json.dumps(dict.fromkeys(rounds.CHAINS, 1e6)))
+    (project.path / "made/read").unlink()  # the same is made again: what follows is up to date
+    assert rounds.finished(project).startswith("7 stages, 1 up to date")
+    kept = json.loads(times.read_bytes())
+    assert {name for name, seconds in kept.items() if seconds != 1e6} == {"read"}

@@ -59,6 +59,11 @@ class Running:
         said = _PERCENT.findall(self.printed[-400:])
         return int(said[-1]) if said else None
 
+    @property
+    def has_run(self) -> bool:
+        """Whether DVC has run it; else it took the outputs as they were, or from its cache."""
+        return f"Running stage '{self.stage}'".encode() in self.printed
+
     def text(self) -> str:
         """What it printed, without what bars of progress have written over."""
         lines = self.printed.decode(errors="replace").replace("\r\n", "\n").split("\n")

@@ -77,7 +77,8 @@ class Loop:
         good = one.process.exitcode == 0
         self._schedule.end(one.stage, good=good)
         if good:
-            self._times.keep(one.stage, one.elapsed)
+            if one.has_run:
+                self._times.keep(one.stage, one.elapsed)
             if not self._screen.is_terminal:
                 self._screen.say(f"{self._count()}  {one.stage}  {duration(one.elapsed)}")
         elif not self._signals:
