@@ -13,11 +13,12 @@ from octet.modelfile import storage
 from octet.modelfile.reference import DISAGREEMENT, Reference
 from octet.monitor import state as states
 from octet.monitor.page import page
-from octet.monitor.reading import OtherRowsError, Position, Reading
+from octet.monitor.reading import OtherRowsError, Position, Reading, remembered
 from octet.monitor.state import State
 from octet.monitor.told import Facts, facts, table
 from octet.monitor.watch import Life, engine, start, watcher
 from octet.network import Network
+from octet.rows.batches import Rows
 from octet.rows.csv import Dialect
 from octet.runtime import integer
 from octet.runtime.predict import STANDARD_INPUT, opened, predict
@@ -156,7 +157,7 @@ def _state(arguments: argparse.Namespace, network: Network, reference: Reference
     try:
         return states.load(arguments.state, arguments.model, reference, life)
     except FileNotFoundError:
-        return State(start(reference, life), Position())
+        return State(start(reference, life))
 
 
 def _count(
@@ -164,21 +165,17 @@ def _count(
 ) -> State:
     """The state after the rows of the input that are new; it is written as they come."""
     path = arguments.rows or STANDARD_INPUT
-    known = now.position if now.position.place >= 0 else None
-    if path != STANDARD_INPUT or arguments.resume:
-        try:
-            return _count_behind(known, path, arguments, models, now)
-        except OtherRowsError:
-            if arguments.resume:
-                raise OctetError(
-                    f"{'standard input' if path == STANDARD_INPUT else path}: --resume: it does "
-                    "not begin with the rows that were counted last; without it, all are new"
-                ) from None
-    return _count_behind(None, path, arguments, models, now)
+    known = now.positions if path != STANDARD_INPUT or arguments.resume else ()
+    try:
+        return _count_behind(known, path, arguments, models, now)
+    except OtherRowsError:
+        if arguments.reset is None or arguments.resume:
+            raise
+    return _count_behind((), path, arguments, models, now)
 
 
 def _count_behind(
-    counted: Position | None,
+    known: tuple[Position, ...],
     path: Path,
     arguments: argparse.Namespace,
     models: tuple[Network, Reference, Network | None],
@@ -189,23 +186,39 @@ def _count_behind(
     after, written, first = watcher(*models), now.watch.rows, ""
     before = now.watch.rows
     with opened(path, network.signature, with_truth=True, dialect=how) as rows:
-        reading = Reading(rows, counted)
+        grows = path != STANDARD_INPUT and path.is_file()
+        reading = Reading(rows, known, arguments.resume, grows)
         for predicted in predict(network, reading.rows, True, engine(network, reference)):
             first = first or next(iter(predicted.skipped), "")
-            now = State(after(now.watch, predicted), reading.position, now.resets)
+            positions = remembered(now.positions, reading.position)
+            now = State(after(now.watch, predicted), positions, now.resets)
             few = path == STANDARD_INPUT and len(predicted.places) < _FEW
             if few or now.watch.rows >= written + _EVERY:
                 files.write(arguments.state, states.dump(now))
                 written = now.watch.rows
     files.write(arguments.state, states.dump(now))
-    if counted:
-        sys.stderr.write(
-            f"passed over the rows that were counted before, up to {rows.unit} {counted.place}; "
-            f"{now.watch.rows - before:,} are new\n"
-        )
+    sys.stderr.write(_of_reading(reading, rows, bool(known), now.watch.rows - before))
     if first:
         sys.stderr.write(f"some rows could not be used, the first: {printable(first)}\n")
     return now
+
+
+def _of_reading(reading: Reading, rows: Rows, others: bool, new: int) -> str:
+    """In lines, which rows were counted, where that is not simply all of the first input."""
+    said = ""
+    if reading.counted:
+        said = (
+            f"passed over the rows that were counted before, up to {rows.unit} "
+            f"{reading.counted.place}; {new:,} are new\n"
+        )
+    elif others and new:
+        said = f"{rows.name}: it begins as no input that was counted before; all {new:,} are new\n"
+    if reading.unended is not None:
+        said += (
+            f"{rows.named(reading.unended)} is not counted: it has no line end, or a quote that "
+            "does not end, and may still be being written\n"
+        )
+    return said
 
 
 def _say(told: Facts, as_json: bool) -> None:

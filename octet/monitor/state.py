@@ -52,12 +52,12 @@ class State:
 
     Attributes:
         watch: what was started, and what came of it.
-        position: how far the input was read that was read last.
+        positions: how far inputs were read, a few of them, the last one last.
         resets: the last ones, of ``watch.resets``.
     """
 
     watch: Watch
-    position: Position
+    positions: tuple[Position, ...] = ()
     resets: tuple[Reset, ...] = ()
 
 
@@ -85,7 +85,7 @@ def dump(state: State) -> bytes:
         "every": watch.history.every,
         "resets": watch.resets,
         "told": [asdict(one) for one in state.resets],
-        "position": asdict(state.position),
+        "positions": [asdict(one) for one in state.positions],
     }
     each = [_kept(one) for one in watch.watched]
     arrays = {
@@ -206,7 +206,7 @@ def _restored(
         raise ValueError
     return State(
         replace(fresh, rows=facts["rows"], watched=tuple(watched), history=history),
-        Position(**facts["position"]),
+        tuple(Position(**one) for one in facts["positions"]),
         tuple(Reset(**told) for told in facts["told"]),
     )
 

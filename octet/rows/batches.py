@@ -21,6 +21,7 @@ class Batch:
         truth: ``(rows,)``, the target or the index of the class, where the file has it.
         bad: the places of rows between these that cannot be used, and what is wrong with each.
         share: how much of the file has been read, from 0 to 1; None where nobody knows.
+        ended: whether they are whole, whatever else may come, as `octet.rows.text.Block`.
     """
 
     places: npt.NDArray[np.int64]
@@ -28,6 +29,7 @@ class Batch:
     truth: Truth | None
     bad: Mapping[int, str]
     share: float | None
+    ended: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BufferedReader
 
@@ -116,7 +116,7 @@ def read(
             raise OctetError(f"{name}: it is empty; line 1 has the names of the columns")
         outputs = signature.outputs if with_truth else None
         layout = _by_name(fields, inputs, outputs, f"{name}: line {first.places[0]}", dialect)
-        first = Block(first.records[1:], first.places[1:])
+        first = replace(first, records=first.records[1:], places=first.places[1:])
     else:
         layout = _by_position(signature, dialect)
         if dialect.header:
@@ -253,7 +253,8 @@ def _batches(
             if isinstance(inputs, Columns):
                 x = features(inputs, x)
             share = stream.tell() / size if size else None
-            yield Batch(places, x.reshape(-1, *inputs.shape), truth, bad, share)
+            x = x.reshape(-1, *inputs.shape)
+            yield Batch(places, x, truth, bad, share, block.ended)
 
 
 def _parse(

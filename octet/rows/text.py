@@ -39,10 +39,13 @@ class Block:
     Attributes:
         records: without their line ends.
         places: ``(records,)``, the number of the (first) line of each, from 1.
+        ended: whether they are whole, whatever else may come: the last line of a file may have no
+            line end, or a quote in it none.
     """
 
     records: list[str]
     places: Places
+    ended: bool = True
 
 
 def blocks(stream: BufferedReader, name: str, separator: str) -> Iterator[Block]:
@@ -57,8 +60,10 @@ def blocks(stream: BufferedReader, name: str, separator: str) -> Iterator[Block]
     Raises:
         OctetError: another kind of file, a damaged one, or a line that is too long.
     """
-    done, empty, rest = 0, 0, ""
+    done, empty, rest, still_open = 0, 0, "", 0
     for text, closed in _texts(stream, name):
+        # What closes the text is one line break.
+        ended = not closed or (not still_open and (rest + text).endswith("\n\n"))
         whole, newline, last = (rest + text).rpartition("\n")
         lines = whole.split("\n") if newline else []
         records, places, still_open = _joined(lines, separator, closed)
@@ -68,7 +73,7 @@ def blocks(stream: BufferedReader, name: str, separator: str) -> Iterator[Block]
         if behind < len(records):
             yield from _empty_lines(done, empty)
             kept = len(records) - behind
-            yield Block(records[:kept], done + empty + places[:kept])
+            yield Block(records[:kept], done + empty + places[:kept], ended)
             done, empty = done + empty + len(lines) - still_open - behind, 0
         empty += behind
         if len(last) > LONGEST:
