@@ -4,14 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from octet.affine import Array
 from octet.blocks import release
 from octet.network import Network
-from octet.runtime import inference
+from octet.runtime import inference, threads
 from octet.signature import Input
 
 T = TypeVar("T")
@@ -28,18 +27,13 @@ def run(network: Network, x: Input) -> Array:
 
 def by_parts(function: Callable[[Input], T], x: Input) -> list[T]:
     """What the function gives for some of the rows at a time, in order."""
-    errors = np.geterr()  # a thread begins with NumPy's defaults
     size = max(_IMAGES, _NUMBERS // x.shape[1]) if x.ndim == 2 else _IMAGES
 
     def of_part(start: int) -> T:
-        with np.errstate(**errors):
-            outputs = function(x[start : start + size])
+        outputs = function(x[start : start + size])
         release(x)
         return outputs
 
     # Each thread with a BLAS of one: its own threads would only wait for each other.
     with threadpool_limits(1):
-        parts: list[T] = joblib.Parallel(n_jobs=-1, prefer="threads")(
-            joblib.delayed(of_part)(start) for start in range(0, len(x), size)
-        )
-    return parts
+        return threads.each(of_part, range(0, len(x), size))

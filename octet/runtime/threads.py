@@ -3,23 +3,38 @@
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import TypeVar
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+_IS_PART = ContextVar("_IS_PART", default=False)
 
 
 def each(function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
     """What the function gives for each part, in their order; the first error, if there is one.
 
     NumPy lets other threads run while it computes. What `numpy.errstate` says holds in them too.
+    What is itself such a part does its own one after the other: the cores are taken.
     """
     several = list(parts)
-    if len(several) == 1:
-        return [function(several[0])]
-    with ThreadPoolExecutor(min(len(several), len(os.sched_getaffinity(0)))) as pool:
+    if len(several) == 1 or _IS_PART.get():
+        return [function(part) for part in several]
+    with ThreadPoolExecutor(min(len(several), _cores())) as pool:
         return [
             done.result()
-            for done in [pool.submit(copy_context().run, function, part) for part in several]
+            for done in [pool.submit(copy_context().run, _do, function, part) for part in several]
         ]
+
+
+def _do(function: Callable[[Part], Result], part: Part) -> Result:
+    _IS_PART.set(True)
+    return function(part)
+
+
+def _cores() -> int:
+    """Those that this process may use; all, where the system cannot say."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
