@@ -135,6 +135,20 @@ def test_a_log_that_grows_is_counted_once_and_an_alarm_opens_one_issue(github: G
     assert not (ROOT / "owned").exists()
 
 
+def test_a_log_that_was_written_again_fails_the_run_until_somebody_says_so(github: GitHub) -> None:
+    rng = np.random.default_rng(2)
+    first, *others = rng.normal(size=(1, 2)), rng.normal(size=(200, 2)), rng.normal(size=(300, 2))
+    for rows, reset, outcome, said in (
+        (others[0], "", "success", "no alarm; 201 rows"),
+        (others[1], "", "failure", "there are other rows now, or fewer"),
+        (others[1], "-- written again", "success", "no alarm; 301 rows"),
+    ):
+        log(github, first, rows)
+        outcomes, runner = github.run(reset)
+        assert outcomes["Watch"] == outcome
+        assert said in runner.said["Watch"]
+
+
 def test_rows_that_cannot_be_read_fail_the_run_and_keep_what_was_known(github: GitHub) -> None:
     log(github, np.zeros((100, 2)))
     github.run()
