@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from octet.errors import OctetError
-from octet.layers import Dequantize, Layer, Quantize, Sigmoid, Signal, Softmax
+from octet.layers import Dequantize, Layer, Quantize, Sigmoid, Signal, Softmax, Weighted
+from octet.parameters import Int32, Quantized
 from octet.signature import Signature
 
 T = TypeVar("T")
@@ -40,6 +41,16 @@ def label(layers: Sequence[Layer], i: int) -> str:
     """What to call a layer: its place in the float network, and its kind."""
     place = sum(not isinstance(layer, Quantize | Dequantize) for layer in layers[:i])
     return f"{place}_{layers[i].kind}"
+
+
+def in_codes(network: Network) -> bool:
+    """Whether anything of it is in codes: what flows through it, or weights or a bias alone."""
+    return any(
+        any(isinstance(each, Quantized | Int32) for each in (layer.weight, layer.bias))
+        if isinstance(layer, Weighted)
+        else isinstance(layer, Quantize)
+        for layer in network.layers
+    )
 
 
 class Wiring:

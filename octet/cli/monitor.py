@@ -17,10 +17,9 @@ from octet.monitor.reading import OtherRowsError, Position, Reading, remembered
 from octet.monitor.state import State
 from octet.monitor.told import Facts, facts, table
 from octet.monitor.watch import Life, engine, start, watcher
-from octet.network import Network
+from octet.network import Network, in_codes
 from octet.rows.batches import Rows
 from octet.rows.csv import Dialect
-from octet.runtime import integer
 from octet.runtime.predict import STANDARD_INPUT, opened, predict
 from octet.signature import Classes
 
@@ -128,9 +127,9 @@ def _float(path: Path | None, network: Network, reference: Reference) -> Network
     if path is None:
         return None
     in_float = storage.load_network(path)
-    if in_float.signature != network.signature or integer.is_integer(in_float):
+    if in_float.signature != network.signature or in_codes(in_float):
         raise OctetError(
-            f"{path}: got a model of other rows, or in integers; allowed is the float one of which "
+            f"{path}: got a model of other rows, or in codes; allowed is the float one of which "
             "the model was made"
         )
     if not any(one.group == DISAGREEMENT for one in reference.summaries):

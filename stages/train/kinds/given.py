@@ -1,9 +1,8 @@
 """A float network in a model file of Octet's own."""
 
 from octet.errors import OctetError
-from octet.layers import Layer, Quantize, Weighted
 from octet.modelfile import storage
-from octet.parameters import Int32, Quantized
+from octet.network import in_codes
 from octet.signature import Classes, Columns, Inputs, Outputs, Signature
 from stages.params.models import GivenModel
 from stages.pinned import pinned
@@ -20,16 +19,10 @@ def train(job: Job[GivenModel]) -> Trained:
     path = pinned(job.model.path, job.model.sha256, job.where)
     network = storage.load_network(path)
     where = f"params.yaml: {job.where}.path: {path}"
-    if any(map(_in_codes, network.layers)):
+    if in_codes(network):
         raise OctetError(f"{where}: got a quantized network; allowed is one in float")
     _refuse_stranger(network.signature, job.dataset.signature, where)
     return in_one_step(job.dataset, network.layers)
-
-
-def _in_codes(layer: Layer) -> bool:
-    if isinstance(layer, Weighted):
-        return any(isinstance(each, Quantized | Int32) for each in (layer.weight, layer.bias))
-    return isinstance(layer, Quantize)
 
 
 def _refuse_stranger(model: Signature, data: Signature, where: str) -> None:

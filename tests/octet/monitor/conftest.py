@@ -10,6 +10,7 @@ import pytest
 from octet.__main__ import main
 from octet.modelfile.storage import dump_network
 from octet.monitor.reference import take_reference
+from octet.quantizer import Config, quantize
 from octet.runtime import inference
 from octet.signature import Columns, Numbers, Signature
 from tests.octet.monitor.command import COUNT, NAMES, Octet, Said, write
@@ -50,6 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "model.safetensors").write_bytes(dump_network(network, reference))
     (folder / "first.safetensors").write_bytes(dump_network(network))
     (folder / "float.safetensors").write_bytes(dump_network(in_reals))
+    alone = quantize(in_reals, some[0], Config(bits=8))
+    (folder / "weights.safetensors").write_bytes(dump_network(alone))
     (folder / "other.safetensors").write_bytes(
         dump_network(table(1), take_reference(table(1), (some[0], None), (some[1], None)))
     )

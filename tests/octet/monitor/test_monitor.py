@@ -312,11 +312,15 @@ ARGUMENTS = [
     (("model.safetensors", "--reset", " "), "--reset: got no reason; say what was found"),
     (
         ("model.safetensors", "--against", "model.safetensors"),
-        "got a model of other rows, or in int",
+        "got a model of other rows, or in codes",
+    ),
+    (
+        ("model.safetensors", "--against", "weights.safetensors"),
+        "weights.safetensors: got a model of other rows, or in codes; allowed is the float one",
     ),
     (
         ("other.safetensors", "--against", "float.safetensors"),
-        "got a model of other rows, or in int",
+        "got a model of other rows, or in codes",
     ),
     (
         ("model.safetensors", "--html", "rows.csv"),
