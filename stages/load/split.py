@@ -1,6 +1,8 @@
-"""Which rows are held out to test on."""
+"""Which rows are held out to test on, and that they are others than those to train on."""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ from octet.modelfile.arrays import AnyArray
 from octet.signature import Signature
 from stages.dataset import Dataset
 from stages.params.split import Split
+from stages.pinned import digest_of
 
 Places = npt.NDArray[np.int64]
 
@@ -48,3 +51,24 @@ def hold_out(rows: int, how: Split, labels: AnyArray | None = None) -> tuple[Pla
         np.arange(rows), test_size=how.test_size, random_state=how.random_state, stratify=labels
     )
     return train, test
+
+
+def refuse_shared(train: Sequence[Path], test: Sequence[Path]) -> None:
+    """Refuse a file of test rows that is one of the training rows, by whatever name, or a copy.
+
+    Raises:
+        OctetError: it names both.
+    """
+    # Copies are as long: of what is read later anyway, most need not be read here.
+    lengths = {_length(path) for path in train} & {_length(path) for path in test}
+    known = {digest_of(path): path for path in train if _length(path) in lengths}
+    for path in test:
+        if _length(path) in lengths and (other := known.get(digest_of(path))):
+            raise OctetError(
+                f"{path}: got the same bytes to test on as to train on, in {other}; take the file "
+                "out of one of the two, or test on a share of the rows by `split.test_size`"
+            )
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size

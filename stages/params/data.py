@@ -129,6 +129,8 @@ class Arrays(_Files):
     def _check(self) -> Self:
         if (self.x_test is None) != (self.y_test is None):
             raise ValueError("got one of x_test and y_test; allowed are both, or none")
+        if self.x_test == self.x:
+            raise ValueError(f"got {self.x} as x and as x_test; allowed are other rows to test on")
         if self.x_test is not None and self.split != OwnSplit():
             raise ValueError("got split and x_test; these arrays have test rows of their own")
         if self.split.column or self.split.test:

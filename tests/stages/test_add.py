@@ -65,7 +65,9 @@ def write_arrays() -> None:
 
 
 def write_mnist() -> None:
-    write_idx("x", np.arange(40 * 25, dtype=np.uint8).reshape(40, 5, 5))
+    images = np.arange(40 * 25, dtype=np.uint8).reshape(40, 5, 5)
+    write_idx("x", images)
+    write_idx("z", images[:, ::-1])
     write_idx("y", np.arange(40, dtype=np.uint8) % 2)
 
 
@@ -81,7 +83,7 @@ CASES: dict[str, tuple[Callable[[], object], list[str], str, str]] = {
         "network",
     ),
     "bundled": (lambda: None, ["--data", "wine"], "wine: 178 rows", "logistic"),
-    "idx": (write_mnist, ["--data", "x", "y", "x", "y"], "images of 1 × 5 × 5", "network"),
+    "idx": (write_mnist, ["--data", "x", "y", "z", "y"], "images of 1 × 5 × 5", "network"),
 }
 
 

@@ -14,6 +14,7 @@ from octet.modelfile.arrays import AnyArray, refuse_header
 from octet.signature import LARGEST_ROW, Arrays, Columns, Images, Inputs, Shape
 from stages.dataset import Dataset
 from stages.load.readers.truth import Truth, finite
+from stages.load.split import refuse_shared
 from stages.params import data as params
 from stages.params.split import Split
 
@@ -27,8 +28,9 @@ def read(data: params.Arrays, paths: Sequence[Path], how: Split) -> Dataset:
 
     Raises:
         OctetError: a file is damaged, an array is not there or holds no numbers, or two do not
-            belong together.
+            belong together; or as `refuse_shared`, of x.
     """
+    refuse_shared(paths[:1], paths[2:3])
     arrays = _arrays(data, paths)
     for (x_name, x), (y_name, y) in zip(arrays[::2], arrays[1::2], strict=True):
         if x.shape[:1] != y.shape[:1] or not y.size:

@@ -15,6 +15,7 @@ from octet.errors import OctetError
 from octet.rows.encoding import number
 from stages.dataset import Dataset
 from stages.load.readers import columns, tables
+from stages.load.split import refuse_shared
 from stages.params import data as params
 from stages.params.split import Split
 
@@ -30,8 +31,9 @@ def read(data: params.Csv, paths: Sequence[Path], how: Split) -> Dataset:
     """The features and the truth of a table with a line of names, UTF-8.
 
     Raises:
-        OctetError: it is no such table; or as `tables.dataset`.
+        OctetError: it is no such table; or as `refuse_shared` and `tables.dataset`.
     """
+    refuse_shared(paths[:1], paths[1:])
     wanted = [tables.wanted(data, _names(path, data.separator), str(path)) for path in paths]
     summaries = [columns.summary(_blocks(path, data, wanted[0])) for path in paths[:1]]
     tables.refuse_other_columns(wanted, paths)

@@ -14,6 +14,7 @@ from octet.errors import OctetError
 from octet.signature import LARGEST_ROW, Images, Pixels
 from stages.dataset import Dataset
 from stages.load.readers.truth import Truth
+from stages.load.split import refuse_shared
 from stages.params import data as params
 from stages.params.split import Split
 
@@ -34,8 +35,10 @@ def read(_: params.Idx, paths: Sequence[Path], __: Split) -> Dataset:
     """Four files as MNIST's: grey images and their labels, with test rows of their own.
 
     Raises:
-        OctetError: a file is none of the format or ends early, or two do not belong together.
+        OctetError: a file is none of the format or ends early, or two do not belong together; or as
+            `refuse_shared`, of the images.
     """
+    refuse_shared(paths[:1], paths[2:3])
     x_train, y_train, x_test, y_test = (
         read_any_idx(path, axes) for path, axes in zip(paths, (3, 1, 3, 1), strict=True)
     )

@@ -12,6 +12,7 @@ from octet.modelfile.arrays import AnyArray
 from octet.signature import LARGEST_ROW, Images, Pixels
 from stages.dataset import Dataset
 from stages.load.readers.truth import Truth
+from stages.load.split import refuse_shared
 from stages.params import data as params
 from stages.params.split import Split
 from stages.pinned import visible
@@ -27,9 +28,11 @@ def read(data: params.ImageFolder, paths: Sequence[Path], how: Split) -> Dataset
 
     Raises:
         OctetError: a file is damaged or no image, or of another size or number of channels than
-            the first; or there are no classes.
+            the first; or there are no classes; or as `refuse_shared`.
     """
     parts = [_folder(folder, data) for folder in paths]
+    first, *others = map(visible, paths)
+    refuse_shared(first, [file for files in others for file in files])
     truth = Truth("class", "", None, str(paths[0]))
     for (x, _), folder in zip(parts, paths, strict=True):
         if x.shape[1:] != parts[0][0].shape[1:]:

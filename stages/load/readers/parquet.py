@@ -18,6 +18,7 @@ from octet.modelfile.arrays import AnyArray
 from stages.cluster import mapped
 from stages.dataset import Dataset
 from stages.load.readers import columns, tables
+from stages.load.split import refuse_shared
 from stages.params import data as params
 from stages.params.split import Split
 from stages.pinned import visible
@@ -32,9 +33,11 @@ def read(data: params.Parquet, paths: Sequence[Path], how: Split) -> Dataset:
     A path may be a folder of such files.
 
     Raises:
-        OctetError: a file is not whole, or a column of another type; or as `tables.dataset`.
+        OctetError: a file is not whole, or a column of another type; or as `refuse_shared`
+            and `tables.dataset`.
     """
     parts = [_files(path) for path in paths]
+    refuse_shared(parts[0], [file for part in parts[1:] for file in part])
     files = [file for part in parts for file in part]
     wanted = [_wanted(file, data) for file in files]
     tables.refuse_other_columns(wanted, files)

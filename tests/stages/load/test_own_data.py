@@ -181,28 +181,30 @@ def test_arrays_come_from_npy_and_safetensors_too_with_test_rows_of_their_own() 
     x, y = RNG.normal(size=(10, 3)), RNG.normal(size=10)
     np.save("x.npy", x)
     np.save("y.npy", y)
-    files = {"x": "x.npy", "y": "y.npy", "x_test": "x.npy", "y_test": "y.npy"}
-    write(dump_arrays({}, {"x": x, "y": y}), "a.safetensors")
-    names = {"x_test": "x", "y_test": "y"}
+    np.save("z.npy", -x)
+    files = {"x": "x.npy", "y": "y.npy", "x_test": "z.npy", "y_test": "y.npy"}
+    write(dump_arrays({}, {"x": x, "y": y, "z": -x}), "a.safetensors")
+    names = {"x_test": "z", "y_test": "y"}
     for data in (
         read(kind="arrays", **files),
         read(kind="arrays", path="a.safetensors", **names),
     ):
         np.testing.assert_array_equal(data.x_train, x)
-        np.testing.assert_array_equal(data.x_test, x)
+        np.testing.assert_array_equal(data.x_test, -x)
         np.testing.assert_array_equal(data.y_test, y)
 
 
 def test_idx_files_of_any_size_are_read_packed_or_not() -> None:
     x, y = RNG.integers(0, 256, (60, 6, 7), np.uint8), np.arange(60, dtype=np.uint8) % 4
     write_idx("x", x)
+    write_idx("z", 255 - x)
     write_idx("y.gz", y, packed=True)
     data = read(
-        kind="idx", train_images="x", train_labels="y.gz", test_images="x", test_labels="y.gz"
+        kind="idx", train_images="x", train_labels="y.gz", test_images="z", test_labels="y.gz"
     )
     assert data.signature.inputs == Images((1, 6, 7), 255)
     assert data.signature.outputs == Classes(tuple("0123"))
-    np.testing.assert_array_equal(data.x_test[:, 0], x)
+    np.testing.assert_array_equal(data.x_test[:, 0], 255 - x)
     np.testing.assert_array_equal(data.y_train, y)
 
 

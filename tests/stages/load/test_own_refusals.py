@@ -172,6 +172,74 @@ def test_test_rows_with_other_columns_are_refused(kind: str) -> None:
     assert message.startswith("t: got c, a, price; allowed are the columns of a, b, a, price: only")
 
 
+def write_parquet(path: str, seed: int) -> None:
+    Path(path).parent.mkdir(exist_ok=True)
+    numbers = {name: [*map(float, table(seed=seed)[name])] for name in ("age", "price")}
+    pyarrow.parquet.write_table(pyarrow.table(numbers), path)
+
+
+# What params.yaml says of files, and the one that is refused.
+SHARED: dict[str, tuple[dict[str, Any], str]] = {
+    "the same table": ({**CSV, "split": {"test": "t.csv"}}, "t.csv"),
+    "a copy": ({**CSV, "split": {"test": "copy.csv"}}, "copy.csv"),
+    "a link": ({**CSV, "split": {"test": "link.csv"}}, "link.csv"),
+    "the same folder": (
+        {"kind": "parquet", "path": "p", "target": "price", "split": {"test": "p"}},
+        "p/0.parquet",
+    ),
+    "a file of the folder": (
+        {"kind": "parquet", "path": "p", "target": "price", "split": {"test": "p/1.parquet"}},
+        "p/1.parquet",
+    ),
+    "a copy in another folder": (
+        {"kind": "parquet", "path": "p", "target": "price", "split": {"test": "q"}},
+        "q/2.parquet",
+    ),
+    "an image": ({"kind": "images", "path": "zoo", "split": {"test": "wild"}}, "wild/cat/9.png"),
+    "images as bytes": (
+        {
+            "kind": "idx",
+            "train_images": "x",
+            "train_labels": "y",
+            "test_images": "z",
+            "test_labels": "y",
+        },
+        "z",
+    ),
+    "an array": (
+        {"kind": "arrays", "x": "x.npy", "y": "y.npy", "x_test": "z.npy", "y_test": "y.npy"},
+        "z.npy",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_files_to_train_on_are_not_tested_on(case: str) -> None:
+    Path("t.csv").write_text(PLAIN)
+    Path("link.csv").symlink_to("t.csv")
+    for path, seed in (("p/0", 0), ("p/1", 1), ("q/2", 1), ("q/3", 3)):
+        write_parquet(f"{path}.parquet", seed)
+    write_images("zoo", {"cat": "RGB", "dog": "RGB"})
+    write_images("wild", {"cat": "RGB", "dog": "RGB"}, suffix="jpg")
+    for path in "xz":
+        write_idx(path, np.zeros((40, 5, 5), np.uint8))
+        np.save(f"{path}.npy", X)
+    write_idx("y", np.arange(40, dtype=np.uint8) % 2)
+    np.save("y.npy", Y)
+    for copied, copy in (("t.csv", "copy.csv"), ("zoo/cat/1.png", "wild/cat/9.png")):
+        Path(copy).write_bytes(Path(copied).read_bytes())
+    keys, expected = SHARED[case]
+    assert refusal(**keys).startswith(f"{expected}: got the same bytes to test on as to train on")
+
+
+def test_folders_may_share_what_is_no_data() -> None:
+    for folder, seed in (("p", 0), ("q", 1)):
+        write_parquet(f"{folder}/0.parquet", seed)
+        Path(folder, "_SUCCESS").touch()
+    data = read(kind="parquet", path="p", target="price", split={"test": "q"})
+    assert data.y_test.tolist() == [float(price) for price in table(seed=1)["price"]]
+
+
 def test_test_rows_may_have_their_columns_in_another_order() -> None:
     Path("a").write_text(csv_text(table()))
     Path("t").write_text(csv_text(dict(reversed(table(seed=1).items()))))
@@ -221,6 +289,10 @@ ARRAYS_OF_TESTS = {"kind": "arrays", "path": "a", "x_test": "q", "y_test": "r"}
     ("keys", "message"),
     [
         ({**ARRAYS_OF_TESTS, "split": {"test_size": 0.3}}, "these arrays have test rows of their"),
+        (
+            {"kind": "arrays", "path": "a", "x_test": "x", "y_test": "r"},
+            "got x as x and as x_test; allowed are other rows",
+        ),
         ({**CSV, "columns": ["age", "age"]}, "got age more than once in columns"),
         ({**CSV, "drop": ["age", "age"]}, "got age more than once in drop"),
     ],
@@ -259,9 +331,10 @@ IDX: dict[str, tuple[Callable[[], object], str]] = {
 def test_idx_files_are_refused(case: str) -> None:
     spoil, expected = IDX[case]
     write_idx("x", np.zeros((40, 5, 5), np.uint8))
+    write_idx("z", np.ones((40, 5, 5), np.uint8))
     write_idx("y", np.arange(40, dtype=np.uint8) % 2)
     spoil()
-    files = {"train_images": "x", "train_labels": "y", "test_images": "x", "test_labels": "y"}
+    files = {"train_images": "x", "train_labels": "y", "test_images": "z", "test_labels": "y"}
     message = refusal(kind="idx", **files)
     assert message.startswith("x: ")
     assert expected in message
