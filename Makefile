@@ -8,6 +8,9 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # Of which system `make container` makes an image.
 SYSTEM ?= california
+ifeq ($(origin SYSTEM) $(or $(MAKECMDGOALS),run),command line run)
+$(error make run takes no SYSTEM, but SYSTEMS="$(SYSTEM)")
+endif
 
 # make run SYSTEMS="diabetes digits" does these alone; JOBS=4 is how many stages run at once.
 .PHONY: run gate verify container test test-all test-release check docs bench fuzz seeds schema lock
