@@ -79,6 +79,12 @@ def _files(path: Path) -> list[Path]:
     files = [file for file in visible(path) if file.suffix in (".parquet", ".pq")]
     if not files:
         raise OctetError(f"{path}: got a folder without a file .parquet")
+    for file in files:
+        if hive := [part for part in file.relative_to(path).parts[:-1] if "=" in part]:
+            raise OctetError(
+                f"{path}: got a folder {hive[0]}, whose name is a column that no file has; write "
+                f'one table with it: pandas.read_parquet("{path}").to_parquet("table.parquet")'
+            )
     return files
 
 

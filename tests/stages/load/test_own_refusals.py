@@ -173,7 +173,7 @@ def test_test_rows_with_other_columns_are_refused(kind: str) -> None:
 
 
 def write_parquet(path: str, seed: int) -> None:
-    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     numbers = {name: [*map(float, table(seed=seed)[name])] for name in ("age", "price")}
     pyarrow.parquet.write_table(pyarrow.table(numbers), path)
 
@@ -230,6 +230,13 @@ def test_files_to_train_on_are_not_tested_on(case: str) -> None:
         Path(copy).write_bytes(Path(copied).read_bytes())
     keys, expected = SHARED[case]
     assert refusal(**keys).startswith(f"{expected}: got the same bytes to test on as to train on")
+
+
+def test_a_column_in_the_names_of_folders_is_refused() -> None:
+    for part, seed in (("u", 0), ("v", 1)):
+        write_parquet(f"p/k={part}/0.parquet", seed)
+    message = refusal(kind="parquet", path="p", target="price")
+    assert message.startswith("p: got a folder k=u, whose name is a column that no file has; write")
 
 
 def test_folders_may_share_what_is_no_data() -> None:
