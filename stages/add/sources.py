@@ -16,6 +16,7 @@ from stages.pinned import MIRROR_VARIABLE, digest_of, digest_of_all, find, visib
 
 _TABLES = {".parquet": "parquet", ".pq": "parquet"}
 _ARRAYS = (".npz", ".safetensors")
+_IMAGES = (".png", ".jpg", ".jpeg")
 _IDX = ("train_images", "train_labels", "test_images", "test_labels")
 _KEYS = ("target", "task", "drop", "missing", "size")
 # Those keys that a kind takes.
@@ -91,8 +92,7 @@ def _mapping(paths: Sequence[str], files: Sequence[Path]) -> dict[str, Any]:
         return {"kind": "arrays", **dict(zip(("x", "y", "x_test", "y_test"), paths, strict=False))}
     if len(paths) == 1:
         if files[0].is_dir():
-            parts = any(file.suffix in _TABLES for file in visible(files[0]))
-            return {"kind": "parquet" if parts else "images", "path": first}
+            return {"kind": _kind_of_folder(files[0]), "path": first}
         if suffixes <= {*_ARRAYS}:
             return {"kind": "arrays", "path": first}
         if suffixes <= {*_TABLES}:
@@ -104,6 +104,18 @@ def _mapping(paths: Sequence[str], files: Sequence[Path]) -> dict[str, Any]:
             )
     raise OctetError(
         f"--data {' '.join(paths)}: of no known kind; `python -m stages.add --help` lists them"
+    )
+
+
+def _kind_of_folder(folder: Path) -> str:
+    suffixes = {file.suffix.lower() for file in visible(folder)}
+    if suffixes & {*_TABLES}:
+        return "parquet"
+    if suffixes & {*_IMAGES}:
+        return "images"
+    raise OctetError(
+        f"--data {folder}: no file of a kind that is known in this folder; allowed are "
+        f"{', '.join(_TABLES)}, or a folder for each class with {', '.join(_IMAGES)}"
     )
 
 

@@ -133,6 +133,7 @@ def test_a_changed_file_is_pinned_anew_in_one_place(monkeypatch: pytest.MonkeyPa
             "--size: csv takes none",
         ),
         (["mine", "--data", "t.doc"], "of no known kind"),
+        (["mine", "--data", "empty", "--target", "y"], "--data empty: no file of a kind that is"),
         (["mine", "--data", "t.csv", "--target", "prise"], "no column prise; got age"),
         (["wine", "--data", "t.csv", "--target", "price"], "systems.wine is there"),
         (["a b", "--data", "nowhere.csv"], "allowed is a name of up to 64 letters"),
@@ -147,6 +148,7 @@ def test_what_cannot_be_added_is_one_line_and_nothing_is_written(
 ) -> None:
     write_table()
     Path("t.doc").write_text("what is this")
+    Path("empty").mkdir()
     weight, bias = np.ones((1, 1), np.float32), np.zeros(1, np.float32)
     signature = Signature(Columns(("of others",)), Numbers("price", ""))
     files.write(
