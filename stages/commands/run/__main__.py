@@ -2,7 +2,12 @@
 
 import argparse
 import os
+import signal
 import sys
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # What follows takes a second or two, in which there is nothing to clear away.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import joblib
 
@@ -22,6 +27,8 @@ def main() -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | dvc.UTF8)
     with one_line():
         try:
+            if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             _run(_arguments())
         except KeyboardInterrupt:
             sys.exit("stopped before anything ran")
