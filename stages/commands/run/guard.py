@@ -12,6 +12,7 @@ import psutil
 from dvc.lock import make_lock
 
 from octet import files
+from octet.errors import OctetError
 from stages.commands.run.pipeline import dvc_refuses
 
 _FOLDER = Path(".dvc/tmp")
@@ -36,10 +37,19 @@ def alone() -> Iterator[IO[str]]:
             sys.stdout.write("another `make run` is at work here; this one waits for it\n")
             sys.stdout.flush()
             fcntl.flock(file, fcntl.LOCK_EX)
-        # As DVC does, for another DVC may be writing it.
-        with dvc_refuses(), make_lock(str(_RWLOCK.with_suffix(".lock"))):
-            clear_dead()
-        yield file
+        _clear_dead_alone()
+        try:
+            yield file
+        finally:
+            # Who stops us while DVC is asked may have stopped it in the middle of this file.
+            with contextlib.suppress(OctetError):
+                _clear_dead_alone()
+
+
+def _clear_dead_alone() -> None:
+    """As DVC does, for another DVC may be writing the file."""
+    with dvc_refuses(), make_lock(str(_RWLOCK.with_suffix(".lock"))):
+        clear_dead()
 
 
 def clear_dead() -> None:

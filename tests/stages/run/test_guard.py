@@ -69,3 +69,13 @@ def test_a_lock_that_dvc_keeps_is_one_line(file: Path, monkeypatch: pytest.Monke
     held = make_lock(str(file.with_suffix(".lock")))
     with held, pytest.raises(OctetError, match="dvc: Unable to acquire lock"), guard.alone():
         pass
+
+
+def test_who_is_stopped_leaves_no_half_of_the_file(file: Path) -> None:
+    def interrupted() -> None:
+        file.write_text("")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), guard.alone():
+        interrupted()
+    assert not file.exists()
