@@ -39,7 +39,7 @@ def refuse_target(path: Path, **sources: Path | None) -> None:
 
     Args:
         path: of the new file.
-        sources: the files that are read, by what they hold.
+        sources: the files that are read, or written too, by what they hold; there may be none yet.
 
     Raises:
         OctetError: it is a link, a folder or a device, or one of the files that are read.
@@ -47,8 +47,13 @@ def refuse_target(path: Path, **sources: Path | None) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise OctetError(f"{path}: got a link, folder or device; name a file, old or new")
     for name, source in sources.items():
-        if source and path.exists() and source.exists() and path.samefile(source):
+        # A file that is new has no identity but its place.
+        if source and (path.resolve() == source.resolve() or _same(path, source)):
             raise OctetError(f"{path}: this is the file of the {name}; name another")
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from octet import files
+from octet.errors import OctetError
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,6 +191,22 @@ def test_what_a_living_writer_has_begun_is_left_to_it(
     files.write(path, b"new")
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("name", ["state", "./state", "./sub/../state", "link/state", "other"])
+def test_a_file_that_is_read_or_will_be_is_no_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, existing: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(".")
+    if existing:
+        (tmp_path / "state").write_bytes(b"old")
+    with contextlib.ExitStack() as stack:
+        if name != "other":
+            message = "this is the file of the state; name another"
+            stack.enter_context(pytest.raises(OctetError, match=message))
+        files.refuse_target(Path(name), rows=None, state=tmp_path / "state")
 
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
