@@ -24,6 +24,8 @@ from octet.runtime.predict import STANDARD_INPUT, opened, predict
 from octet.signature import Classes
 
 ALARM = 3  # the exit status
+# Allowed, the least and the most: below, what is needed for an alarm leaves the floats.
+_ALPHA, _SHARE = (1e-9, 0.5), (1e-9, 1.0)
 _EVERY = 50_000  # rows, at most, that a killed monitor has to read again
 _FEW = 1000  # that come together: who sends them does so as they arise
 _ABOUT = (
@@ -93,12 +95,13 @@ def run(arguments: argparse.Namespace) -> None:
         now = _state(arguments, network, reference)
         if arguments.reset is not None:
             now = states.reset(now, reference, arguments.reset)
+        if arguments.reset is not None and arguments.rows is None:
             files.write(arguments.state, states.dump(now))
-        if arguments.rows is not None or arguments.reset is None:
+        else:  # with rows that cannot be read, nothing is put away
             now = _count(arguments, (network, reference, in_float), now)
-    told = facts(now, str(arguments.model))
+    told = facts(now, printable(str(arguments.model)))
     if arguments.html:
-        files.write(arguments.html, page(now, told).encode())
+        files.write(arguments.html, page(now, told).encode("utf-8", "backslashreplace"))
     _say(told, arguments.json)
     if now.watch.alarm:
         sys.exit(ALARM)
@@ -106,11 +109,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _refuse(arguments: argparse.Namespace) -> None:
     """Raise an OctetError if an argument is not allowed, before any work."""
-    for name in ("alpha", "share"):
+    for name, (least, most) in {"alpha": _ALPHA, "share": _SHARE}.items():
         value = getattr(arguments, name)
-        if not 0 < value <= (1 if name == "share" else 0.5):
-            most = "1" if name == "share" else "0.5"
-            raise OctetError(f"--{name}: got {value:g}; allowed is above 0, up to {most}")
+        if not least <= value <= most:
+            raise OctetError(f"--{name}: got {value:g}; allowed is {least:g} to {most:g}")
     if not 0 <= arguments.margin < 1 or (arguments.margin and not arguments.against):
         raise OctetError(
             f"--margin: got {arguments.margin:g}; allowed is above 0 and below 1, with --against"
@@ -118,9 +120,24 @@ def _refuse(arguments: argparse.Namespace) -> None:
     read = {"model": arguments.model, "rows": arguments.rows, "float model": arguments.against}
     files.refuse_target(arguments.state, **read)
     if arguments.html:
-        files.refuse_target(arguments.html, **read, state=arguments.state)
-    if arguments.reset is not None and not arguments.reset.strip():
+        read |= {"state": arguments.state, "lock": states.lock_of(arguments.state)}
+        files.refuse_target(arguments.html, **read)
+    if arguments.reset is not None:
+        _refuse_reset(arguments.state, arguments.reset)
+
+
+def _refuse_reset(state: Path, reason: str) -> None:
+    if not reason.strip():
         raise OctetError("--reset: got no reason; say what was found, and what was done about it")
+    try:
+        reason.encode()
+    except UnicodeEncodeError:
+        raise OctetError(f"--reset: got {reason}; allowed is text in UTF-8") from None
+    if not state.exists():
+        raise OctetError(
+            f"{state}: got no such file; --reset puts away the evidence of a state that there is: "
+            "name that, or leave --reset out to begin a new one"
+        )
 
 
 def _float(path: Path | None, network: Network, reference: Reference) -> Network | None:
@@ -154,7 +171,8 @@ def _state(arguments: argparse.Namespace, network: Network, reference: Reference
     margin = _margin(arguments.margin, network)
     life = Life(model, against, share, margin, arguments.alpha, int(model[:6], 16))
     try:
-        return states.load(arguments.state, arguments.model, reference, life)
+        read = (arguments.model, arguments.against)
+        return states.load(arguments.state, read, reference, life)
     except FileNotFoundError:
         return State(start(reference, life))
 

@@ -97,12 +97,12 @@ def dump(state: State) -> bytes:
     return dump_arrays({_KEY: facts}, arrays)
 
 
-def load(path: Path, model: Path, reference: Reference, life: Life) -> State:
+def load(path: Path, read: tuple[Path, Path | None], reference: Reference, life: Life) -> State:
     """Read and check the state of a model's monitor.
 
     Args:
         path: of the state.
-        model: its file, for errors.
+        read: the files of the model and of the float one, if there is one, for errors.
         reference: what it knows.
         life: what it was started with, or should have been.
 
@@ -120,7 +120,7 @@ def load(path: Path, model: Path, reference: Reference, life: Life) -> State:
                 f"{path}: got a state of edition {facts['edition']!r}; allowed is {EDITION}: begin "
                 "a new one under another name"
             )
-        _refuse_other_life(path, model, facts["life"], life)
+        _refuse_other_life(path, read, facts["life"], life)
         if facts.pop("digest") != _digest(facts, arrays):
             raise ValueError
         return _restored(facts, arrays, reference, life)
@@ -137,13 +137,23 @@ def _damaged(path: Path) -> OctetError:
     )
 
 
-def _refuse_other_life(path: Path, model: Path, known: Mapping[str, Any], life: Life) -> None:
+def _refuse_other_life(
+    path: Path, read: tuple[Path, Path | None], known: Mapping[str, Any], life: Life
+) -> None:
+    model, in_float = read
     if known["model"] != life.model:
         raise OctetError(
             f"{path}: got the state of another model, MD5 {known['model']}; {model} has "
             f"{life.model}: each has a state of its own"
         )
-    for name in ("alpha", "against", "share", "margin"):
+    if known["against"] != life.against:
+        now = f"{in_float}, MD5 {life.against}" if in_float else "left out"
+        before = f"another file, MD5 {known['against']}" if known["against"] else "none"
+        raise OctetError(
+            f"{path}: got --against {now}; it was started with {before}, for which its level "
+            "holds: name that file, or begin another state"
+        )
+    for name in ("alpha", "share", "margin"):
         before, now = known[name], getattr(life, name)
         if before != now:
             raise OctetError(
@@ -229,6 +239,11 @@ def _refuse_contradictions(stream: Stream | Rate, estimate: Mean) -> None:
         raise ValueError
 
 
+def lock_of(path: Path) -> Path:
+    """The file beside a state that `locked` locks."""
+    return path.with_name(f".{path.name}.lock")
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Inside, no other monitor works on this state. The lock is a file beside it, and stays.
@@ -237,7 +252,7 @@ def locked(path: Path) -> Iterator[None]:
         OctetError: another one does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("ab") as file:
+    with lock_of(path).open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -19,6 +19,7 @@ from octet.monitor import evidence
 from octet.monitor.draws import uniform
 from octet.monitor.reference import take_reference
 from octet.network import Network
+from octet.provenance import md5
 from octet.signature import Columns, Numbers, Signature
 from tests.conftest import ROOT
 from tests.octet.monitor.command import COUNT, Octet, Said, piped
@@ -140,6 +141,31 @@ def test_a_reset_keeps_its_reason_and_counts_no_row_again(octet: Octet, tmp_path
     text = octet(*how, "rows.csv", "--reset", "again").out
     assert "after 3,000 rows and an alarm: b is in cents now <ok>" in text
     assert "b is in cents now &lt;ok&gt;" in (tmp_path / "page.html").read_text()
+
+
+def test_a_reset_with_rows_that_cannot_be_read_puts_nothing_away(
+    octet: Octet, tmp_path: Path
+) -> None:
+    state, bad = tmp_path / "state", tmp_path / "bad.npy"
+    bad.write_bytes(b"no array")
+    assert octet("model.safetensors", "moved.csv", "--state", state).status == 3
+    before = state.read_bytes()
+    how = ("model.safetensors", "--state", state, "--reset", "b is in cents now")
+    for path in (bad, tmp_path / "missing.csv"):
+        assert octet(*how, path).status == 1
+        assert state.read_bytes() == before
+    said = octet(*how, "rows.csv", "--json")
+    assert (said.status, said.facts["rows"], len(said.facts["resets"])) == (0, COUNT, 1)
+
+
+def test_a_path_of_bytes_that_are_no_text_is_shown_as_they_are(
+    octet: Octet, folder: Path, tmp_path: Path
+) -> None:
+    model, page = Path(os.fsdecode(bytes(tmp_path) + b"/b\xff")), tmp_path / "page.html"
+    model.write_bytes((folder / "model.safetensors").read_bytes())
+    said = octet(model, "rows.csv", "--state", tmp_path / "s", "--json", "--html", page)
+    assert (said.status, said.facts["model"]) == (0, rf"{tmp_path}/b\udcff")
+    assert r"/b\udcff, 3,000 rows" in page.read_text()
 
 
 def test_the_page_needs_nothing_else_and_takes_no_orders_from_names(
@@ -270,7 +296,11 @@ STATES = [
     (_nothing, (), NO_STATE),
     (_edition, (), "got a state of edition 3; allowed is 2: begin a new one under another name"),
     (None, ("--alpha", "0.01"), "got --alpha 0.01; it was started with 0.05"),
-    (None, ("--against", "float.safetensors"), "got --against "),
+    (
+        None,
+        ("--against", "float.safetensors"),
+        "got --against float.safetensors, MD5 {}; it was started with none, for which its level",
+    ),
     (None, ("other.safetensors",), "got the state of another model, MD5 "),
 ]
 
@@ -291,6 +321,7 @@ def test_a_state_that_is_not_this_ones_is_refused_and_stays(
     model = [] if arguments[:1] == ("other.safetensors",) else ["model.safetensors"]
     said = octet(*model, *arguments, "rows.csv", "--state", state)
     assert said.status == 1
+    message = message.format(md5(Path("float.safetensors")))
     assert said.err.startswith(f"error: {state}: {message}")
     assert state.read_bytes() == before
 
@@ -298,8 +329,9 @@ def test_a_state_that_is_not_this_ones_is_refused_and_stays(
 ARGUMENTS = [
     (("first.safetensors",), "first.safetensors: it knows of no rows to compare with, as files of"),
     (("first.safetensors",), "`dvc repro quantize@SYSTEM`, or `octet quantize --ref"),
-    (("model.safetensors", "--alpha", "0"), "--alpha: got 0; allowed is above 0, up to 0.5"),
-    (("model.safetensors", "--alpha", "nan"), "--alpha: got nan; allowed is above 0, up to 0.5"),
+    (("model.safetensors", "--alpha", "0"), "--alpha: got 0; allowed is 1e-09 to 0.5"),
+    (("model.safetensors", "--alpha", "nan"), "--alpha: got nan; allowed is 1e-09 to 0.5"),
+    (("model.safetensors", "--alpha", "1e-320"), "--alpha: got 9.99989e-321; allowed is 1e-09"),
     (
         ("model.safetensors", "--margin", "0.1"),
         "--margin: got 0.1; allowed is above 0 and below 1",
@@ -308,8 +340,12 @@ ARGUMENTS = [
         ("model.safetensors", "--against", "float.safetensors", "--margin", "0.1"),
         "--margin: got a model of numbers; allowed is one of classes",
     ),
-    (("model.safetensors", "--share", "2"), "--share: got 2; allowed is above 0, up to 1"),
+    (("model.safetensors", "--share", "2"), "--share: got 2; allowed is 1e-09 to 1"),
     (("model.safetensors", "--reset", " "), "--reset: got no reason; say what was found"),
+    (("model.safetensors", "--reset", "b\udcff"), r"--reset: got b\udcff; allowed is text in UTF"),
+    (("model.safetensors", "--reset", "b"), "state: got no such file; --reset puts away the evid"),
+    (("model.safetensors", "--html", "{}/sub/../state"), "this is the file of the state; name a"),
+    (("model.safetensors", "--html", "{}/.state.lock"), "this is the file of the lock; name anot"),
     (
         ("model.safetensors", "--against", "model.safetensors"),
         "got a model of other rows, or in codes",
@@ -337,7 +373,8 @@ def test_what_is_not_allowed_is_said_in_one_line_and_begins_no_state(
     arguments: Sequence[str],
     message: str,
 ) -> None:
-    said = octet(*arguments, "rows.csv", "--state", tmp_path / "state")
+    given = [each.format(tmp_path) for each in arguments]
+    said = octet(*given, "rows.csv", "--state", tmp_path / "state")
     assert said.status == 1
     assert message in said.err
     assert not (tmp_path / "state").exists()
