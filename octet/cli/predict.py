@@ -100,6 +100,6 @@ def _native(model: Path, network: Network) -> Engine | None:
     except OctetError as error:
         sys.stderr.write(f"--engine native: {error}; NumPy runs it, with the same codes\n")
         return None
-    if compiled.library.not_kept:
-        sys.stderr.write(f"--engine native: compiled, but not kept: {compiled.library.not_kept}\n")
+    if why := printable(compiled.library.not_kept):
+        sys.stderr.write(f"--engine native: compiled, but not kept: {why}\n")
     return compiled.run

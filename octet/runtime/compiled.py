@@ -7,13 +7,16 @@ bytes: a file that is damaged, or another's, is not loaded, but made again.
 
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
+import pwd
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +28,7 @@ _FLAGS = ("-std=c99", "-O3", "-ffp-contract=off", "-fPIC")
 # Not every compiler knows it: clang of some ARM machines does not.
 _THIS_MACHINE = "-march=native"
 _WRITABLE_BY_OTHERS = 0o022
+_PREFIX = "octet-compiles-"  # of temporary folders
 
 
 @dataclass(frozen=True)
@@ -66,19 +70,48 @@ def load(text: str) -> Library:
     build = _build(text)
     folder, not_kept = _cache()
     for path in [] if folder is None else sorted(folder.glob(f"{build.key}-*.so")):
-        if _is_whole(path):
-            return Library(_opened(path))
+        # Of a folder from which nothing may be executed, none loads.
+        with contextlib.suppress(OSError):
+            if _is_whole(path):
+                return Library(ctypes.CDLL(str(path)))
     try:
-        with tempfile.TemporaryDirectory(prefix="octet-") as private:
-            path = _compiled(build, Path(private))
+        with _private_folder() as private:
+            path = _compiled(build, private)
             if folder is not None:
                 try:
-                    path = _kept(path.read_bytes(), folder, build.key)
+                    return Library(ctypes.CDLL(str(_kept(path.read_bytes(), folder, build.key))))
                 except OSError as error:
-                    not_kept = f"{folder}: {error.strerror}"
+                    not_kept = f"{folder}: {error.strerror or error}"
             return Library(_opened(path), not_kept)
     except OSError as error:
         raise OctetError(f"no place to compile in: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder to compile in, locked; those that killed processes left are cleared away before."""
+    for left_over in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError), _locked(left_over, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if left_over.lstat().st_uid == os.geteuid():
+                shutil.rmtree(left_over, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        folder = None
+        while folder is None or not folder.exists():  # somebody may be faster with the lock
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX)))
+            # Where folders cannot be locked, nobody else can lock this one to clear it away.
+            with contextlib.suppress(OSError):
+                stack.enter_context(_locked(folder))
+        yield folder
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _build(text: str) -> _Build:
@@ -90,7 +123,9 @@ def _build(text: str) -> _Build:
         done = _run([*command, "-dM", "-E", "-x", "c", os.devnull])
         if done.returncode == 0:
             parts = "\0".join((text, *command, done.stdout))
-            return _Build(text, command, hashlib.sha256(parts.encode()).hexdigest())
+            return _Build(
+                text, command, hashlib.sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()
+            )
     raise _failed(compiler, done)
 
 
@@ -151,10 +186,10 @@ def _cache() -> tuple[Path | None, str]:
         folder = _cache_path()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
-    except RuntimeError:
+    except KeyError:
         return None, "no home folder, and no OCTET_CACHE"
     except OSError as error:
-        return None, f"{error.filename}: {error.strerror}"
+        return None, f"{error.filename or 'the working folder'}: {error.strerror}"
     if status.st_uid != os.geteuid():
         return None, f"{folder}: the folder is another user's; name your own in OCTET_CACHE"
     if status.st_mode & _WRITABLE_BY_OTHERS:
@@ -164,10 +199,13 @@ def _cache() -> tuple[Path | None, str]:
 
 def _cache_path() -> Path:
     if own := os.environ.get("OCTET_CACHE"):
-        return Path(own)
+        return Path(own).absolute()  # a name without a slash is looked for elsewhere
     # The standard of XDG tells to ignore a relative path.
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "octet"
+    if xdg.is_absolute():
+        return xdg / "octet"
+    home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    return Path(home).absolute() / ".cache" / "octet"
 
 
 def _kept(content: bytes, folder: Path, key: str) -> Path:
@@ -184,5 +222,7 @@ def _is_whole(path: Path) -> bool:
         status = path.lstat()
         own = status.st_uid == os.geteuid() and not status.st_mode & _WRITABLE_BY_OTHERS
         digest = path.stem.rpartition("-")[2]
-        return own and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        # Reading a pipe would wait for somebody to write.
+        if own and stat.S_ISREG(status.st_mode):
+            return hashlib.sha256(path.read_bytes()).hexdigest() == digest
     return False

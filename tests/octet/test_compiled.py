@@ -1,6 +1,10 @@
 """What is compiled is kept, and what is kept is safe to load."""
 
 import ctypes
+import os
+import pwd
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -8,6 +12,7 @@ import pytest
 
 from octet.errors import OctetError
 from octet.runtime import compiled
+from tests.conftest import ROOT
 from tests.octet.exporters.compiled import needs
 
 
@@ -88,6 +93,85 @@ def test_without_a_cache_it_is_compiled_for_now(
     monkeypatch.setenv("OCTET_CACHE", f"{notes}/cache")
     library = compiled.load(text(7))
     assert (number(library), library.not_kept) == (7, f"{notes}/cache: Not a directory")
+
+
+def test_where_the_cache_lets_nothing_be_executed_it_is_loaded_from_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, notes: Path, cache: Path
+) -> None:
+    load = ctypes.CDLL
+
+    def refusing(name: str) -> ctypes.CDLL:
+        if Path(name).parent == cache:
+            raise OSError(f"{name}: failed to map segment from shared object")
+        return load(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", refusing)
+    for count in (1, 2):
+        library = compiled.load(text(7))
+        assert (number(library), times(notes)) == (7, count)
+        assert "failed to map segment" in library.not_kept
+
+
+def test_a_pipe_under_the_name_of_a_library_is_not_waited_for(cache: Path) -> None:
+    compiled.load(text(7))
+    (path,) = cache.iterdir()
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    assert number(compiled.load(text(7))) == 7
+    assert path.is_file()
+
+
+def test_a_cache_here_is_loaded_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, notes: Path
+) -> None:
+    (tmp_path / "here").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("OCTET_CACHE", ".")
+    assert [number(compiled.load(text(7))) for _ in range(2)] == [7, 7]
+    assert times(notes) == 1
+
+
+def test_without_a_home_it_is_that_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    user = pwd.struct_passwd(("me", "x", 1, 1, "", str(tmp_path / "mine"), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: user)
+    for name in ("OCTET_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, "")
+    compiled.load(text(7))
+    (path,) = tmp_path.rglob("*.so")
+    assert path.parent == tmp_path / "mine" / ".cache" / "octet"
+
+
+def test_a_compiler_whose_name_is_no_text_compiles(
+    monkeypatch: pytest.MonkeyPatch, notes: Path
+) -> None:
+    program = notes.with_name("cc\udcff")
+    (notes.parent / "cc").rename(program)
+    monkeypatch.setenv("CC", str(program))
+    assert number(compiled.load(text(7))) == 7
+
+
+def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_has_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    code = (
+        "import os, sys; from octet.runtime import compiled;"
+        "compiled._compiled = lambda *_: os.kill(os.getpid(), 15);"
+        "compiled.load(sys.argv[1])"
+    )
+    command = [sys.executable, "-c", code, text(7)]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    assert subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == -15
+    assert len([*temporary.iterdir()]) == 1
+    with compiled._private_folder() as private:
+        assert [*temporary.iterdir()] == [private]
+        compiled.load(text(7))
+        assert [*temporary.iterdir()] == [private]
+    assert not [*temporary.iterdir()]
 
 
 @pytest.mark.parametrize(
