@@ -47,12 +47,15 @@ def refuse_target(path: Path, **sources: Path | None) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise OctetError(f"{path}: got a link, folder or device; name a file, old or new")
     for name, source in sources.items():
-        # A file that is new has no identity but its place.
-        if source and (path.resolve() == source.resolve() or _same(path, source)):
+        if source and same(path, source):
             raise OctetError(f"{path}: this is the file of the {name}; name another")
 
 
-def _same(path: Path, other: Path) -> bool:
+def same(path: Path, other: Path) -> bool:
+    """Whether two names are of one file, be it there or not."""
+    # A file that is new has no identity but its place.
+    if path.resolve() == other.resolve():
+        return True
     return path.exists() and other.exists() and path.samefile(other)
 
 

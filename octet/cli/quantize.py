@@ -1,7 +1,9 @@
 """python -m octet quantize: a float model file in codes."""
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +16,7 @@ from octet.cli.command import Parser
 from octet.cli.rows import read_rows
 from octet.errors import OctetError
 from octet.modelfile import storage
-from octet.monitor.reference import take_reference
+from octet.monitor.reference import FEWEST_ROWS, take_reference
 from octet.quantizer import Config, quantize
 from octet.quantizer.config import Activations, Rounding
 
@@ -72,9 +74,19 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the file, and say how large it is."""
     read = {"model": arguments.model, "rows": arguments.rows, "reference": arguments.reference}
     files.refuse_target(arguments.out, **read)
+    if arguments.reference and files.same(arguments.reference, arguments.rows):
+        raise OctetError(
+            f"{arguments.reference}: this is the file of --rows; --reference takes rows that the "
+            "network was not trained on"
+        )
     network, how = storage.load_network(arguments.model), dialect.dialect(arguments)
     rows = read_rows(arguments.rows, network.signature, how)
     others = arguments.reference and read_rows(arguments.reference, network.signature, how)
+    if others is not None and len(others) < FEWEST_ROWS:
+        raise OctetError(
+            f"{arguments.reference}: got {len(others)} rows to compare later ones with; allowed "
+            f"are {FEWEST_ROWS} or more, and some hundred tell more"
+        )
     chosen: dict[str, Any] = _INTEGERS if arguments.activations == "uint8" else {}
     config = Config(
         bits=arguments.bits,
@@ -82,15 +94,27 @@ def run(arguments: argparse.Namespace) -> None:
         rounding=arguments.rounding,
         **chosen,
     )
-    try:
-        with np.errstate(over="raise", divide="raise", invalid="raise"):
-            quantized = quantize(network, rows, config)
-            reference = None
-            if others is not None:
-                reference = take_reference(quantized, (rows, None), (others, None), network)
-    except ArithmeticError as error:
-        raise OctetError(f"numbers too large or too small to work with ({error})") from None
+    with _said_of(arguments.model, arguments.rows):
+        quantized = quantize(network, rows, config)
+    reference = None
+    if others is not None:
+        with _said_of(arguments.model, arguments.reference):
+            reference = take_reference(quantized, (rows, None), (others, None), network)
     content, alone = (storage.dump_network(quantized, each) for each in (reference, None))
     files.write(arguments.out, content)
     before = arguments.model.stat().st_size
     sys.stderr.write(f"{before:,} bytes in float, {len(alone):,} in codes\n")
+
+
+@contextlib.contextmanager
+def _said_of(model: Path, rows: Path) -> Iterator[None]:
+    """What goes wrong inside is said of the files."""
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            yield
+    except ArithmeticError as error:
+        raise OctetError(
+            f"{model} with {rows}: numbers too large or too small to work with ({error})"
+        ) from None
+    except OctetError as error:
+        raise OctetError(f"{model} with {rows}: {error}") from None

@@ -53,6 +53,7 @@ _MOST_POINTS = 15
 # ends of a column one sees that its scale has changed.
 _ENDS = np.array([0.005, 0.02, 0.06])
 _ROWS_A_BIN = 10  # expected on the reference rows, and the least of the training rows
+FEWEST_ROWS = 2 * _ROWS_A_BIN  # of two bins: one alone tells nothing
 _TOGETHER = 1000  # rows
 _FITTED = 2000  # training rows that are enough to place points
 _MOST_COLUMNS = 200  # of a table; a wider one is watched as an array is

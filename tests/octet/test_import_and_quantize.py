@@ -157,6 +157,11 @@ WRONG = [
     ("info net.onnx", "net.onnx: an ONNX file; `octet import net.onnx OUT.safetensors` makes"),
     ("predict net.onnx", "net.onnx: an ONNX file; `octet import "),
     ("quantize net.onnx out --rows rows.npy", "net.onnx: an ONNX file; `octet import "),
+    ("quantize net.st out --rows rows.npy --reference rows.npy", "rows.npy: this is the file of"),
+    ("quantize net.st out --rows rows.npy --reference ./x/../rows.npy", "this is the file of --r"),
+    ("quantize net.st out --rows rows.npy --reference few.npy", "few.npy: got 19 rows to compare"),
+    ("quantize net.st out --rows huge.npy", "net.st with huge.npy: "),
+    ("quantize net.st out --rows rows.npy --reference huge.npy", "net.st with huge.npy: "),
     ("quantize net.st out", "the following arguments are required: --rows"),
     ("quantize net.st net.st --rows rows.npy", "net.st: this is the file of the model"),
     ("quantize net.st rows.npy --rows rows.npy", "rows.npy: this is the file of the rows; name"),
@@ -193,6 +198,8 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wrong")
     x = RNG.normal(size=(5, 2, 6, 5))
     np.save(folder / "rows.npy", x)
+    np.save(folder / "few.npy", np.zeros((19, 2, 6, 5)))
+    np.save(folder / "huge.npy", np.full((20, 2, 6, 5), 1e300))
     np.savez(folder / "wrong.npz", x=np.zeros((5, 2)))
     np.savez(folder / "names.npz", a=x, b=x)
     np.savez(folder / "nan.npz", x=np.full_like(x, np.nan))

@@ -194,7 +194,8 @@ def test_a_model_that_no_pipeline_made_knows_the_rows_that_it_was_given(
     octet: Octet, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.safetensors"
-    rows = ("--rows", "rows.csv", "--reference", "rows.csv")
+    rows = ("--rows", "rows.csv", "--reference", tmp_path / "others.csv")
+    (tmp_path / "others.csv").write_bytes(Path("rows.csv").read_bytes())
     made = octet("float.safetensors", out, *rows, "--rounding", "nearest", command="quantize")
     assert made.status == 0
     said = octet(out, "moved.csv", "--state", tmp_path / "s", "--json")
