@@ -166,3 +166,17 @@ def test_what_c_has_no_form_for_runs_in_numpy(
 def test_a_model_in_float_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OctetError, match="it computes in float, and --engine"):
         predict(model(weights_only("unified", 4, (5, 1)), tmp_path), "native")
+
+
+def test_the_note_on_a_cache_is_one_line_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs("cc")
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("OCTET_CACHE", f"{tmp_path}/a file/two\nlines")
+    predict(model(PIXELS, tmp_path), "native")
+    _, err = capsys.readouterr()
+    assert err == (
+        "--engine native: compiled, but not kept: "
+        rf"{tmp_path}/a file/two\nlines: Not a directory" + "\n"
+    )
