@@ -83,7 +83,8 @@ def _files(path: Path) -> list[Path]:
         if hive := [part for part in file.relative_to(path).parts[:-1] if "=" in part]:
             raise OctetError(
                 f"{path}: got a folder {hive[0]}, whose name is a column that no file has; write "
-                f'one table with it: pandas.read_parquet("{path}").to_parquet("table.parquet")'
+                "one table with it: "
+                f'pyarrow.parquet.write_table(pyarrow.parquet.read_table("{path}"), "all.parquet")'
             )
     return files
 

@@ -237,6 +237,10 @@ def test_a_column_in_the_names_of_folders_is_refused() -> None:
         write_parquet(f"p/k={part}/0.parquet", seed)
     message = refusal(kind="parquet", path="p", target="price")
     assert message.startswith("p: got a folder k=u, whose name is a column that no file has; write")
+    # What it says to do.
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table("p"), "table.parquet")
+    data = read(kind="parquet", path="table.parquet", target="price")
+    assert data.signature.inputs.features == ("age", "k=v")
 
 
 def test_folders_may_share_what_is_no_data() -> None:
