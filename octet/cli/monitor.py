@@ -24,8 +24,8 @@ from octet.runtime.predict import STANDARD_INPUT, opened, predict
 from octet.signature import Classes
 
 ALARM = 3  # the exit status
-# Allowed, the least and the most: below, what is needed for an alarm leaves the floats.
-_ALPHA, _SHARE = (1e-9, 0.5), (1e-9, 1.0)
+_LEAST = 1e-9  # of a level, share or margin: evidence of much less leaves the floats
+_MOST = {"alpha": 0.5, "share": 1.0}
 _EVERY = 50_000  # rows, at most, that a killed monitor has to read again
 _FEW = 1000  # that come together: who sends them does so as they arise
 _ABOUT = (
@@ -109,13 +109,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _refuse(arguments: argparse.Namespace) -> None:
     """Raise an OctetError if an argument is not allowed, before any work."""
-    for name, (least, most) in {"alpha": _ALPHA, "share": _SHARE}.items():
+    for name, most in _MOST.items():
         value = getattr(arguments, name)
-        if not least <= value <= most:
-            raise OctetError(f"--{name}: got {value:g}; allowed is {least:g} to {most:g}")
-    if not 0 <= arguments.margin < 1 or (arguments.margin and not arguments.against):
+        if not _LEAST <= value <= most:
+            raise OctetError(f"--{name}: got {value:g}; allowed is {_LEAST:g} to {most:g}")
+    in_range = arguments.margin == 0 or _LEAST <= arguments.margin < 1
+    if not in_range or (arguments.margin and not arguments.against):
         raise OctetError(
-            f"--margin: got {arguments.margin:g}; allowed is above 0 and below 1, with --against"
+            f"--margin: got {arguments.margin:g}; allowed is {_LEAST:g} to below 1, with --against"
         )
     read = {"model": arguments.model, "rows": arguments.rows, "float model": arguments.against}
     files.refuse_target(arguments.state, **read)

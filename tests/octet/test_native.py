@@ -171,7 +171,6 @@ def test_a_model_in_float_is_refused(tmp_path: Path) -> None:
 def test_the_note_on_a_cache_is_one_line_whatever_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    needs("cc")
     (tmp_path / "a file").touch()
     monkeypatch.setenv("OCTET_CACHE", f"{tmp_path}/a file/two\nlines")
     predict(model(PIXELS, tmp_path), "native")

@@ -335,7 +335,11 @@ ARGUMENTS = [
     (("model.safetensors", "--alpha", "1e-320"), "--alpha: got 9.99989e-321; allowed is 1e-09"),
     (
         ("model.safetensors", "--margin", "0.1"),
-        "--margin: got 0.1; allowed is above 0 and below 1",
+        "--margin: got 0.1; allowed is 1e-09 to below 1, with --against",
+    ),
+    (
+        ("model.safetensors", "--against", "float.safetensors", "--margin", "1e-20"),
+        "--margin: got 1e-20; allowed is 1e-09 to below 1",
     ),
     (
         ("model.safetensors", "--against", "float.safetensors", "--margin", "0.1"),
