@@ -81,7 +81,8 @@ def table(evidence: Evidence, sizes: dict[int, c.Source]) -> Table:
         rows.append((Cell(f"{bits} bits", float(bits)), *counts, *scored))
     caption = (
         f"{evidence.name} on a device: bytes of the constants and of the struct in the file of "
-        f"octet export --c, beside its code; loss in {axis.name}"
+        f"octet export --c, beside its code; loss in {axis.name}. At another width than the "
+        "system's own, flash is good to some bytes an output"
     )
     headings = ("width", "flash: constants", "RAM: struct", "multiply-adds", "loss", "as good")
     return Table(caption, headings, tuple(rows))
