@@ -45,7 +45,7 @@ class Loop:
         with self._listening():
             try:
                 while self._step():
-                    if not said and not self._is_open(answer):
+                    if not (said or self._signals or self._is_open(answer)):
                         said = True
                         say_answer()
             finally:
