@@ -43,7 +43,9 @@ def main() -> None:
         system = check_params(parse(contents[PATH])).system(arguments.name)
         _track(pins.paths_of(system))
         # A link stays one: what it leads to is what a person keeps.
-        files.write_all({path.resolve(): content for path, content in contents.items()})
+        files.write_all(
+            {p.resolve() if p.is_symlink() else p: content for p, content in contents.items()}
+        )
         sys.stdout.write(
             f"written: {', '.join(map(str, contents))}\nnext: dvc repro evaluate@{arguments.name}\n"
         )

@@ -43,6 +43,7 @@ COMMANDS = {
 }
 WRITERS = {
     "export": f"python -m octet export {MODEL} --onnx model.onnx",
+    "monitor": f"echo {ROW} | python -m octet monitor {MODEL} --no-header --state watched",
     "add": "python -m stages.add wines --data wine",
     "schema": "python -m stages.commands.schema",
     **STAGES,
