@@ -63,7 +63,7 @@ def torch_float(reference: Network, _: Network) -> Run:
                 case Standardize():
                     x = (x - float(layer.mean[0])) / float(layer.std[0])
                 case Conv2d():
-                    x = functional.conv2d(x, *arrays, padding=layer.padding)
+                    x = functional.conv2d(x, *arrays, padding=layer.padding[:2])
                 case Linear():
                     x = functional.linear(x, *arrays)
                 case Relu():
