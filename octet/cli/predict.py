@@ -96,10 +96,10 @@ def _native(model: Path, network: Network) -> Engine | None:
             "activations uint8, as `octet quantize` does unasked"
         )
     try:
-        compiled = native.load(network)
+        in_machine_code = native.load(network)
     except OctetError as error:
         sys.stderr.write(f"--engine native: {error}; NumPy runs it, with the same codes\n")
         return None
-    if why := printable(compiled.library.not_kept):
+    if why := printable(in_machine_code.machine_code.not_kept):
         sys.stderr.write(f"--engine native: compiled, but not kept: {why}\n")
-    return compiled.run
+    return in_machine_code.run

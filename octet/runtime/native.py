@@ -52,7 +52,7 @@ class Native:
 
     Attributes:
         network: that it is.
-        library: its functions.
+        machine_code: its functions.
         number: what it takes.
         shape: of the codes of a row.
         grid: of these.
@@ -61,7 +61,7 @@ class Native:
     """
 
     network: Network
-    library: compiled.Library
+    machine_code: compiled.Library
     number: npt.DTypeLike
     shape: Shape
     grid: Grid
@@ -83,7 +83,7 @@ class Native:
         Args:
             rows: ``(rows, …)``, of the type that the library takes, in C order.
         """
-        functions = self.library.functions
+        functions = self.machine_code.functions
         size = functions.octet_state_bytes()
         state = np.empty(size + _ALIGNED, np.uint8)
         start = state.ctypes.data + -state.ctypes.data % _ALIGNED
