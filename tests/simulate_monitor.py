@@ -102,7 +102,8 @@ def quiet(run: int) -> Alarms:
         samples.append(reference + rng.random(REFERENCE))
         columns.append(rows)
     for i in range(0, ROWS, CHUNK):
-        streams = evidence.update(streams, [rows[i : i + CHUNK] for rows in batches])
+        updated = evidence.update(streams, [rows[i : i + CHUNK] for rows in batches])
+        streams = [stream for stream, _ in updated]
     alarms = [stream.wealth.alarm for stream in streams if stream.wealth.alarm]
     assert bool(alarms) == combine.changed([s.wealth.log_peak for s in streams], ALPHA)
     return Alarms(
@@ -238,11 +239,13 @@ def delay_of(run: int, name: str, before: int) -> float:
     reference = np.bincount(binned(rng.normal(size=REFERENCE)), minlength=BINS)
     stream = evidence.start(reference, run, needed(ALPHA, COLUMNS))
     for i in range(0, before, CHUNK):
-        (stream,) = evidence.update([stream], [binned(rng.normal(size=min(CHUNK, before - i)))])
+        ((stream, _),) = evidence.update(
+            [stream], [binned(rng.normal(size=min(CHUNK, before - i)))]
+        )
     if stream.wealth.alarm:
         return float("nan")
     while not stream.wealth.alarm and stream.rows < before + LONGEST:
-        (stream,) = evidence.update(
+        ((stream, _),) = evidence.update(
             [stream], [binned(change.drawn(rng, rng.normal(size=20 * BLOCK)))]
         )
     return stream.wealth.alarm - before if stream.wealth.alarm else np.inf
@@ -308,9 +311,9 @@ def until_above(run: int, released: float, source: int, times: int) -> float:
     while not stream.wealth.alarm and stream.rows < LONGEST_APART:
         rows = rng.random(20 * BLOCK) < released * times
         if isinstance(stream, evidence.Stream):
-            (stream,) = evidence.update([stream], [rows.astype(np.int64)])
+            ((stream, _),) = evidence.update([stream], [rows.astype(np.int64)])
         else:
-            stream = rate.update(stream, rows.astype(np.float64))
+            stream, _ = rate.update(stream, rows.astype(np.float64))
     return stream.wealth.alarm or np.inf
 
 

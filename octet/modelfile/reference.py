@@ -57,7 +57,9 @@ class Summary:
             places = np.searchsorted(self.points, numbers)
             known = np.append(self.points, np.nan)[places] == numbers
             return np.where(known, places, len(self.points)).astype(np.int64)
-        places = np.searchsorted(self.points, numbers, side="right")
+        # Few points are all compared sooner than searched.
+        below = np.add.reduce(numbers < self.points[:, None], axis=0, dtype=np.uint8)
+        places = len(self.points) - below.astype(np.int64)
         if self.gap is not None:
             places = np.where(numbers == self.gap, len(self.points) + 1, places)
         return places.astype(np.int64)

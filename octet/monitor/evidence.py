@@ -58,6 +58,8 @@ from octet.monitor.draws import uniform
 from octet.monitor.wealth import BLOCK, Wealth, begin, play_all
 
 Counts = npt.NDArray[np.int64]
+_STEPS = 16  # of a bin
+_AT_ONCE = 128  # blocks
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,13 @@ def _edges(reference: Counts, ranks: Counts, rng: "np.random.Generator") -> Arra
     return edges
 
 
-def update(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]) -> list[Stream]:
+def update(
+    streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]
+) -> list[tuple[Stream, Array]]:
     """The streams after some more rows each. The same, to the bit, however rows are cut into calls.
 
-    Those go together, in less time, that have as many reference rows, rows so far, and new ones.
+    And of each ln of its wealth after each block that is whole by then, (blocks,). Those go
+    together, in less time, that have as many reference rows, rows so far, and new ones.
 
     Args:
         streams: before them.
@@ -144,55 +149,74 @@ def update(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]) -
     alike: dict[tuple[int, int, int], list[int]] = {}
     for i, (stream, new) in enumerate(zip(streams, bins, strict=True)):
         alike.setdefault((int(stream.reference.sum()), stream.rows, len(new)), []).append(i)
-    updated = list(streams)
+    updated: dict[int, tuple[Stream, Array]] = {}
     for (rows, _, _), places in alike.items():
-        gambles = _bets(rows)
-        together = _together([streams[i] for i in places], [bins[i] for i in places], gambles)
-        for i, stream in zip(places, together, strict=True):
-            updated[i] = stream
-    return updated
+        together = _together([streams[i] for i in places], [bins[i] for i in places], _bets(rows))
+        updated |= zip(places, together, strict=True)
+    return [updated[i] for i in range(len(streams))]
 
 
 def _together(
     streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]], gambles: Bets
-) -> list[Stream]:
+) -> list[tuple[Stream, Array]]:
     """As `update`, of streams that are alike."""
     first = streams[0]
-    new = [_cells_of(stream, each) for stream, each in zip(streams, bins, strict=True)]
-    waiting = np.concatenate(
-        [[stream.pending[: first.rows % BLOCK] for stream in streams], new], axis=1
-    ).astype(np.int64)
+    pending = np.array([stream.pending[: first.rows % BLOCK] for stream in streams])
+    waiting = np.concatenate([pending, _cells_of(streams, bins)], axis=1)
     done = waiting.shape[1] // BLOCK * BLOCK
     size = len(first.urn)
     counts = _counts(waiting[:, :done].ravel(), size).reshape(len(streams), -1, size)
     urns = np.array([stream.urn for stream in streams])[:, None] + np.cumsum(counts, 1) - counts
     factors = block_factors(urns.reshape(-1, size), counts.reshape(-1, size), gambles)
-    wealths = play_all(
+    played = play_all(
         [stream.wealth for stream in streams],
         gambles.shares,
         factors.reshape(len(streams), -1, len(gambles.shares)).swapaxes(0, 1),
     )
     pending = np.full((len(streams), BLOCK), -1, np.int64)
     pending[:, : waiting.shape[1] - done] = waiting[:, done:]
-    return [
+    updated = [
         replace(
             stream,
             counts=stream.counts + np.bincount(bins[i], minlength=len(stream.reference)),
             urn=stream.urn + counts[i].sum(axis=0),
             pending=pending[i],
-            wealth=wealths[i],
+            wealth=played[i][0],
         )
         for i, stream in enumerate(streams)
     ]
+    return [(stream, logs) for stream, (_, logs) in zip(updated, played, strict=True)]
 
 
-def _cells_of(stream: Stream, bins: npt.NDArray[np.integer]) -> Counts:
-    """The cells of some rows, ties broken."""
-    size = len(stream.reference)
-    if len(bins) and not 0 <= int(bins.min()) <= int(bins.max()) < size:
-        raise OctetError(f"bins from {bins.min()} to {bins.max()}: allowed are 0 to {size - 1}")
-    ticks = uniform([stream.seed, 1], stream.rows, len(bins))
-    return np.searchsorted(stream.edges, bins + ticks, side="right")
+def _cells_of(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]) -> Counts:
+    """The cells of some rows of each stream, ties broken: as many edges as are not above them."""
+    rows, places = streams[0].rows, np.array(bins, np.float64)
+    sizes = np.array([len(stream.reference) for stream in streams])
+    lows, highs = places.min(axis=1, initial=0), places.max(axis=1, initial=0)
+    for low, high, size in zip(lows, highs, sizes, strict=True):
+        if low < 0 or high >= size:
+            raise OctetError(f"bins from {low:g} to {high:g}: allowed are 0 to {size - 1}")
+    places += [uniform((one.seed, 1), rows, places.shape[1]) for one in streams]
+    tables = [_edges_below(len(one.reference), one.edges.tobytes()) for one in streams]
+    edges = np.array([np.append(stream.edges, np.inf) for stream in streams])
+    first_steps = np.cumsum([0, *map(len, tables[:-1])])[:, None]
+    first_edges = (np.arange(len(streams)) * edges.shape[1])[:, None]
+    # From what the table says it is one edge more or none, mostly.
+    steps = (places * _STEPS).astype(np.int64) + first_steps
+    below = (np.concatenate(tables)[steps] + first_edges).ravel()
+    places, edges = places.ravel(), edges.ravel()
+    above = np.flatnonzero(places >= edges[below])
+    while len(above):
+        below[above] += 1
+        above = above[places[above] >= edges[below[above]]]
+    cells_of: Counts = below.reshape(len(streams), -1) - first_edges
+    return cells_of
+
+
+@lru_cache(1024)
+def _edges_below(bins: int, edges: bytes) -> Counts:
+    """How many edges are below each step, a part of a bin, (bins · _STEPS,)."""
+    return np.searchsorted(np.floor(np.frombuffer(edges) * _STEPS), np.arange(bins * _STEPS))
 
 
 @lru_cache
@@ -216,20 +240,30 @@ def block_factors(urns: Counts, counts: Counts, gambles: Bets) -> Array:
         counts: d, of rows in each block, (blocks, cells); of one sum B.
         gambles: h.
     """
-    rows, total = counts.sum(axis=1, keepdims=True), urns.sum(axis=1, keepdims=True)
-    won = counts.astype(np.float64) @ gambles.logs.T
-    expected = np.log((urns.astype(np.float64) @ gambles.factors.T) / total)
-    return np.asarray(np.exp(won - rows * expected + _surprise(urns, counts)[:, None]))
+    rows, total = (each.sum(axis=1, keepdims=True, dtype=np.float64) for each in (counts, urns))
+    surprise, factors = _surprise(urns, counts)[:, None], np.empty((len(counts), len(gambles.logs)))
+    # Some at a time, in place: what is made anew and large costs more than what is done with it.
+    for start in range(0, len(counts), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        logs = np.matmul(counts[some].astype(np.float64), gambles.logs.T, out=factors[some])
+        expected = urns[some].astype(np.float64) @ gambles.factors.T
+        expected /= total[some]
+        logs -= np.multiply(np.log(expected, out=expected), rows[some], out=expected)
+        logs += surprise[some]
+        np.exp(logs, out=logs)
+    return factors
 
 
 def _surprise(urns: Counts, counts: Counts) -> Array:
     """The logarithm of Π a^d / (a (a + 1) …), times N (N + 1) … / N^B."""
-    rows, total = counts.sum(axis=1), urns.sum(axis=1)
+    rows = int(counts.sum(axis=1).max(initial=0))
+    whole = np.log1p(np.arange(1, rows)[:, None] / urns.sum(axis=1))
     logs, flat_urns, flat_counts = np.zeros(len(counts)), urns.ravel(), counts.ravel()
     crowded = np.flatnonzero(flat_counts > 1)
-    for i in range(1, int(rows.max(initial=0))):
-        crowded = crowded[flat_counts[crowded] > i]
-        odds = np.log1p(i / flat_urns[crowded])
-        logs -= np.bincount(crowded // counts.shape[1], odds, len(counts))
-        logs += np.where(rows > i, np.log1p(i / total), 0.0)
+    for i in range(1, rows):
+        if len(crowded):
+            crowded = crowded[flat_counts[crowded] > i]
+            odds = np.log1p(i / flat_urns[crowded])
+            logs -= np.bincount(crowded // counts.shape[1], odds, len(counts))
+        logs += whole[i - 1]
     return logs

@@ -58,8 +58,10 @@ def start(bound: float, log_alarm: float) -> Rate:
     return Rate(float(bound), 0, np.full(BLOCK, np.nan), begin(len(_MEANS), log_alarm))
 
 
-def update(rate: Rate, numbers: Array) -> Rate:
+def update(rate: Rate, numbers: Array) -> tuple[Rate, Array]:
     """The stream after some more numbers, (rows,). The same, to the bit, however they are cut.
+
+    And ln of its wealth after each block that is whole by then, (blocks,).
 
     Raises:
         OctetError: a number is not from 0 to 1.
@@ -72,12 +74,9 @@ def update(rate: Rate, numbers: Array) -> Rate:
     pending = np.full(BLOCK, np.nan)
     pending[: len(left)] = left
     shares = np.full(len(_MEANS), 1 / len(_MEANS))
-    return replace(
-        rate,
-        rows=rate.rows + len(numbers),
-        pending=pending,
-        wealth=play(rate.wealth, shares, block_factors(whole.reshape(-1, BLOCK), rate.bound)),
-    )
+    factors = block_factors(whole.reshape(-1, BLOCK), rate.bound)
+    wealth, logs = play(rate.wealth, shares, factors)
+    return replace(rate, rows=rate.rows + len(numbers), pending=pending, wealth=wealth), logs
 
 
 def block_factors(blocks: Array, bound: float) -> Array:

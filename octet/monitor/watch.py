@@ -1,6 +1,6 @@
 """All streams of a model together: what they were started with, and what rows have done to them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from octet.monitor.reference import (
     numbers_of_outputs,
     run,
 )
-from octet.monitor.wealth import needed
+from octet.monitor.wealth import BLOCK, needed
 from octet.network import Network
 from octet.runtime import inference
 from octet.runtime.predict import Engine, Predicted
@@ -202,57 +202,72 @@ def _picked(watch: Watch, count: int) -> npt.NDArray[np.bool_]:
 
 
 def _after(watch: Watch, placed: Mapping[tuple[str, str], Placed], rows: int) -> Watch:
-    """The watch after so many rows: for each stream, which of them it sees, and as what number.
+    """The watch after so many rows: for each stream, which of them it sees, and as what number."""
+    keys = [(one.summary.group, one.summary.name) for one in watch.watched]
+    which, numbers = zip(*(placed.get(key, _NOTHING) for key in keys), strict=True)
+    bins = [one.summary.bins(own) for one, own in zip(watch.watched, numbers, strict=True)]
+    streams, traces = zip(*_streams(watch.watched, bins), strict=True)
+    watched = tuple(
+        replace(one, stream=stream, estimate=mean.update(one.estimate, one.scores[own]))
+        for one, stream, own in zip(watch.watched, streams, bins, strict=True)
+    )
+    history = _history(watch, which, traces, watch.rows + rows)
+    return replace(watch, rows=watch.rows + rows, watched=watched, history=history)
 
-    Where the history has a point, rows are cut, so that it does not depend on how they came.
+
+def _streams(
+    watched: Sequence[Watched], bins: Sequence[npt.NDArray[np.int64]]
+) -> Iterator[tuple[Stream | Rate, Array]]:
+    """Each stream after some more rows, or none; and ln of its wealth after each whole block."""
+    pairs = [*zip(watched, bins, strict=True)]
+    updated = iter(
+        evidence.update(
+            [one.stream for one in watched if isinstance(one.stream, Stream)],
+            [own for one, own in pairs if isinstance(one.stream, Stream)],
+        )
+    )
+    for one, own in pairs:
+        yield (
+            rate.update(one.stream, one.scores[own])
+            if isinstance(one.stream, Rate)
+            else next(updated)
+        )
+
+
+def _history(
+    watch: Watch,
+    which: Sequence[npt.NDArray[np.int64]],
+    traces: Sequence[Array],
+    rows: int,
+) -> History:
+    """With its points up to so many rows: where they are does not depend on how rows were cut.
+
+    Args:
+        watch: before the rows.
+        which: of the rows since, counted from 0, each stream saw.
+        traces: ln of its wealth after each block that they made whole.
+        rows: of all.
     """
-    done = 0
-    while done < rows:
-        count = min(rows - done, watch.history.every - watch.rows % watch.history.every)
-        numbers = []
-        for one in watch.watched:
-            which, values = placed.get((one.summary.group, one.summary.name), _NOTHING)
-            first, last = np.searchsorted(which, [done, done + count])
-            numbers.append(values[first:last])
-        watched = _updated(watch.watched, numbers)
-        watch = replace(watch, rows=watch.rows + count, watched=watched)
-        watch = replace(watch, history=_longer(watch))
-        done += count
-    return watch
+    history, last = watch.history, watch.rows
+    while (point := (last // history.every + 1) * history.every) <= rows:
+        logs = dict[str, float]()
+        for one, places, trace in zip(watch.watched, which, traces, strict=True):
+            before, group = one.stream.wealth, one.summary.group
+            count = one.stream.rows + int(np.searchsorted(places, point - watch.rows))
+            whole = count // BLOCK - before.blocks
+            now = float(trace[whole - 1]) if whole else before.log_now
+            logs[group] = max(logs.get(group, now), now)
+        history, last = _longer(history, point, logs), point
+    return history
 
 
-def _updated(watched: Sequence[Watched], numbers: Sequence[Array]) -> tuple[Watched, ...]:
-    """Each stream and its estimate after some more numbers, or none."""
-    bins = [one.summary.bins(new) for one, new in zip(watched, numbers, strict=True)]
-    against_reference = [one.stream for one in watched if isinstance(one.stream, Stream)]
-    theirs = [new for one, new in zip(watched, bins, strict=True) if isinstance(one.stream, Stream)]
-    streams = iter(evidence.update(against_reference, theirs))
-    updated = []
-    for one, new in zip(watched, bins, strict=True):
-        numbers_of = one.scores[new]
-        stream = (
-            rate.update(one.stream, numbers_of) if isinstance(one.stream, Rate) else next(streams)
-        )
-        updated.append(replace(one, stream=stream, estimate=mean.update(one.estimate, numbers_of)))
-    return tuple(updated)
-
-
-def _longer(watch: Watch) -> History:
-    """The history, with a point of now if it is time for one."""
-    history = watch.history
-    if watch.rows % history.every:
-        return history
-    now = [
-        max(
-            (one.stream.wealth.log_now for one in watch.watched if one.summary.group == group),
-            default=0.0,
-        )
-        for group in ALL
-    ]
-    rows, logs = np.append(history.rows, watch.rows), np.vstack([history.logs, now])
+def _longer(history: History, point: int, logs: Mapping[str, float]) -> History:
+    """The history with one more point, or with every other one; a group may have no streams."""
+    rows = np.append(history.rows, point)
+    all_logs = np.vstack([history.logs, [logs.get(group, 0.0) for group in ALL]])
     if len(rows) < _MOST_POINTS:
-        return History(history.every, rows, logs)
-    return History(2 * history.every, rows[1::2], logs[1::2])
+        return History(history.every, rows, all_logs)
+    return History(2 * history.every, rows[1::2], all_logs[1::2])
 
 
 def scores(summary: Summary) -> Array:

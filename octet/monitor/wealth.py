@@ -21,7 +21,7 @@ the price is 1/w, which a bet that begins there must gain as well: 10^6 at the m
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,6 +36,7 @@ _POWER = -0.25
 # Wealth above is given away, and so is what one block would bring above: so all stay floats.
 _MOST = 1e80
 _MOST_AT_ONCE = 1e200
+_BLOCKS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def begin(bets: int, log_alarm: float) -> Wealth:
     return Wealth(np.zeros((2, bets)), 0, 0.0, 0.0, 0, float(log_alarm), 0)
 
 
-def play(wealth: Wealth, shares: Array, factors: Array) -> Wealth:
-    """The wealth after some more blocks.
+def play(wealth: Wealth, shares: Array, factors: Array) -> tuple[Wealth, Array]:
+    """The wealth after some more blocks, and its logarithm after each of them, (blocks,).
 
     Args:
         wealth: before them.
@@ -78,7 +79,9 @@ def play(wealth: Wealth, shares: Array, factors: Array) -> Wealth:
     return play_all([wealth], shares, factors[:, None])[0]
 
 
-def play_all(wealths: Sequence[Wealth], shares: Array, factors: Array) -> list[Wealth]:
+def play_all(
+    wealths: Sequence[Wealth], shares: Array, factors: Array
+) -> list[tuple[Wealth, Array]]:
     """As `play`, of several wealths after as many blocks each, with the same bits.
 
     Args:
@@ -87,27 +90,52 @@ def play_all(wealths: Sequence[Wealth], shares: Array, factors: Array) -> list[W
         factors: (blocks, wealths, bets).
     """
     if not len(factors):
-        return list(wealths)
+        return [(wealth, np.zeros(0)) for wealth in wealths]
     blocks = np.arange(wealths[0].blocks, wealths[0].blocks + len(factors))
     idle = idle_after(blocks)
     begins = idle_after(blocks - 1) - idle
     entries = np.stack([begins, begins * blocks * BLOCK], axis=1)[:, :, None]
-    factors = np.minimum(factors, _MOST_AT_ONCE)[:, :, None]
     capital = np.array([wealth.capital for wealth in wealths])
-    sums, won = np.empty((len(blocks), len(wealths), 2)), np.empty_like(capital)
-    for entry, factor, total in zip(entries, factors, sums, strict=True):
-        capital += entry
-        capital *= factor
-        # Not a dot product, whose bits might depend on how many wealths there are.
-        np.multiply(capital, shares, out=won)
-        np.add.reduce(won, axis=-1, out=total)
-        if (rich := total[:, 0] > _MOST).any():
-            capital[rich] *= (_MOST / total[rich, 0])[:, None, None]
-            total[rich] *= (_MOST / total[rich, 0])[:, None]
+    sums, done, count = np.empty((len(blocks), len(wealths), 2)), 0, _BLOCKS_AT_ONCE
+    room = np.empty((2, min(count, len(blocks)), *capital.shape))
+    while done < len(blocks):
+        some = slice(done, done + count)
+        some_factors = np.minimum(factors[some], _MOST_AT_ONCE)[:, :, None]
+        capitals, totals = _unbounded(capital, entries[some], some_factors, shares, room)
+        rich = totals[:, :, 0] > _MOST
+        # The blocks behind the first where one is rich are played again, without what it gives.
+        whole = int(np.argmax(rich.any(axis=1))) + 1 if rich.any() else len(rich)
+        kept = np.where(rich[whole - 1], _MOST / totals[whole - 1, :, 0], 1.0)[:, None]
+        capital = capitals[whole - 1] * kept[:, None]
+        totals[whole - 1] *= kept
+        sums[done : done + whole] = totals[:whole]
+        done, count = done + whole, 1 if rich.any() else min(2 * count, _BLOCKS_AT_ONCE)
     return [
-        _recorded(replace(wealth, capital=own), each[:, 0] + idle, each[:, 1] / each[:, 0])
+        _recorded(wealth, own, each[:, 0] + idle, each[:, 1] / each[:, 0])
         for wealth, own, each in zip(wealths, capital, sums.swapaxes(0, 1), strict=True)
     ]
+
+
+def _unbounded(
+    capital: Array, entries: Array, factors: Array, shares: Array, room: Array
+) -> tuple[Array, Array]:
+    """The capitals after each block, (blocks, wealths, 2, bets), and the sums over their bets.
+
+    Args:
+        capital: before them, (wealths, 2, bets).
+        entries: what begins in each block, (blocks, 2, 1).
+        factors: (blocks, wealths, 1, bets).
+        shares: of the bets, (bets,).
+        room: for the capitals, twice; it is written over.
+    """
+    capitals, won = room[:, : len(entries)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for entry, factor, after in zip(entries, factors, capitals, strict=True):
+            np.add(capital, entry, out=after)
+            np.multiply(after, factor, out=after)
+            capital = after
+        # Not a dot product, whose bits might depend on how many wealths there are.
+        return capitals, np.add.reduce(np.multiply(capitals, shares, out=won), axis=-1)
 
 
 def idle_after(block: Array | np.ndarray) -> Array:
@@ -115,16 +143,17 @@ def idle_after(block: Array | np.ndarray) -> Array:
     return np.where(block < 0, 1.0, (1 - _FIRST) * (1 + np.maximum(block, 0) / _SCALE) ** _POWER)
 
 
-def _recorded(wealth: Wealth, trace: Array, changes: Array) -> Wealth:
+def _recorded(wealth: Wealth, capital: Array, trace: Array, changes: Array) -> tuple[Wealth, Array]:
     """With the wealth after each block on record, and the change that goes with its peak."""
     logs = np.log(trace)
     best = int(np.argmax(logs))
-    alarms = np.flatnonzero(logs >= wealth.log_alarm)
-    if logs[best] > wealth.log_peak:
-        wealth = replace(wealth, log_peak=float(logs[best]), change=round(float(changes[best])))
-    if not wealth.alarm and len(alarms):
-        wealth = replace(wealth, alarm=(wealth.blocks + int(alarms[0]) + 1) * BLOCK)
-    return replace(wealth, blocks=wealth.blocks + len(trace), log_now=float(logs[-1]))
+    alarm, peak, change = wealth.alarm, wealth.log_peak, wealth.change
+    if logs[best] > peak:
+        peak, change = float(logs[best]), round(float(changes[best]))
+    if not alarm and peak >= wealth.log_alarm:
+        alarm = (wealth.blocks + int(np.argmax(logs >= wealth.log_alarm)) + 1) * BLOCK
+    blocks, now = wealth.blocks + len(trace), float(logs[-1])
+    return Wealth(capital, blocks, now, peak, change, wealth.log_alarm, alarm), logs
 
 
 def needed(alpha: float, streams: int) -> float:

@@ -262,12 +262,12 @@ def test_what_was_drawn_once_is_kept_and_not_drawn_again(
 
 
 def test_uniform_numbers_are_made_of_the_raw_bits_alone() -> None:
-    assert uniform([7, 1], 5, 3).tolist() == [
+    assert uniform((7, 1), 5, 3).tolist() == [
         0.5017284715028505,
         0.9928265902804105,
         0.30638124383296217,
     ]
-    assert uniform([7, 1], 7, 1).tolist() == [0.30638124383296217]
+    assert uniform((7, 1), 7, 1).tolist() == [0.30638124383296217]
 
 
 def _damaged(state: Path) -> None:
