@@ -1,12 +1,13 @@
 """The data of a system, split, and the file that holds it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from octet.affine import refuse_not_finite
+from octet.affine import Array, refuse_not_finite
 from octet.blocks import blocks
 from octet.errors import OctetError
 from octet.modelfile import signatures
@@ -16,6 +17,8 @@ from stages.paths import data_path
 
 _LARGEST = 1e100  # so that squares and their sums are finite
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_WEIGHTS = "weights_train"
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-15, 1e15  # what float64 can tell apart in one sum
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Dataset:
             ``(rows, channels, height, width)``, or `Arrays` float64 ``(rows, …)``.
         y_train, y_test: ``(rows,)``; of `Numbers` the targets, float64; of `Classes` the labels,
             each the index of a class, uint8 (uint16 from 257 classes on).
+        weights_train: how much a training row counts in the fit, as if it were there so many times;
+            ``(rows,)`` float64, above 0. None: every row counts once, as test rows always do.
     """
 
     x_train: AnyArray
@@ -34,6 +39,21 @@ class Dataset:
     x_test: AnyArray
     y_test: AnyArray
     signature: Signature
+    weights_train: AnyArray | None = None
+
+    @property
+    def counts(self) -> Array:
+        """How much each training row counts ``(rows,)``; ones, which take no memory, if alike."""
+        if self.weights_train is None:
+            return np.broadcast_to(1.0, len(self.y_train))
+        return self.weights_train
+
+    @property
+    def total(self) -> float:
+        """How much all training rows count."""
+        if self.weights_train is None:
+            return float(len(self.y_train))
+        return math.fsum(self.weights_train)
 
 
 def dump_dataset(dataset: Dataset) -> bytes:
@@ -44,6 +64,8 @@ def dump_dataset(dataset: Dataset) -> bytes:
 def stream_dataset(dataset: Dataset) -> Iterator[bytes]:
     """The bytes of the data file, block by block."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
+    if dataset.weights_train is not None:
+        arrays[_WEIGHTS] = dataset.weights_train
     return stream_arrays(signatures.dump_signature(dataset.signature), arrays)
 
 
@@ -58,10 +80,13 @@ def load_dataset(system: str) -> Dataset:
     header, arrays = map_arrays(file)
     try:
         signature = signatures.load_signature(header)
-        parts = {name: arrays[name] for name in _ARRAYS}
+        parts = {name: arrays.pop(name) for name in _ARRAYS}
+        weights = arrays.pop(_WEIGHTS, None)
+        if arrays:
+            raise ValueError(f"no array of it: {', '.join(arrays)}")
     except (KeyError, OctetError, TypeError, ValueError) as error:
         raise OctetError(f"{file}: not a data file of this project ({error!r})") from None
-    dataset = Dataset(**parts, signature=signature)
+    dataset = Dataset(**parts, signature=signature, weights_train=weights)
     refuse_unusable(dataset, str(file))
     return dataset
 
@@ -78,6 +103,8 @@ def refuse_unusable(dataset: Dataset, where: str) -> None:
         _refuse_other_shapes(x, y, signature, f"{where}: x_{part}", f"y_{part}")
         _refuse_inputs(x, signature.inputs, f"{where}: x_{part}")
         _refuse_truth(y, signature.outputs, f"{where}: y_{part}")
+    if dataset.weights_train is not None:
+        _refuse_weights(dataset.weights_train, len(dataset.y_train), f"{where}: {_WEIGHTS}")
 
 
 def _refuse_other_shapes(
@@ -112,6 +139,21 @@ def _refuse_truth(y: AnyArray, outputs: Outputs, name: str) -> None:
         _refuse_extreme(y, name)
     else:
         _refuse_above(y, len(outputs.classes) - 1, name)
+
+
+def _refuse_weights(weights: AnyArray, rows: int, name: str) -> None:
+    if weights.shape != (rows,) or weights.dtype != np.float64:
+        raise OctetError(
+            f"{name}: got {weights.dtype} of shape {weights.shape}; allowed is float64 of ({rows},)"
+        )
+    refuse_not_finite(weights, name)
+    least = min(float(np.min(part)) for (part,) in blocks(weights))
+    largest = max(float(np.max(part)) for (part,) in blocks(weights))
+    if not _LEAST_WEIGHT <= least <= largest <= _LARGEST_WEIGHT:
+        raise OctetError(
+            f"{name}: got {least:g} to {largest:g}; allowed are {_LEAST_WEIGHT:g} to "
+            f"{_LARGEST_WEIGHT:g}, and 0 in a table"
+        )
 
 
 def _refuse_extreme(array: AnyArray, name: str) -> None:

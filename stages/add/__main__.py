@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         "images and labels, test images and labels), or the name of a bundled data set",
     )
     parser.add_argument("--target", help="of a table: the column that is to be predicted")
+    parser.add_argument(
+        "--weights",
+        metavar="COLUMN",
+        help="of a table: the column of how much each training row counts in the fit",
+    )
     parser.add_argument("--task", help="classification, where numbers stand for classes")
     parser.add_argument(
         "--drop", nargs="+", metavar="COLUMN", help="of a table: columns to leave out"

@@ -29,6 +29,11 @@ def dataset(data: Any, rows: Dataset, common: Split) -> Iterator[str]:
         case Arrays(shape):
             yield f"  arrays of {' × '.join(map(str, shape))}"
     yield f"  to predict: {_outputs(rows)}"
+    if (weights := rows.weights_train) is not None:
+        yield (
+            f"  weights: {data.weights}, {weights.min():g} to {weights.max():g} of the training "
+            "rows; every test row counts once"
+        )
     yield f"split: {train:,} rows to train on, {test:,} to test on{_how(data, rows, common)}"
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,11 +18,12 @@ _TABLES = {".parquet": "parquet", ".pq": "parquet"}
 _ARRAYS = (".npz", ".safetensors")
 _IMAGES = (".png", ".jpg", ".jpeg")
 _IDX = ("train_images", "train_labels", "test_images", "test_labels")
-_KEYS = ("target", "task", "drop", "missing", "size")
+_KEYS = ("target", "weights", "task", "drop", "missing", "size")
+_OF_TABLES = ("target", "weights", "task", "drop", "missing", "test")
 # Those keys that a kind takes.
 _TAKES = {
-    "csv": ("target", "task", "drop", "missing", "test"),
-    "parquet": ("target", "task", "drop", "missing", "test"),
+    "csv": _OF_TABLES,
+    "parquet": _OF_TABLES,
     "arrays": ("task",),
     "idx": (),
     "images": ("size", "test"),
@@ -33,26 +34,32 @@ def data(arguments: argparse.Namespace) -> str | dict[str, Any]:
     """``data`` of a new system.
 
     Raises:
-        OctetError: a file is nowhere, of no kind that is known, or a target is not named.
+        OctetError: a file is nowhere, of no kind that is known, or of one that does not take what
+            is said of it; or a target is not named.
     """
+    asked = {key: value for key in (*_KEYS, "test") if (value := getattr(arguments, key))}
     if arguments.data[0] in get_args(Bundled) and len(arguments.data) == 1:
+        _refuse_foreign(asked, (), arguments.data[0])
         return str(arguments.data[0])
     paths = [_relative(path) for path in arguments.data]
     files = [find(path, "--data") for path in paths]
     mapping = _mapping(paths, files)
     kind = mapping["kind"]
-    asked = {key: getattr(arguments, key) for key in (*_KEYS, "test")}
-    for key, value in asked.items():
-        if value and key not in _TAKES[kind]:
-            raise OctetError(f"--{key}: {kind} takes none")
+    _refuse_foreign(asked, _TAKES[kind], kind)
     if kind in ("csv", "parquet") and not arguments.target:
         raise OctetError(f"{paths[0]}: --target COLUMN: which column is to be predicted?")
-    mapping |= {key: value for key, value in asked.items() if value and key != "test"}
+    mapping |= {key: value for key, value in asked.items() if key != "test"}
     if arguments.test:
         mapping["split"] = {"test": _relative(arguments.test)}
     named = parsed({**mapping, "sha256": "0" * 64}).files
     mapping["sha256"] = digest_of_all({path: find(path, "--data") for path in named})
     return mapping
+
+
+def _refuse_foreign(asked: Iterable[str], takes: Sequence[str], kind: str) -> None:
+    for key in asked:
+        if key not in takes:
+            raise OctetError(f"--{key}: {kind} takes none")
 
 
 def model(path: str | None) -> dict[str, Any] | None:

@@ -65,6 +65,9 @@ class Table(_Files):
     target: str = Field(description=f"{_NAME} that is to be predicted")
     unit: str = Field(default="", description="what the target is measured in, as text")
     task: Task | None = Field(default=None, description=_TASK)
+    weights: str | None = Field(
+        default=None, description=f"{_NAME}: how much a training row counts in the fit, from 0"
+    )
     columns: tuple[str, ...] = Field(default=(), description=f"{_NAMES} to use; all, if left out")
     drop: tuple[str, ...] = Field(default=(), description=f"{_NAMES} to leave out")
     missing: Literal["refuse", "impute"] = Field(
@@ -77,8 +80,19 @@ class Table(_Files):
         """The table, and the one of the test rows."""
         return (self.path, self.split.test) if self.split.test else (self.path,)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The columns that are read and are no features."""
+        names = self.target, self.weights, self.split.column
+        return tuple(name for name in names if name is not None)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.weights is not None and self.weights in (self.target, self.split.column):
+            raise ValueError(
+                f"weights: got {self.weights}, which is the target or says how to split; allowed "
+                "is a column of its own"
+            )
         if self.columns and self.drop:
             raise ValueError("got columns and drop; allowed is one of them")
         for key, names in (("columns", self.columns), ("drop", self.drop)):

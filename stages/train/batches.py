@@ -17,23 +17,27 @@ Rows = npt.NDArray[np.int64]
 
 
 class Batches(ABC):
-    """Batches of standardized rows and what is true of them, for all epochs."""
+    """Batches of standardized rows, what is true of them, and how much each counts, if unlike."""
 
-    def __init__(self, truth: torch.Tensor, recipe: Train) -> None:
-        self._truth, self._recipe = truth, recipe
+    def __init__(
+        self, truth: torch.Tensor, recipe: Train, counts: torch.Tensor | None = None
+    ) -> None:
+        self._truth, self._recipe, self._counts = truth, recipe, counts
         self._rng = np.random.default_rng(recipe.seed)
         self._per_epoch = len(truth) // recipe.batch
 
     def __len__(self) -> int:
         return self._recipe.epochs * self._per_epoch
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
         size = self._recipe.batch
         for _ in range(self._recipe.epochs):
             order = self._rng.permutation(len(self._truth))
             for i in range(self._per_epoch):  # what is left of the last batch is left out
                 rows = order[i * size : (i + 1) * size]
-                yield self._inputs(rows), self._truth[torch.from_numpy(rows)]
+                places = torch.from_numpy(rows)
+                counts = None if self._counts is None else self._counts[places]
+                yield self._inputs(rows), self._truth[places], counts
 
     @abstractmethod
     def _inputs(self, rows: Rows) -> torch.Tensor:
@@ -43,8 +47,15 @@ class Batches(ABC):
 class TableBatches(Batches):
     """Of a table: rows as they are."""
 
-    def __init__(self, x: Array, scaler: Standardize, truth: torch.Tensor, recipe: Train) -> None:
-        super().__init__(truth, recipe)
+    def __init__(
+        self,
+        x: Array,
+        scaler: Standardize,
+        truth: torch.Tensor,
+        recipe: Train,
+        counts: torch.Tensor | None,
+    ) -> None:
+        super().__init__(truth, recipe, counts)
         self._x = torch.from_numpy(scaler.reals(x).astype(np.float32))
 
     def _inputs(self, rows: Rows) -> torch.Tensor:

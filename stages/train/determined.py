@@ -14,7 +14,7 @@ _SHARE = 1e-6
 _MOST_NAMES = 5
 
 
-def refuse_determined(x: Array, names: tuple[str, ...], scaling: Scaling) -> None:
+def refuse_determined(x: Array, counts: Array, names: tuple[str, ...], scaling: Scaling) -> None:
     """Refuse a feature that is a sum of multiples of others and a constant, but for rounding.
 
     Least squares has no single answer then, and near it one of huge coefficients that cancel each
@@ -29,6 +29,7 @@ def refuse_determined(x: Array, names: tuple[str, ...], scaling: Scaling) -> Non
 
     Args:
         x: features ``(rows, features)`` in any units, all finite, none constant.
+        counts: how much each row counts ``(rows,)``, above 0.
         names: of the features.
         scaling: of theirs.
 
@@ -43,7 +44,10 @@ def refuse_determined(x: Array, names: tuple[str, ...], scaling: Scaling) -> Non
         )
     within = rounding(rows)
     centre = scaling.mean / scaling.power / scaling.size
-    left = triangle((block / scaling.size - centre) / np.sqrt(rows) for (block,) in blocks(x))
+    left = triangle(
+        (block / scaling.size - centre) / np.sqrt(scaling.total / count)
+        for block, count in blocks(x, counts[:, None])
+    )
     spreads = np.linalg.norm(left, axis=0)
     for j, name in enumerate(names):
         multiples: Array = solve_triangular(left[:j, :j], left[:j, j])

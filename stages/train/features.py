@@ -23,6 +23,7 @@ class Scaling:
         power: the power of 2 by which each is multiplied first, ``(features,)``.
         mean, deviation: of each then, ``(features,)``.
         standardize: whether each gets mean 0 and deviation 1.
+        total: how much all rows count.
     """
 
     size: Array
@@ -30,6 +31,7 @@ class Scaling:
     mean: Array
     deviation: Array
     standardize: bool
+    total: float
 
     @property
     def unit(self) -> Array:
@@ -58,11 +60,17 @@ class Scaling:
         return (x - self.mean) / self.deviation if self.standardize else x
 
 
-def scaling(x: Array, names: tuple[str, ...], standardize: bool) -> Scaling:
+def scaling(x: Array, counts: Array, names: tuple[str, ...], standardize: bool) -> Scaling:
     """Features of a size that no square of theirs overflows; standardized, if so wanted.
 
     Mean and deviation are scikit-learn's StandardScaler's: its sums of several features run over
     the rows in order, so they may be taken block by block.
+
+    Args:
+        x: features ``(rows, features)``.
+        counts: how much each row counts ``(rows,)``, above 0.
+        names: of the features.
+        standardize: whether each gets mean 0 and deviation 1.
 
     Raises:
         OctetError: a feature is constant, but for rounding.
@@ -73,23 +81,23 @@ def scaling(x: Array, names: tuple[str, ...], standardize: bool) -> Scaling:
     # Units that are powers of 2 change no digit, and keep squares from overflowing and small
     # features from being lost beside large ones.
     power = power_of_2(size)
-    total = np.zeros(len(size))
-    for (block,) in blocks(x):
-        total = _in_order(total, block * power)
-    mean = total / rows
+    sums, total = np.zeros(len(size)), np.zeros(1)
+    for block, count in blocks(x, counts[:, None]):
+        sums, total = _in_order(sums, block * power * count), _in_order(total, count)
+    mean = sums / total
     left, squares = np.zeros(len(size)), np.zeros(len(size))
-    for (block,) in blocks(x):
+    for block, count in blocks(x, counts[:, None]):
         moved = block * power - mean
-        left, squares = _in_order(left, moved), _in_order(squares, moved**2)
+        left, squares = _in_order(left, moved * count), _in_order(squares, moved**2 * count)
     # What is left corrects for the rounding of the mean (Chan, Golub & LeVeque, 1983).
-    deviation = np.sqrt(np.maximum(squares - left**2 / rows, 0) / rows)
+    deviation = np.sqrt(np.maximum(squares - left**2 / total, 0) / total)
     for j in np.flatnonzero(deviation <= rounding(rows) * size * power):
         # A constant feature's deviation would be the unit of any other value of it.
         raise OctetError(
             f"feature {names[j]}: got {x[0, j]:g} in every training row; a constant feature has no "
             "scale and tells nothing: leave it out"
         )
-    return Scaling(size, power, mean, deviation, standardize)
+    return Scaling(size, power, mean, deviation, standardize, float(total[0]))
 
 
 def _in_order(total: Array, block: Array) -> Array:

@@ -12,6 +12,7 @@ from octet.blocks import blocks
 from octet.errors import OctetError
 from octet.layers import Layer, Linear
 from stages.cluster import mapped
+from stages.dataset import Dataset
 from stages.train import exact
 from stages.train.determined import refuse_determined
 from stages.train.features import power_of_2, scaling
@@ -24,15 +25,12 @@ _SETTLED_BITS = 300
 _MOST_REFINEMENTS = 50
 
 
-def fit(
-    x: Array, y: Array, names: tuple[str, ...], standardize: bool, alpha: float = 0.0
-) -> tuple[Layer, ...]:
+def fit(data: Dataset, standardize: bool, alpha: float = 0.0) -> tuple[Layer, ...]:
     """Least squares, or ridge regression; the scaler, if any, becomes the first layer.
 
     Args:
-        x: features ``(rows, features)``.
-        y: targets ``(rows,)``.
-        names: of the features.
+        data: a table of numbers, of whose training rows each counts by its weight, if it has one,
+            as scikit-learn's ``sample_weight`` does.
         standardize: whether each feature gets mean 0 and deviation 1 first.
         alpha: what the sum of the squares of the weights is multiplied by and added to that of
             the errors, as in scikit-learn's Ridge; 0 for least squares.
@@ -43,31 +41,37 @@ def fit(
     Raises:
         OctetError: a feature is constant, or others determine it.
     """
-    how = scaling(x, names, standardize)
+    x, y, counts, names = data.x_train, data.y_train, data.counts, data.signature.inputs.names
+    how = scaling(x, counts, names, standardize)
     if not alpha:
-        refuse_determined(x, names, how)
+        refuse_determined(x, counts, names, how)
     size = power_of_2(max(np.max(np.abs(part)) for _, part in blocks(x, y)))
     spread = power_of_2(how.spread)
     unit, centre = how.unit * spread, how.centre * spread
 
-    def parts() -> Iterator[Array]:
-        """Blocks of a one, the features and the target."""
-        for features, target in blocks(x, y):
-            yield np.column_stack([np.ones(len(target)), how.of(features) * spread, target * size])
+    def parts() -> Iterator[tuple[Array, Array]]:
+        """Blocks of a one, the features and the target; and how much each row counts."""
+        for features, target, count in blocks(x, y, counts):
+            one = np.ones(len(target))
+            yield np.column_stack([one, how.of(features) * spread, target * size]), count
 
     # A weight w is w * unit / size in the units of the data, of which the penalty is.
     with np.errstate(over="ignore"):
         penalty = np.square(unit) * alpha if alpha else np.zeros(len(unit))
     refuse_not_finite(penalty, "penalties, in units of the features")
     shift = np.array([0.0, *centre])
-    root = triangle(part[:, :-1] - shift for part in parts())
+    root = triangle((rows[:, :-1] - shift) * np.sqrt(count)[:, None] for rows, count in parts())
     if alpha:
         root = triangle([root, np.diag([0.0, *np.sqrt(penalty)])[1:]])
-    coefficients = refine(reduce(add, mapped(exact.products, parts())), centre, penalty, root)
+    coefficients = refine(reduce(add, mapped(_sums, parts())), centre, penalty, root)
     with np.errstate(over="ignore"):
         coefficients *= np.array([1.0, *unit]) / size
     refuse_not_finite(coefficients, "coefficients, intercept first")
     return (*how.scaler, Linear(weight=coefficients[None, 1:], bias=coefficients[:1]))
+
+
+def _sums(part: tuple[Array, Array]) -> exact.Sum:
+    return exact.products(*part)
 
 
 def refine(sums: exact.Sum, centre: Array, penalty: Array, root: Array) -> Array:
@@ -85,11 +89,12 @@ def refine(sums: exact.Sum, centre: Array, penalty: Array, root: Array) -> Array
     Of the rows, however many, it takes their sums alone.
 
     Args:
-        sums: XᵀX of the columns one, features and target, as `exact.products`.
+        sums: of products of the columns one, features and target, as `exact.products`.
         centre: about the mean of each feature ``(features,)``.
         penalty: on the square of each weight ``(features,)``; the intercept is free.
-        root: R of a QR decomposition, nearly, of a column of ones and the centred features, with
-            rows √penalty below them, ``(1 + features, 1 + features)``.
+        root: R of a QR decomposition, nearly, of a column of ones and the centred features, each
+            row times the root of how much it counts, with rows √penalty below them,
+            ``(1 + features, 1 + features)``.
 
     Returns:
         Intercept and coefficients, ``(1 + features,)`` float64: the same bits on every CPU.

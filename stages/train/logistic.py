@@ -18,7 +18,7 @@ _MOST_STEPS = 50
 
 
 def fit(
-    x: Array, labels: Integers, names: tuple[str, ...], classes: tuple[str, ...]
+    x: Array, labels: Integers, counts: Array, names: tuple[str, ...], classes: tuple[str, ...]
 ) -> tuple[Layer, ...]:
     """Scaler and logits: scikit-learn's LogisticRegression with its default L2 penalty, float32.
 
@@ -28,36 +28,40 @@ def fit(
     Args:
         x: features ``(rows, features)``.
         labels: ``(rows,)``, indices of classes.
+        counts: how much each row counts ``(rows,)``, above 0: its `sample_weight`.
         names: of the features.
         classes: their names, two or more.
 
     Raises:
         OctetError: a feature is constant, a class has no row, or a coefficient is too large.
     """
-    counts = np.bincount(labels, minlength=len(classes))
-    if not np.all(counts):
+    rows_of = np.bincount(labels, minlength=len(classes))
+    if not np.all(rows_of):
         raise OctetError(
-            f"class {classes[int(np.argmin(counts))]}: no row to train on; each class needs one"
+            f"class {classes[int(np.argmin(rows_of))]}: no row to train on; each class needs one"
         )
-    how = scaling(x, names, standardize=True)
+    how = scaling(x, counts, names, standardize=True)
     scaled = how.of(x)
-    model = LogisticRegression(max_iter=1000).fit(scaled, labels)
+    model = LogisticRegression(max_iter=1000).fit(scaled, labels, counts)
     start = np.column_stack([model.intercept_, model.coef_])
     if len(classes) == 2:
         start = np.concatenate([-start, start]) / 2
     # One coefficient w with penalty w²/2 is a pair ±w/2, of which each square counts twice.
-    weight, bias = polish(scaled, labels, start, penalty=2 if len(classes) == 2 else 1)
+    penalty = 2 if len(classes) == 2 else 1
+    weight, bias = polish(scaled, labels, counts, start, penalty)
     return (*how.scaler, Linear(weight.astype(np.float32), bias.astype(np.float32)))
 
 
-def polish(x: Array, labels: Integers, start: Array, penalty: int) -> tuple[Array, Array]:
+def polish(
+    x: Array, labels: Integers, counts: Array, start: Array, penalty: int
+) -> tuple[Array, Array]:
     """The minimum of the penalized cross entropy, from a solution that is only nearly one.
 
     Where a solver stops depends on the kernels that BLAS and libm picked for the CPU, and with
-    scikit-learn's default tolerance the fourth digit is noise. But the loss Σ -log pᵢ + penalty/2
+    scikit-learn's default tolerance the fourth digit is noise. But the loss Σ -c log p + penalty/2
     Σ w² is strictly convex in all but what is added to all classes alike, so that its minimum is
     one point. Newton's steps towards it are taken in floats (Bishop, Pattern Recognition and
-    Machine Learning, 2006, 4.3.3), while θ and the gradient Σ (p - truth) x + penalty · w are
+    Machine Learning, 2006, 4.3.3), while θ and the gradient Σ c (p - truth) x + penalty · w are
     computed in integers, probabilities included, until a step is below 2^-160 of the largest
     coefficient. The result is the same wherever the steps came from: two machines could
     only differ if a coefficient were so close to the middle between two floats that its first
@@ -66,6 +70,7 @@ def polish(x: Array, labels: Integers, start: Array, penalty: int) -> tuple[Arra
     Args:
         x: features ``(rows, features)`` of about unit size.
         labels: ``(rows,)``.
+        counts: c, how much each row counts ``(rows,)``, above 0.
         start: ``(classes, 1 + features)``, intercepts first, from any solver.
         penalty: on the square of each weight; intercepts are free.
 
@@ -77,35 +82,42 @@ def polish(x: Array, labels: Integers, start: Array, penalty: int) -> tuple[Arra
         OctetError: the steps do not shrink.
     """
     design, design_bits = exact.integers(np.column_stack([np.ones(len(x)), x]))
+    weights, weight_bits = exact.integers(counts)
     truth = np.equal.outer(labels, np.arange(len(start)))
     theta = exact.fixed(start, _FRACTION_BITS)
     for _ in range(_MOST_STEPS):
         share = _softmax((design @ theta.T) >> design_bits)
         residual = share - truth.astype(object) * (1 << _FRACTION_BITS)
-        gradient = residual.T @ design
-        gradient[:, 1:] += penalty * (theta[:, 1:] << design_bits)
-        step = exact.fixed(
-            _newton(
+        gradient = (residual * weights[:, None]).T @ design
+        gradient[:, 1:] += penalty * (theta[:, 1:] << (design_bits + weight_bits))
+        try:
+            newton = _newton(
                 np.column_stack([np.ones(len(x)), x]),
+                counts,
                 exact.floats(share, _FRACTION_BITS),
-                exact.floats(gradient, _FRACTION_BITS + design_bits),
+                exact.floats(gradient, _FRACTION_BITS + design_bits + weight_bits),
                 penalty,
-            ),
-            _FRACTION_BITS,
-        )
+            )
+        except np.linalg.LinAlgError:
+            raise _not_settled() from None
+        step = exact.fixed(newton, _FRACTION_BITS)
         theta -= step
         if exact.largest(step) <= exact.largest(theta) >> _SETTLED_BITS:
             break
     else:
-        raise OctetError(
-            f"logistic regression: not settled after {_MOST_STEPS} steps; leave out features that "
-            "others determine, and rows that are far from all others"
-        )
+        raise _not_settled()
     theta -= np.sum(theta, axis=0) // len(theta)
     # What is left of a coefficient that is exactly 0.
     theta[abs(theta) <= exact.largest(theta) >> (_SETTLED_BITS - 10)] = 0
     coefficients = exact.floats(theta, _FRACTION_BITS)
     return coefficients[:, 1:], coefficients[:, 0]
+
+
+def _not_settled() -> OctetError:
+    return OctetError(
+        f"logistic regression: not settled within {_MOST_STEPS} steps; leave out features that "
+        "others determine, and rows that are far from all others, or whose weights are"
+    )
 
 
 def _softmax(logits: Whole) -> Whole:
@@ -114,16 +126,16 @@ def _softmax(logits: Whole) -> Whole:
     return np.asarray((powers << _FRACTION_BITS) // np.sum(powers, axis=1, keepdims=True))
 
 
-def _newton(design: Array, share: Array, gradient: Array, penalty: int) -> Array:
+def _newton(design: Array, counts: Array, share: Array, gradient: Array, penalty: int) -> Array:
     """The step ``(classes, 1 + features)``: gradient over curvature, as well as floats can tell.
 
-    The curvature between classes a and b is Σ pₐ (1 if a = b else 0 - p_b) x xᵀ.
+    The curvature between classes a and b is Σ c pₐ (1 if a = b else 0 - p_b) x xᵀ.
     """
     classes, size = gradient.shape
     curvature = np.zeros((classes, size, classes, size))
     for a in range(classes):
         for b in range(classes):
-            weight = share[:, a] * ((a == b) - share[:, b])
+            weight = counts * share[:, a] * ((a == b) - share[:, b])
             curvature[a, :, b, :] = design.T @ (design * weight[:, None])
         curvature[a, :, a, :] += np.diag([0.0] + [float(penalty)] * (size - 1))
     # What is added to all intercepts alike has no curvature; and no gradient, so that any will do.

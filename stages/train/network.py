@@ -55,10 +55,18 @@ def _standardized(dataset: Dataset, truth: torch.Tensor, how: Train) -> tuple[St
     """The first layer of the network, and batches of what leaves it."""
     x, inputs = dataset.x_train, dataset.signature.inputs
     if isinstance(inputs, Columns):
-        (scaler,) = scaling(x, inputs.features, standardize=True).scaler
-        return scaler, TableBatches(x, scaler, truth, how)
+        (scaler,) = scaling(x, dataset.counts, inputs.features, standardize=True).scaler
+        return scaler, TableBatches(x, scaler, truth, how, _counts(dataset))
     scaler = standardize(x)
     return scaler, ImageBatches(x, scaler, truth, how)
+
+
+def _counts(dataset: Dataset) -> torch.Tensor | None:
+    """How much each training row counts, of a mean of 1; None if all alike."""
+    if dataset.weights_train is None:
+        return None
+    mean = dataset.total / len(dataset.weights_train)
+    return torch.from_numpy((dataset.weights_train / mean).astype(np.float32))
 
 
 def standardize(pixels: Pixels) -> Standardize:

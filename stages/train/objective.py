@@ -27,9 +27,26 @@ class Objective(ABC):
 
     truth: torch.Tensor
 
+    def loss(
+        self, outputs: torch.Tensor, truth: torch.Tensor, counts: torch.Tensor | None
+    ) -> torch.Tensor:
+        """What is made small, of a batch: the mean over rows, each times how much it counts.
+
+        Args:
+            outputs: of the network.
+            truth: of the same rows.
+            counts: of each row, of a mean of 1 over all rows, so that the gradient is on average
+                that of all: a mean weighted within the batch would be of another loss. None if
+                rows count alike.
+        """
+        if counts is None:
+            return self._loss(outputs, truth, "mean")
+        of_rows = self._loss(outputs, truth, "none").reshape(len(counts), -1).mean(1)
+        return (counts * of_rows).mean()
+
     @abstractmethod
-    def loss(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        """What is made small, of a batch."""
+    def _loss(self, outputs: torch.Tensor, truth: torch.Tensor, reduction: str) -> torch.Tensor:
+        """The loss of each row, or their mean, as torch's ``reduction`` says."""
 
     def accuracy(self, outputs: torch.Tensor, truth: torch.Tensor) -> tuple[float, ...]:
         """The share of rows that are right; nothing where that has no meaning."""
@@ -47,9 +64,10 @@ class CrossEntropy(Objective):
     def __init__(self, labels: torch.Tensor, smoothing: float) -> None:
         self.truth, self._smoothing = labels, smoothing
 
-    def loss(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        """The mean over rows."""
-        return functional.cross_entropy(outputs, truth, label_smoothing=self._smoothing)
+    def _loss(self, outputs: torch.Tensor, truth: torch.Tensor, reduction: str) -> torch.Tensor:
+        return functional.cross_entropy(
+            outputs, truth, label_smoothing=self._smoothing, reduction=reduction
+        )
 
     def accuracy(self, outputs: torch.Tensor, truth: torch.Tensor) -> tuple[float, ...]:
         """The share of rows whose largest logit is that of the label."""
@@ -68,10 +86,9 @@ class CrossEntropy(Objective):
 class BinaryCrossEntropy(CrossEntropy):
     """Of the sigmoid of each logit with whether the label is its class: for a last sigmoid."""
 
-    def loss(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        """The mean over rows and classes."""
+    def _loss(self, outputs: torch.Tensor, truth: torch.Tensor, reduction: str) -> torch.Tensor:
         wanted = functional.one_hot(truth, outputs.shape[1]).to(outputs.dtype)
-        return functional.binary_cross_entropy_with_logits(outputs, wanted)
+        return functional.binary_cross_entropy_with_logits(outputs, wanted, reduction=reduction)
 
     def finish(self, head: Linear) -> Linear:
         """As it is: a sigmoid sees what is added to all classes."""
@@ -81,17 +98,17 @@ class BinaryCrossEntropy(CrossEntropy):
 class SquaredError(Objective):
     """Of targets that are standardized, so that one learning rate serves all units."""
 
-    def __init__(self, targets: Array) -> None:
-        self._mean = math.fsum(targets) / len(targets)
-        self._std = math.sqrt(math.fsum((targets - self._mean) ** 2) / len(targets))
+    def __init__(self, targets: Array, counts: Array, total: float) -> None:
+        self._mean = math.fsum(targets * counts) / total
+        self._std = math.sqrt(math.fsum((targets - self._mean) ** 2 * counts) / total)
         if not self._std:
             raise OctetError(f"targets: every one is {self._mean:g}; there is nothing to learn")
         standardized = (targets - self._mean) / self._std
         self.truth = torch.from_numpy(standardized.astype(np.float32))
 
-    def loss(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        """The mean over rows, in units of the variance of the targets."""
-        return functional.mse_loss(outputs[:, 0], truth)
+    def _loss(self, outputs: torch.Tensor, truth: torch.Tensor, reduction: str) -> torch.Tensor:
+        """In units of the variance of the targets."""
+        return functional.mse_loss(outputs[:, 0], truth, reduction=reduction)
 
     def finish(self, head: Linear) -> Linear:
         """In the units of the targets."""
@@ -102,7 +119,7 @@ class SquaredError(Objective):
 def objective(dataset: Dataset, last: str, recipe: Train) -> Objective:
     """What fits the outputs of the data and the kind of the last layer."""
     if isinstance(dataset.signature.outputs, Numbers):
-        return SquaredError(dataset.y_train)
+        return SquaredError(dataset.y_train, dataset.counts, dataset.total)
     labels = torch.from_numpy(dataset.y_train.astype(np.int64))
     kind = BinaryCrossEntropy if last == "sigmoid" else CrossEntropy
     return kind(labels, recipe.label_smoothing)

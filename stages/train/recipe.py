@@ -47,11 +47,11 @@ def train(
     rows: list[tuple[int, list[float]]] = []
     since: list[list[float]] = []  # loss and accuracy of each step since the last row
     progress = tqdm(batches, desc="train", unit=" batches", disable=None)
-    for step, (inputs, truth) in enumerate(progress, 1):
+    for step, (inputs, truth, counts) in enumerate(progress, 1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step / len(batches))
         outputs, wanted = module(inputs.to(device)), truth.to(device)
-        loss = goal.loss(outputs, wanted)
+        loss = goal.loss(outputs, wanted, None if counts is None else counts.to(device))
         if not torch.isfinite(loss):
             raise OctetError(
                 f"train: the loss is {loss.item()} at step {step} of {len(batches)}; nothing was "

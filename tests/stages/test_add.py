@@ -74,6 +74,12 @@ def write_mnist() -> None:
 # How a file is made, what the command is told, and what it says and writes.
 CASES: dict[str, tuple[Callable[[], object], list[str], str, str]] = {
     "csv": (write_table, ["--data", "t.csv", "--target", "price"], "city: 3 categories", "linear"),
+    "weights": (
+        write_table,
+        ["--data", "t.csv", "--target", "price", "--weights", "age"],
+        "weights: age, ",
+        "linear",
+    ),
     "parts": (write_parts, ["--data", "parts", "--target", "price"], "64 rows", "linear"),
     "arrays": (write_arrays, ["--data", "x.npy", "y.npy"], "y, one of 2 classes", "logistic"),
     "images": (
@@ -98,6 +104,7 @@ def test_ten_lines_are_added_and_none_is_changed(
     assert said in capsys.readouterr().out
     add(monkeypatch, "mine", *arguments)
     added = lines_added("params.yaml")
+    assert ("weights: age" in "".join(added)) == (case == "weights")
     assert len(added) <= 10
     assert any(f"kind: {model}" in line for line in added)
     named = lines_added("dvc.yaml")
@@ -137,6 +144,14 @@ def test_a_changed_file_is_pinned_anew_in_one_place(monkeypatch: pytest.MonkeyPa
         (["mine", "--data", "t.csv", "--target", "prise"], "no column prise; got age"),
         (["wine", "--data", "t.csv", "--target", "price"], "systems.wine is there"),
         (["a b", "--data", "nowhere.csv"], "allowed is a name of up to 64 letters"),
+        (["mine", "--data", "wine", "--weights", "age"], "--weights: wine takes none"),
+        (
+            [
+                *("mine", "--data", "t.csv", "--target", "price", "--weights", "age"),
+                *("--model", "of_others.safetensors"),
+            ],
+            "systems.mine.data.weights: got age with a model of kind given, which is fitted",
+        ),
         (
             ["mine", "--data", "t.csv", "--target", "price", "--model", "of_others.safetensors"],
             "of_others.safetensors: got a network that takes columns of others; allowed is columns",

@@ -44,7 +44,9 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         y = x @ (1 / x.std(axis=0)) + city + rng.normal(size=ROWS)
         x[rng.random(x.shape) < 0.05] = np.nan
         columns = {f"x{i}": pyarrow.array(x[:, i], from_pandas=True) for i in range(4)}
-        table = pyarrow.table({**columns, "city": np.array(["Bern", "Chur", "Zug"])[city], "y": y})
+        cities = np.array(["Bern", "Chur", "Zug"])[city]
+        weights = rng.integers(0, 3, ROWS) * rng.uniform(0.5, 1, ROWS)
+        table = pyarrow.table({**columns, "city": cities, "y": y, "w": weights})
         pyarrow.parquet.write_table(table, PARQUET, row_group_size=GROUP)
         pyarrow.csv.write_csv(table, CSV)
         Path(FOLDER).mkdir()
@@ -55,10 +57,11 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def made(path: str, **model: Any) -> dict[str, bytes]:
-    """What the four stages write, by path."""
-    kind = "csv" if path == CSV else "parquet"
+    """What the four stages write, by path; rows of CSV count alike."""
+    kind, weights = ("csv", {"drop": ["w"]}) if path == CSV else ("parquet", {"weights": "w"})
     digest = digest_of_all({path: Path(path)})
     data = {"kind": kind, "path": path, "sha256": digest, "target": "y", "missing": "impute"}
+    data |= weights
     system = {"data": data, "model": model, "train": {}, "quant": {}, "gates": {}}
     Path("params.yaml").write_text(yaml.safe_dump(changed({"systems": {"t": system}})))
     params, written = load_params(), dict[str, bytes]()

@@ -294,6 +294,25 @@ def test_the_header_of_a_table_over_images_is_refused_and_the_other_way_round(fi
     assert allowed in refusal(file, dump_arrays(image_header, table_arrays))
 
 
+def test_weights_survive_and_others_than_they_can_be_are_refused(file: Path) -> None:
+    signature = SIGNATURES["columns, numbers"]
+    weights = np.array([1e-15, 0.1, 1, 2, 1e15])
+    file.write_bytes(dump_dataset(replace(dataset(signature), weights_train=weights)))
+    np.testing.assert_array_equal(load_dataset(SYSTEM).weights_train, weights)
+    assert "no array of it: weights" in refusal(file, dumped(signature, weights=weights))
+    for wrong, expected in (
+        (weights[:4], "got float64 of shape (4,); allowed is float64 of (5,)"),
+        (np.ones(5, np.float32), "got float32 of shape (5,)"),
+        (weights * 0, "got 0 to 0; allowed are 1e-15 to 1e+15, and 0 in a table"),
+        (-weights, "got -1e+15 to -1e-15"),
+        (weights * 1.1, "got 1.1e-15 to 1.1e+15"),
+        (weights * np.nan, "every value must be finite"),
+    ):
+        said = refusal(file, dumped(signature, weights_train=wrong))
+        assert said.startswith("weights_train: ")
+        assert expected in said
+
+
 def test_a_file_that_is_not_there_or_no_data_file_is_refused(file: Path) -> None:
     file.unlink(missing_ok=True)
     made = r"no such file; if it is one of the pipeline's, `dvc repro` makes it$"

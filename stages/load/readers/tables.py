@@ -4,12 +4,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from octet import signature
+from octet.affine import Array
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
 from octet.rows.encoding import encode, listed, number, short
@@ -48,7 +49,7 @@ class Raw:
 
 
 def wanted(data: Table, names: Sequence[str], where: str) -> list[str]:
-    """The columns of a file that are to be read: features, target, and what tells how to split.
+    """The columns of a file that are to be read: features, then `Table.told`.
 
     Raises:
         OctetError: a name is empty, there twice or not at all, or there is no feature.
@@ -57,19 +58,20 @@ def wanted(data: Table, names: Sequence[str], where: str) -> list[str]:
         refuse_name(name, f"{where}: column")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise OctetError(f"{where}: got more than one column {twice[0]}; names must differ")
-    told = [data.target, *([data.split.column] if data.split.column else [])]
-    for name in (*told, *data.columns, *data.drop):
+    for name in (*data.told, *data.columns, *data.drop):
         if name not in names:
             raise OctetError(f"{where}: no column {name}; got {listed(names)}")
-    if inner := [name for name in told if name in (*data.columns, *data.drop)]:
+    if inner := [name for name in data.told if name in (*data.columns, *data.drop)]:
         raise OctetError(
-            f"{where}: {inner[0]} is the target or says how to split; it cannot be among `columns` "
-            "or `drop`"
+            f"{where}: {inner[0]} is the target, has the weights or says how to split; it cannot "
+            "be among `columns` or `drop`"
         )
-    chosen = data.columns or [name for name in names if name not in (*told, *data.drop)]
+    chosen = data.columns or [name for name in names if name not in (*data.told, *data.drop)]
     if not chosen:
-        raise OctetError(f"{where}: got no column besides {', '.join(told)}; nothing to learn from")
-    return [*chosen, *told]
+        raise OctetError(
+            f"{where}: got no column besides {', '.join(data.told)}; nothing to learn from"
+        )
+    return [*chosen, *data.told]
 
 
 def refuse_other_columns(names: Sequence[Sequence[str]], paths: Sequence[Path]) -> None:
@@ -91,11 +93,11 @@ def refuse_other_columns(names: Sequence[Sequence[str]], paths: Sequence[Path]) 
 def dataset(data: Table, raw: Raw, how: Split) -> Dataset:
     """The features and the truth of a table, split.
 
-    Categories, and what gaps stand for, are those of the training rows.
+    Categories, and what gaps stand for, are those of the training rows. One of weight 0 is none.
 
     Raises:
-        OctetError: a column has gaps that nothing may fill, or is no number and no category; or as
-            `Truth.dataset` and `hold_out`.
+        OctetError: a column has gaps that nothing may fill, or is no number and no category; a
+            weight is missing, negative or no number; or as `Truth.dataset` and `hold_out`.
     """
     truth = Truth(data.target, data.unit, data.task, f"{raw.where}: column {data.target}")
     target = raw.columns[data.target]
@@ -104,13 +106,17 @@ def dataset(data: Table, raw: Raw, how: Split) -> Dataset:
             f"{truth.where}: got {count} missing values of {len(target)}; allowed are none in the "
             "target: leave these rows out"
         )
-    told = (data.target, data.split.column)
-    features = {name: column for name, column in raw.columns.items() if name not in told}
+    features = {name: column for name, column in raw.columns.items() if name not in data.told}
     _refuse_gaps(features, data.missing, raw.where)
     y = target[:]
     train, test = _places(data, raw, truth, y, how)
+    weights = None
+    if data.weights is not None:
+        train, weights = _weighted(
+            train, raw.columns[data.weights], f"{raw.where}: column {data.weights}"
+        )
     described = [
-        _column(name, values, train, f"{raw.where}: column {name}")
+        _column(name, values, train, weights, f"{raw.where}: column {name}")
         for name, values in features.items()
     ]
     try:
@@ -118,7 +124,8 @@ def dataset(data: Table, raw: Raw, how: Split) -> Dataset:
     except OctetError as error:
         raise OctetError(f"{raw.where}: columns: {error}") from None
     x_train, x_test = _encoded(inputs, [*features.values()], (train, test), raw.where)
-    return truth.dataset(inputs, (x_train, y[train]), (x_test, y[test]))
+    split = truth.dataset(inputs, (x_train, y[train]), (x_test, y[test]))
+    return replace(split, weights_train=weights)
 
 
 def _encoded(
@@ -127,17 +134,18 @@ def _encoded(
     """The features of the rows to train on and of those to test on, each in its order, on disk."""
     x_train, x_test = (on_disk((len(each), len(inputs.features)), np.float64) for each in parts)
     files = x_train, x_test
-    order = np.empty(len(raw[0]), np.int64)
+    order = np.zeros(len(raw[0]), np.int64)  # 0 of a row that is in neither
     for sign, part in zip((1, -1), parts, strict=True):
         order[part] = sign * np.arange(1, len(part) + 1)
     for start in range(0, len(order), _TOGETHER):
         rows = slice(start, start + _TOGETHER)
         x, bad = encode(inputs, [column[rows] for column in raw])
         for row, why in bad.items():
-            raise OctetError(
-                f"{where}: row {start + row + 1}, to test on: {why}: no training row has it; leave "
-                "the row out, or split otherwise"
-            )
+            if order[start + row]:
+                raise OctetError(
+                    f"{where}: row {start + row + 1}, to test on: {why}: no training row has it; "
+                    "leave the row out, or split otherwise"
+                )
         for sign, file in zip((1, -1), files, strict=True):
             place = sign * order[rows]
             file[place[place > 0] - 1] = x[place > 0]
@@ -178,10 +186,33 @@ def _places(data: Table, raw: Raw, truth: Truth, y: AnyArray, how: Split) -> tup
     return train, test
 
 
-def _column(name: str, values: Column, train: Places, where: str) -> signature.Column:
+def _weighted(train: Places, values: Column, where: str) -> tuple[Places, Array]:
+    """The training rows that count, and how much each does."""
+    if isinstance(values, Texts):
+        strange = next(text for text in values.texts if number(text) is None)
+        raise OctetError(f"{where}: got {short(strange)!r}; allowed as weights are numbers from 0")
+    if count := int(np.sum(gaps(values))):
+        raise OctetError(
+            f"{where}: got {count} missing values of {len(values)}; allowed are none in weights: "
+            "write 0 for a row that is not to count, or leave the row out"
+        )
+    if (least := float(np.min(values))) < 0:
+        raise OctetError(f"{where}: got {least:g}; allowed as weights are numbers from 0")
+    weights = values[train]
+    let_go(values)
+    if not np.any(weights):
+        raise OctetError(f"{where}: got 0 in all training rows; nothing to learn from")
+    return train[weights > 0], weights[weights > 0]
+
+
+def _column(
+    name: str, values: Column, train: Places, weights: Array | None, where: str
+) -> signature.Column:
     """What a column is: numbers or categories; with what fills its gaps, if it has any."""
     missing = gaps(values)
-    rows = train[~missing[train]]
+    there = ~missing[train]
+    rows = train[there]
+    counts = np.broadcast_to(1.0, len(rows)) if weights is None else weights[there]
     if not len(rows):
         raise OctetError(f"{where}: all training rows miss it; leave it out by `drop`")
     if not isinstance(values, Texts):
@@ -191,18 +222,19 @@ def _column(name: str, values: Column, train: Places, where: str) -> signature.C
             raise OctetError(
                 f"{where}: got {known[0]:g} in all training rows; leave it out by `drop`"
             )
-        mean = math.fsum(known) / len(known) if missing.any() else None
+        mean = math.fsum(known * counts) / math.fsum(counts) if missing.any() else None
         return signature.Column(name, (), mean)
     _refuse_no_categories(values.texts, len(values), where)
-    numbers = np.bincount(values.codes[rows], minlength=len(values.texts)).tolist()
-    counts = {text: count for text, count in zip(values.texts, numbers, strict=True) if count}
-    categories = [*counts]
+    codes = values.codes[rows]
+    shares = np.bincount(codes, counts, len(values.texts)).tolist()
+    of_text = {text: share for text, share in zip(values.texts, shares, strict=True) if share}
+    categories = [*of_text]
     if len(categories) == 1:
         raise OctetError(
             f"{where}: got {short(categories[0])!r} in all training rows; leave it out by `drop`"
         )
     # The most frequent; of several the first.
-    common = max(categories, key=lambda category: counts[category])
+    common = max(categories, key=lambda category: of_text[category])
     return signature.Column(name, tuple(categories), common if missing.any() else None)
 
 

@@ -98,18 +98,18 @@ def word(half: type) -> str:
 def in_one_step(dataset: Dataset, layers: tuple[Layer, ...], **checks: float) -> Trained:
     """Layers with their loss and accuracy on the training rows: no epochs brought them about.
 
-    The loss is the mean squared error, or the log loss in nats.
+    The loss is the mean squared error, or the log loss in nats, of rows as they count in the fit.
     """
     network, rights = Network(layers, dataset.signature), list[int]()
 
     def losses() -> Iterator[float]:
-        for x, y in blocks(dataset.x_train, dataset.y_train):
+        for x, y, count in blocks(dataset.x_train, dataset.y_train, dataset.counts):
             outputs = floating.run(network, x)
             rights.append(int(np.sum(np.argmax(outputs, axis=1) == y)))
-            yield from _losses(network, outputs, y).tolist()
+            yield from (_losses(network, outputs, y) * count).tolist()
 
     rows = len(dataset.y_train)
-    loss = math.fsum(losses()) / rows
+    loss = math.fsum(losses()) / dataset.total
     of_classes = not isinstance(dataset.signature.outputs, Numbers)
     course = History((1,), (loss,), (sum(rights) / rows,) if of_classes else ())
     return Trained(layers, course, plots.row_or_image_sheet(dataset.x_train), checks=checks)

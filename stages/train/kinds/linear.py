@@ -8,9 +8,7 @@ from stages.train.kinds.kind import Job, Kind, Trained, in_one_step
 
 def train(job: Job[LinearModel]) -> Trained:
     """Least squares."""
-    data, features = job.dataset, job.dataset.signature.inputs.names
-    layers = linear.fit(data.x_train, data.y_train, features, job.model.standardize)
-    return in_one_step(data, layers)
+    return in_one_step(job.dataset, linear.fit(job.dataset, job.model.standardize))
 
 
 KIND = Kind((Columns,), (Numbers,), train)

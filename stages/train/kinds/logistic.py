@@ -12,7 +12,8 @@ def train(job: Job[LogisticModel]) -> Trained:
     """The minimum of the penalized cross entropy."""
     data = job.dataset
     features, classes = data.signature.inputs.names, cast("Classes", data.signature.outputs).classes
-    return in_one_step(data, logistic.fit(data.x_train, data.y_train, features, classes))
+    layers = logistic.fit(data.x_train, data.y_train, data.counts, features, classes)
+    return in_one_step(data, layers)
 
 
 KIND = Kind((Columns,), (Classes,), train)

@@ -70,9 +70,7 @@ def test_a_point_is_the_network_that_quantize_would_write(
 
 def test_the_interval_of_a_table_is_of_r2() -> None:
     data = readers.read("diabetes", load_params().split)
-    names = data.signature.inputs.features
-    layers = linear.fit(data.x_train, data.y_train, names, standardize=True)
-    network = Network(layers, data.signature)
+    network = Network(linear.fit(data, standardize=True), data.signature)
     found = measure.prepare(network, data, config(), GATES)
     point = measure.measure(found, config(bits=3))
     outputs = inference.run(quantize(network, data.x_train, config(bits=3)), data.x_test)

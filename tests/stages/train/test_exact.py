@@ -43,22 +43,35 @@ def test_exp_is_wrong_by_less_than_two_units(bits: int) -> None:
 
 
 @settings(deadline=None, derandomize=True)
-@given(numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=12))
-def test_sums_of_products_are_exact_in_any_parts(numbers: list[float]) -> None:
+@given(
+    numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=12),
+    counts=st.lists(st.integers(1, 9), min_size=6, max_size=6)
+    | st.lists(st.floats(1e-15, 1e15), min_size=6, max_size=6),
+)
+def test_sums_of_products_are_exact_in_any_parts(numbers: list[float], counts: list[float]) -> None:
     x = np.array(numbers[: len(numbers) // 2 * 2]).reshape(-1, 2) / 2
-    rows = [[Fraction(value) for value in row] for row in x.tolist()]
-    expected = [
-        [sum((row[i] * row[j] for row in rows), Fraction()) for j in (0, 1)] for i in (0, 1)
+    weights = np.array(counts[: len(x)], np.float64)
+    rows = [
+        (Fraction(count), [Fraction(value) for value in row])
+        for row, count in zip(x.tolist(), weights.tolist(), strict=True)
     ]
-    for parts in ([x], [x[:1], x[1:]]):
-        total = reduce(add, map(exact.products, parts))
+    expected = [
+        [sum((count * row[i] * row[j] for count, row in rows), Fraction()) for j in (0, 1)]
+        for i in (0, 1)
+    ]
+    for parts in ([slice(None)], [slice(1), slice(1, None)]):
+        total = reduce(add, (exact.products(x[part], weights[part]) for part in parts))
         assert [[Fraction(n, 1 << total.bits) for n in row] for row in total.numbers] == expected
 
 
 def test_sums_of_products_of_many_rows_are_exact() -> None:
     """As many in a part as there are in a block of a table of one column."""
-    x = np.random.default_rng(0).normal(size=(2**18, 2)) * [1, 1e-30]
-    total = exact.products(x)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2**18, 2)) * [1, 1e-30]
     whole, bits = exact.integers(x)
-    most = max(total.bits, 2 * bits)
-    assert (total.over(most) == exact.Sum(whole.T @ whole, 2 * bits).over(most)).all()
+    for counts in (rng.integers(1, 2**11, len(x), endpoint=True) + 0.0, rng.random(len(x))):
+        weights, weight_bits = exact.integers(counts)
+        expected = exact.Sum((whole * weights[:, None]).T @ whole, 2 * bits + weight_bits)
+        total = exact.products(x, counts)
+        most = max(total.bits, expected.bits)
+        assert (total.over(most) == expected.over(most)).all()

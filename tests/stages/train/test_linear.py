@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from octet import blocks
 from octet.affine import Array
 from octet.errors import OctetError
-from octet.layers import Linear, Standardize
+from octet.layers import Layer, Linear, Standardize
 from octet.network import Network
 from octet.parameters import values
 from octet.runtime import floating
@@ -28,15 +28,14 @@ from stages.train.triangle import triangle
 SEEDS = range(6)
 
 
-def dataset(x: Array, y: Array) -> Dataset:
+def dataset(x: Array, y: Array, weights: Array | None = None) -> Dataset:
     names = tuple(f"f{i}" for i in range(x.shape[1]))
-    return Dataset(x, y, x[:2], y[:2], Signature(Columns(names), Numbers("target", "unit")))
+    signature = Signature(Columns(names), Numbers("target", "unit"))
+    return Dataset(x, y, x[:2], y[:2], signature, weights)
 
 
 def fit(data: Dataset, standardize: bool) -> Network:
-    names = data.signature.inputs.features
-    layers = linear.fit(data.x_train, data.y_train, names, standardize)
-    return Network(layers, data.signature)
+    return Network(linear.fit(data, standardize), data.signature)
 
 
 def problem(seed: int) -> tuple[Array, Array]:
@@ -60,18 +59,19 @@ def refined(x: Array, y: Array, noise: float, seed: int) -> Array:
     centre = x.mean(axis=0) * (1 + noise * rng.uniform(-1, 1, x.shape[1]))
     root = triangle([np.column_stack([np.ones(len(x)), x - centre])])
     root = root * (1 + noise * rng.uniform(-1, 1, root.shape))
-    sums = exact.products(np.column_stack([np.ones(len(x)), x, y]))
+    sums = exact.products(np.column_stack([np.ones(len(x)), x, y]), np.ones(len(x)))
     return refine(sums, centre, np.zeros(len(centre)), root)
 
 
-def exactly(x: Array, y: Array, alpha: float = 0) -> Array:
+def exactly(x: Array, y: Array, alpha: float = 0, weights: Array | None = None) -> Array:
     """The normal equations, solved in fractions; only the result is rounded."""
+    counts = [Fraction(count) for count in (np.ones(len(y)) if weights is None else weights)]
     rows = [[Fraction(1), *map(Fraction, row)] for row in x.tolist()]
     target = [Fraction(value) for value in y.tolist()]
     size = len(rows[0])
     system = [
-        [sum(row[i] * row[j] for row in rows) for j in range(size)]
-        + [sum(row[i] * value for row, value in zip(rows, target, strict=True))]
+        [sum(c * row[i] * row[j] for c, row in zip(counts, rows, strict=True)) for j in range(size)]
+        + [sum(c * row[i] * value for c, row, value in zip(counts, rows, target, strict=True))]
         for i in range(size)
     ]
     for i in range(1, size):
@@ -88,7 +88,10 @@ def exactly(x: Array, y: Array, alpha: float = 0) -> Array:
 
 def coefficients(network: Network) -> Array:
     """Intercept first, of the last layer."""
-    last = network.layers[-1]
+    return of_layer(network.layers[-1])
+
+
+def of_layer(last: Layer) -> Array:
     assert isinstance(last, Linear)
     weight, bias = values(last.weight), values(last.bias)
     assert weight.shape[0] == bias.shape[0] == 1
@@ -134,13 +137,53 @@ def test_a_ridge_is_the_least_penalized_sum_of_squares_correctly_rounded(
 ) -> None:
     x, y = problem(seed)
     x = np.column_stack([x, x[:, 0] - 3 * x[:, 2]])  # least squares would refuse it
-    names = tuple(f"f{i}" for i in range(x.shape[1]))
-    (last,) = linear.fit(x, y, names, standardize=False, alpha=alpha)
-    assert isinstance(last, Linear)
-    got = np.array([values(last.bias)[0], *values(last.weight)[0]])
+    (last,) = linear.fit(dataset(x, y), standardize=False, alpha=alpha)
+    got = of_layer(last)
     np.testing.assert_array_equal(got, exactly(x, y, alpha))
     model = Ridge(alpha, solver="svd").fit(x, y)
     np.testing.assert_allclose(got, [model.intercept_, *model.coef_], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.3])
+@pytest.mark.parametrize("seed", SEEDS[:3])
+def test_a_row_counts_by_its_weight(
+    seed: int, alpha: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (x, y), rng = problem(seed), np.random.default_rng(seed)
+    real, whole = 10.0 ** rng.uniform(-3, 3, len(y)), rng.integers(1, 9, len(y)) + 0.0
+    again = dataset(np.repeat(x, whole.astype(int), axis=0), np.repeat(y, whole.astype(int)))
+    for rows in (len(y), 7):
+        monkeypatch.setattr(blocks, "NUMBERS", rows * x.shape[1])
+        (last,) = linear.fit(dataset(x, y, real), standardize=False, alpha=alpha)
+        np.testing.assert_array_equal(of_layer(last), exactly(x, y, alpha, real))
+        # A row that is there so many times is the same to the last bit, ...
+        (last,) = linear.fit(dataset(x, y, whole), standardize=False, alpha=alpha)
+        (repeated,) = linear.fit(again, standardize=False, alpha=alpha)
+        np.testing.assert_array_equal(of_layer(last), of_layer(repeated))
+        # ... but for the scaler, whose sums are rounded in the order of the rows.
+        scaler, last = linear.fit(dataset(x, y, whole), standardize=True, alpha=alpha)
+        expected, _ = linear.fit(again, standardize=True, alpha=alpha)
+        assert isinstance(scaler, Standardize)
+        assert isinstance(expected, Standardize)
+        np.testing.assert_allclose(scaler.mean, expected.mean, rtol=1e-12)
+        np.testing.assert_allclose(scaler.std, expected.std, rtol=1e-12)
+        scaled = (x - scaler.mean) / scaler.std
+        np.testing.assert_array_equal(of_layer(last), exactly(scaled, y, alpha, whole))
+
+
+def test_weights_that_are_all_one_are_none() -> None:
+    x, y = problem(0)
+    ones, none = (fit(dataset(x, y, w), standardize=True).layers for w in (np.ones(len(y)), None))
+    assert repr(ones) == repr(none)
+
+
+@pytest.mark.parametrize("size", [1e-15, 1e15])
+def test_least_squares_do_not_know_the_unit_of_weights(size: float) -> None:
+    x, y = problem(0)
+    expected = coefficients(fit(dataset(x, y), standardize=False))
+    weights = np.full(len(y), size)
+    found = coefficients(fit(dataset(x, y, weights), standardize=False))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_noise_makes_no_difference_on_real_data() -> None:

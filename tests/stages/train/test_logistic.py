@@ -31,8 +31,11 @@ def problem(classes: int, seed: int = 0, rows: int = 60) -> Problem:
     return x * [1, 100, 0.01], labels
 
 
-def fit(x: Array, labels: Integers, classes: int) -> tuple[Standardize, Linear]:
-    scaler, head = logistic.fit(x, labels, names(x.shape[1]), names(classes))
+def fit(
+    x: Array, labels: Integers, classes: int, weights: Array | None = None
+) -> tuple[Standardize, Linear]:
+    counts = np.ones(len(x)) if weights is None else weights
+    scaler, head = logistic.fit(x, labels, counts, names(x.shape[1]), names(classes))
     assert isinstance(scaler, Standardize)
     assert isinstance(head, Linear)
     return scaler, head
@@ -48,6 +51,24 @@ def test_a_fit_is_scikit_learns_with_more_digits(classes: int) -> None:
     shares = logits - np.log(np.sum(np.exp(logits), axis=1, keepdims=True))
     np.testing.assert_allclose(shares, expected, atol=1e-5)
     assert head.weight.dtype == head.bias.dtype == np.float32
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_row_counts_by_its_weight(classes: int) -> None:
+    (x, labels), rng = problem(classes), np.random.default_rng(0)
+    whole = rng.integers(1, 5, len(x))
+    scaler, head = fit(x, labels, classes, whole + 0.0)
+    again, repeated = fit(np.repeat(x, whole, axis=0), np.repeat(labels, whole), classes)
+    np.testing.assert_allclose(scaler.mean, again.mean, rtol=1e-12)
+    np.testing.assert_allclose(scaler.std, again.std, rtol=1e-12)
+    np.testing.assert_allclose(head.weight, repeated.weight, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(head.bias, repeated.bias, rtol=1e-6, atol=1e-7)
+    real = 10.0 ** rng.uniform(-2, 2, len(x))
+    scaler, head = fit(x, labels, classes, real)
+    model = LogisticRegression(tol=1e-12, max_iter=10_000).fit(scaler.reals(x), labels, real)
+    logits = floating.through((scaler, head), x)
+    shares = np.exp(logits) / np.sum(np.exp(logits), axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, model.predict_proba(scaler.reals(x)), atol=1e-5)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -69,10 +90,10 @@ def test_two_classes_are_a_pair_of_opposites() -> None:
 def test_noise_in_a_solution_makes_no_difference(classes: int, seed: int) -> None:
     x, labels = problem(classes)
     scaler, _ = fit(x, labels, classes)
-    standardized = scaler.reals(x)
+    standardized, weights = scaler.reals(x), np.random.default_rng(seed).random(len(x)) + 0.1
     start = np.random.default_rng(seed).normal(scale=0.01, size=(classes, 4))
     polished = [
-        logistic.polish(standardized, labels, begin, penalty=1)
+        logistic.polish(standardized, labels, weights, begin, penalty=1)
         for begin in (np.zeros((classes, 4)), start)
     ]
     for clean, noisy in zip(*polished, strict=True):
@@ -84,7 +105,7 @@ def test_the_gradient_is_zero_at_what_is_found(penalty: int) -> None:
     x, labels = problem(3)
     scaler, _ = fit(x, labels, 3)
     standardized = scaler.reals(x)
-    weight, bias = logistic.polish(standardized, labels, np.zeros((3, 4)), penalty)
+    weight, bias = logistic.polish(standardized, labels, np.ones(len(x)), np.zeros((3, 4)), penalty)
     with mpmath.workprec(200):
         gradient = mpmath.matrix((weight * penalty).tolist())
         for row, label in zip(standardized.tolist(), labels.tolist(), strict=True):
@@ -119,6 +140,14 @@ def test_a_row_far_from_all_others_is_no_trouble() -> None:
     assert np.all(np.isfinite(fit(x, labels, 3)[1].weight))
 
 
+@pytest.mark.parametrize("size", [1e-15, 1e15])
+def test_weights_that_no_float_can_sum_up_are_refused(size: float) -> None:
+    x, labels = problem(3)
+    weights = np.where(np.arange(len(x)) < 5, size, 1 / size)
+    with pytest.raises(OctetError, match=r"far from all others, or whose weights are$"):
+        fit(x, labels, 3, weights)
+
+
 def test_a_class_without_a_row_is_named() -> None:
     x, labels = problem(2)
     with pytest.raises(OctetError) as caught:
@@ -147,6 +176,6 @@ def test_the_bundled_tables_are_learnt(name: str, least: float) -> None:
     inputs, outputs = data.signature.inputs, data.signature.outputs
     assert isinstance(inputs, Columns)
     assert isinstance(outputs, Classes)
-    layers = logistic.fit(data.x_train, data.y_train, inputs.features, outputs.classes)
+    layers = logistic.fit(data.x_train, data.y_train, data.counts, inputs.features, outputs.classes)
     logits = floating.run(Network(layers, Signature(inputs, outputs)), data.x_test)
     assert np.mean(np.argmax(logits, axis=1) == data.y_test) > least

@@ -1,13 +1,18 @@
 """A network learns a table: classes, or numbers in their own units."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from octet.errors import OctetError
 from octet.layers import Linear, Standardize
 from octet.runtime import inference
 from octet.signature import Classes, Numbers
 from stages.load import readers
+from stages.params.layers import Layer, Sigmoid
+from stages.train.objective import objective
 from tests.stages.train.small import COMMITTED, dense, fit, recipe, relu, table
 
 NUMBERS, CLASSES = Numbers("y", "m"), Classes(("less", "more"))
@@ -34,6 +39,38 @@ def test_classes_are_learnt() -> None:
     hits = inference.run(network, data.x_train).argmax(axis=1) == data.y_train
     assert np.mean(hits) > 0.95
     assert history.accuracy[-1] > 0.9
+
+
+@pytest.mark.parametrize("last", [(dense(1),), (dense(2),), (dense(2), Sigmoid(kind="sigmoid"))])
+def test_a_row_counts_by_its_weight(last: tuple[Layer, ...]) -> None:
+    """Its loss and gradient are those of rows which are there so many times."""
+    data = table(NUMBERS if last == (dense(1),) else CLASSES)
+    whole = np.random.default_rng(0).integers(1, 5, len(data.y_train))
+    again = replace(
+        data, x_train=data.x_train.repeat(whole, axis=0), y_train=data.y_train.repeat(whole)
+    )
+    weighted = replace(data, weights_train=whole * 0.25)
+    scalers, losses = [], []
+    for each in (weighted, again, data):
+        # One step, of all rows: noise in the last bits of a gradient is more behind each.
+        how = recipe(epochs=1, batch=len(each.y_train))
+        network, history = fit(each, (*MLP, *last), how)
+        scalers.append(network.layers[0])
+        losses.append(history.loss[-1])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[2] != pytest.approx(losses[1], rel=1e-3)
+    np.testing.assert_allclose(scalers[0].std, scalers[1].std, rtol=1e-12)
+
+    rng = np.random.default_rng(1)
+    outputs = rng.normal(size=(len(whole), last[0].outputs)).astype(np.float32)
+    gradients = []
+    for each, counts in ((weighted, torch.from_numpy(whole / whole.mean())), (again, None)):
+        goal = objective(each, last[-1].kind, recipe())
+        leaf = torch.tensor(outputs, requires_grad=True)
+        rows = leaf if counts is not None else leaf[np.arange(len(whole)).repeat(whole)]
+        goal.loss(rows, goal.truth, counts).backward()
+        gradients.append(leaf.grad.numpy())
+    np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-8)
 
 
 def test_the_scaler_is_that_of_the_features_and_noise_and_views_are_for_images() -> None:
