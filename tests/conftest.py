@@ -75,7 +75,12 @@ def environment(changes: Mapping[str, str | None]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with one commit: the files of this tree that git tracks or would."""
-    path = tmp_path_factory.mktemp("committed")
+    return commit_tree(tmp_path_factory.mktemp("committed") / "tree")
+
+
+def commit_tree(path: Path) -> Path:
+    """Make a repository with one commit: the files of this tree that git tracks or would."""
+    path.mkdir()
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -1,8 +1,9 @@
-"""python -m tests.rounds N: stop `make run` N times at random; run again; are the bytes the same?
+"""python -m tests.rounds N [SYSTEM …]: stop `make run` N times at random; are the bytes the same?
 
-The stages are small ones, in a project of their own: what is tried is who starts them, and what
-becomes of them. Every round makes all outputs anew, is stopped in one of seven ways at some moment,
-and then goes on from there. It must end with the bytes of one `dvc repro`, which nobody stops.
+Without systems, the stages are small ones, in a project of their own: what is tried is who starts
+them, and what becomes of them. With systems, they are theirs, in a clone of this tree that has no
+others. Every round makes all outputs anew, is stopped in one of seven ways at some moment, and then
+goes on from there. It must end with the bytes of one `dvc repro`, which nobody stops.
 """
 
 import contextlib
@@ -15,15 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 import yaml
 
-from tests.conftest import Clone
+from tests.conftest import ROOT, Clone, commit_tree, new_clone_at
 
-ROOT = Path(__file__).parent.parent
 STAGE = """
 import os, sys, time
 from pathlib import Path
@@ -49,6 +49,9 @@ with one_line(), guard.alone() as lock:
     reproduce(lock, {"join"}, 3, lambda done: "the answer")
 """
 ALL = sorted(CHAINS)
+SMALL = (sys.executable, "-c", RUN)
+MAKE_RUN = (sys.executable, "-m", "stages.commands.run")
+OUTPUTS = ("made", "data", "models", "metrics", "plots", "report")
 
 
 def project(path: Path) -> Clone:
@@ -79,21 +82,23 @@ def project(path: Path) -> Clone:
 
 def state(clone: Clone) -> dict[str, bytes]:
     """What must be the same after every round."""
-    kept = {path.name: path.read_bytes() for path in (clone.path / "made").iterdir()}
-    return kept | {"dvc.lock": (clone.path / "dvc.lock").read_bytes()}
+    inside = [path for folder in OUTPUTS for path in (clone.path / folder).rglob("*")]
+    files = [clone.path / "dvc.lock", *filter(Path.is_file, inside)]
+    return {str(path.relative_to(clone.path)): path.read_bytes() for path in files}
 
 
 def forget(clone: Clone) -> None:
     """As if nothing had run."""
-    shutil.rmtree(clone.path / "made", ignore_errors=True)
+    for folder in OUTPUTS:
+        shutil.rmtree(clone.path / folder, ignore_errors=True)
     (clone.path / "dvc.lock").unlink(missing_ok=True)
 
 
-def start(clone: Clone) -> subprocess.Popen[bytes]:
+def start(clone: Clone, command: Sequence[str] = SMALL) -> subprocess.Popen[bytes]:
     """What `make run` starts."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "OCTET_ROOT": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-c", RUN],
+        command,
         cwd=clone.path,
         env=env,
         stdout=subprocess.PIPE,
@@ -138,7 +143,7 @@ def kill_all(process: subprocess.Popen[bytes], _: random.Random) -> None:
 def second(process: subprocess.Popen[bytes], _: random.Random) -> None:
     """Start another one beside it, which waits."""
     clone = Clone(Path(psutil.Process(process.pid).cwd()))
-    other = start(clone)
+    other = start(clone, process.args)
     said, _ = other.communicate()
     assert other.returncode == 0, said.decode()
 
@@ -163,9 +168,9 @@ def holders(clone: Clone) -> list[object]:
     return [*filter(None, json.loads(path.read_bytes()).values())] if path.exists() else []
 
 
-def finished(clone: Clone) -> str:
+def finished(clone: Clone, command: Sequence[str] = SMALL) -> str:
     """Run to the end. Returns what it said."""
-    process = start(clone)
+    process = start(clone, command)
     said = process.communicate()[0].decode()
     assert process.returncode == 0, said
     return said
@@ -187,31 +192,52 @@ def stop_and_finish(
         process.communicate()
         wait_for_none(processes, 60)
         assert way in KILLS or not holders(clone), "a DVC was killed"
-    finished(clone)
+    finished(clone, process.args)
 
 
-def main(rounds: int) -> None:
+def refuse_other_bytes(made: dict[str, bytes], serial: dict[str, bytes]) -> None:
+    """What a run has made is what `dvc repro` makes."""
+    names = sorted({*made, *serial})
+    differing = [name for name in names if made.get(name) != serial.get(name)]
+    assert not differing, f"not the bytes of `dvc repro`: {', '.join(differing)}"
+
+
+def of_systems(folder: Path, *systems: str) -> Clone:
+    """A clone of this tree with these systems alone, a short sweep, and no outputs."""
+    clone = new_clone_at(folder / "project", commit_tree(folder / "tree"), *systems, whole=True)
+    params = clone.path / "params.yaml"
+    sections = yaml.safe_load(params.read_text())
+    sections["sweep"] |= {"bits": [4, 8], "roundings": ["nearest"]}
+    params.write_text(yaml.safe_dump(sections, sort_keys=False))
+    clone.git("rm", "-r", "--quiet", "dvc.lock", "metrics")
+    clone.git("commit", "--quiet", "--all", "--message", "nothing has run")
+    return clone
+
+
+def main(rounds: int, *systems: str) -> None:
     chance = random.Random(0)
+    command = MAKE_RUN if systems else SMALL
     with tempfile.TemporaryDirectory() as folder:
-        clone = project(Path(folder, "project"))
+        path = Path(folder)
+        clone = of_systems(path, *systems) if systems else project(path / "project")
         os.environ["OCTET_ROOT"] = str(ROOT)
         clone.dvc("repro")
         serial = state(clone)
         began = time.monotonic()
         forget(clone)
-        finished(clone)
+        finished(clone, command)
         whole = time.monotonic() - began
-        assert state(clone) == serial, "not the bytes of `dvc repro`"
+        refuse_other_bytes(state(clone), serial)
         for number in range(rounds):
             way = list(WAYS)[number % len(WAYS)]
             moment = chance.uniform(0, whole)
             print(f"{number + 1} of {rounds}: {way} after {moment:.2f} s", flush=True)
             forget(clone)
-            process = start(clone)
+            process = start(clone, command)
             time.sleep(moment)
             stop_and_finish(clone, process, way, chance)
-            assert state(clone) == serial, "not the bytes of `dvc repro`"
+            refuse_other_bytes(state(clone), serial)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

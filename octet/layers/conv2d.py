@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from octet.affine import Array
 from octet.errors import OctetError
-from octet.layers import windows
+from octet.layers import correlation, windows
+from octet.layers.correlation import Result
 from octet.layers.layer import Signal
 from octet.layers.weighted import Weighted, outputs_of
 from octet.layers.windows import (
     Number,
     Padding,
-    Result,
     Sides,
     Window,
     dump_window,
@@ -80,21 +80,21 @@ class Conv2d(Weighted):
 
     def patches(self, x: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """What the kernel sees at each position."""
-        seen = windows.unfold(x, self.window, self.groups)
+        seen = correlation.unfold(x, self.window, self.groups)
         return seen.at_positions(seen.columns)
 
     def products(
         self,
-        x: npt.NDArray[Number],
+        x: npt.NDArray[np.number],
         weight: npt.NDArray[Number],
         finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
     ) -> npt.NDArray[Result]:
         """Of what the kernel sees at each position."""
-        return windows.products(x, weight, self.window, finish)
+        return correlation.products(x, weight, self.window, finish)
 
     def unrounded(self, *x: Array) -> Array:
-        """Exact sums of rounded factors, see `windows.correlate`."""
-        sums = windows.correlate(x[0], values(self.weight), self.window, self.groups)
+        """Exact sums of rounded factors, see `correlation.correlate`."""
+        sums = correlation.correlate(x[0], values(self.weight), self.window, self.groups)
         return np.asarray(sums + values(self.bias)[:, None, None])
 
     def dump(self, fields: FieldWriter) -> dict[str, Any]:

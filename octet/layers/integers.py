@@ -22,20 +22,24 @@ LARGEST_SUM = 2**31 - 1
 _EXACT_FLOAT32 = 2**24
 
 
-def centred(codes: Codes, grid: Grid, largest: int) -> Floats:
-    """Q - z, in the narrowest type whose products BLAS multiplies and adds without rounding.
+def exact_type(largest: int) -> type[np.floating]:
+    """The narrowest type in which BLAS multiplies and adds whole numbers without rounding.
 
     NumPy has no fast integer products. But float32 holds every integer up to 2²⁴, and float64 up to
     2⁵³; where no sum can be larger, theirs are the integers, in whatever order.
 
     Args:
-        codes: any shape.
-        grid: theirs.
-        largest: a bound on every sum that they will enter.
+        largest: a bound on every sum.
     """
-    exact = np.float32 if largest <= _EXACT_FLOAT32 else np.float64
-    steps: Floats = codes.astype(exact)
-    steps -= grid.zero_point.astype(exact)
+    return np.float32 if largest <= _EXACT_FLOAT32 else np.float64
+
+
+def centred(codes: Codes, grid: Grid) -> Codes | Floats:
+    """Q - z, for codes of any shape: themselves where z is 0, as it mostly is behind a ReLU."""
+    if not grid.zero_point.any():
+        return codes
+    steps: Floats = codes.astype(np.float32)
+    steps -= grid.zero_point.astype(np.float32)
     return steps
 
 
@@ -57,7 +61,8 @@ def requantize(acc: Accumulators | Floats, m: Scales, grid: Grid) -> Codes:
         reals = acc.astype(np.float32, copy=False)
         reals *= m
     np.rint(reals, out=reals)
-    reals += grid.zero_point.astype(np.float32)
+    if grid.zero_point.any():
+        reals += grid.zero_point.astype(np.float32)
     np.clip(reals, 0, grid.top, out=reals)
     return as_codes(reals, grid.bits)
 

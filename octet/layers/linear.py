@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from octet.affine import Array
 from octet.errors import OctetError
+from octet.layers.correlation import Result
 from octet.layers.layer import Signal
 from octet.layers.weighted import Weighted, outputs_of
-from octet.layers.windows import Number, Result, Window
+from octet.layers.windows import Number, Window
 from octet.modelfile.fields import FieldReader, require
 from octet.parameters import shape_of, values
 from octet.products import multiply
@@ -41,12 +42,12 @@ class Linear(Weighted):
 
     def products(
         self,
-        x: npt.NDArray[Number],
+        x: npt.NDArray[np.number],
         weight: npt.NDArray[Number],
         finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
     ) -> npt.NDArray[Result]:
         """Of all inputs."""
-        return finish(multiply(weight[0], x.T)).T
+        return finish(multiply(weight[0], x.T.astype(weight.dtype, copy=False))).T
 
     def unrounded(self, *x: Array) -> Array:
         """Sum up in order of inputs."""

@@ -4,11 +4,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from octet.affine import Array, Codes, Grid, dequantize, quantize
+from octet.affine import Array, Codes, Grid, code_dtype, dequantize, quantize
 from octet.layers.layer import Gridded, Layer, Signal
 from octet.modelfile.fields import FieldReader, FieldWriter
 from octet.parameters import Quantized
@@ -53,9 +54,7 @@ class Clipping(SameShape):
 
     def _ends_on(self, grid: Grid) -> tuple[Codes, Codes]:
         """The codes of both ends; of one that is beyond the grid, the last code there."""
-        first, last = dequantize(np.array([0, grid.top]), grid)
-        low, high = np.clip(self.ends(), first, last)
-        return quantize(np.asarray(low), grid), quantize(np.asarray(high), grid)
+        return _codes_of(*self.ends(), float(grid.scale), int(grid.zero_point), grid.bits)
 
     def to_onnx(self, graph: "Graph", name: str, *entering: "Tensor") -> None:
         """Max and Min, on codes as on reals: standard operators, and the same codes everywhere."""
@@ -76,6 +75,17 @@ class Clipping(SameShape):
         """Clip, most often where the layer before rounds to codes."""
         low, high = self._ends_on(entering[0].grid)
         return plan.clip(entering[0], int(low), int(high))
+
+
+@lru_cache
+def _codes_of(
+    low: float, high: float, scale: float, zero_point: int, bits: int
+) -> tuple[Codes, Codes]:
+    """The codes of two numbers; of one that is beyond the grid, the last code there."""
+    grid = Grid(np.array(scale, np.float32), np.array(zero_point, code_dtype(bits)), bits)
+    first, last = dequantize(np.array([0, grid.top]), grid)
+    low, high = np.clip((low, high), first, last)
+    return quantize(np.asarray(low), grid), quantize(np.asarray(high), grid)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 from octet.affine import Codes, Floats, Grid
 from octet.errors import OctetError
 from octet.layers import integers
+from octet.layers.correlation import Result
 from octet.layers.integers import Accumulators, Scales
 from octet.layers.layer import Gridded
-from octet.layers.windows import Number, Result, Window
+from octet.layers.windows import Number, Window
 from octet.modelfile.fields import FieldWriter, require
 from octet.parameters import Int32, Parameter, Quantized, shape_of, values
 from octet.signature import LARGEST_ROW, Shape
@@ -87,17 +89,17 @@ class Weighted(Gridded):
     @abstractmethod
     def products(
         self,
-        x: npt.NDArray[Number],
+        x: npt.NDArray[np.number],
         weight: npt.NDArray[Number],
         finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
     ) -> npt.NDArray[Result]:
         """What becomes of sums of products of rows, with other weights than the layer's own.
 
         Args:
-            x: ``(rows, …)``.
-            weight: ``(groups, outputs of one, inputs of one output)``, of the same type, which
-                holds all sums without rounding: their order is free.
-            finish: what to do with some of the sums, ``(outputs, any number)``; it may overwrite
+            x: ``(rows, …)``, which the type of the weight holds.
+            weight: ``(groups, outputs of one, inputs of one output)``, of a type that holds all
+                sums without rounding: their order is free.
+            finish: what to do with some of the sums, ``(…, outputs, any number)``; it may overwrite
                 them.
 
         Returns:
@@ -108,20 +110,22 @@ class Weighted(Gridded):
         """Formulas 1 to 3 of `octet.layers.integers`."""
         (entering,) = x
         m = integers.multiplier(entering.grid, self._weight_scale(), self.grid)
-        bias, largest = self._int32().codes, self.largest_sum(entering.grid)
-        steps = integers.centred(entering.codes, entering.grid, largest)
+        exact = integers.exact_type(self.largest_sum(entering.grid))
+        bias = self._int32().codes.astype(exact)
 
         def finish(sums: Floats) -> Codes:
-            sums += bias[:, None].astype(sums.dtype)
+            sums += bias[:, None]
             return integers.requantize(sums, m[:, None], self.grid)
 
-        weight = self._weight_steps().astype(steps.dtype)
+        weight = self._weight_steps.astype(exact, copy=False)
+        steps = integers.centred(entering.codes, entering.grid)
         return Quantized(self.products(steps, weight, finish), self.grid)
 
-    def _weight_steps(self) -> npt.NDArray[np.int64]:
+    @cached_property
+    def _weight_steps(self) -> npt.NDArray[np.float32]:
         """q_w - z_w, ``(groups, outputs of one, inputs of one output)``."""
         weight = self._quantized()
-        steps = weight.codes.astype(np.int64) - weight.grid.zero_point.astype(np.int64)
+        steps = weight.codes.astype(np.float32) - weight.grid.zero_point.astype(np.float32)
         return steps.reshape(self.group_count, self.outputs // self.group_count, -1)
 
     def _weight_scale(self) -> Scales:
@@ -140,18 +144,23 @@ class Weighted(Gridded):
         Raises:
             OctetError: the weight is not in codes, or the bias not in int32.
         """
-        weight, bias = self._quantized(), self._int32().codes.astype(np.int64)
-        codes = weight.codes.reshape(len(bias), -1)
-        zero_point = np.broadcast_to(weight.grid.zero_point.reshape(-1, 1), (len(bias), 1))
         reach = max(int(entering.zero_point), entering.top - int(entering.zero_point))
-        largest = 0
+        return int(np.max(self._weight_sums * reach + np.abs(self._int32().codes.astype(np.int64))))
+
+    @cached_property
+    def _weight_sums(self) -> npt.NDArray[np.int64]:
+        """Σ |q_w - z_w| of each output."""
+        weight = self._quantized()
+        codes = weight.codes.reshape(self.outputs, -1)
+        zero_point = np.broadcast_to(weight.grid.zero_point.reshape(-1, 1), (self.outputs, 1))
         # Some outputs at a time: in 32 bits the codes are many times as large as in their file.
         together = max(1, _TOGETHER // max(codes.shape[1], 1))
-        for i in range(0, len(bias), together):
+        sums = np.empty(self.outputs, np.int64)
+        for i in range(0, self.outputs, together):
             part = slice(i, i + together)
-            weights = np.abs(codes[part] - zero_point[part].astype(np.int32)).sum(axis=1)
-            largest = max(largest, int(np.max(weights * reach + np.abs(bias[part]))))
-        return largest
+            steps = np.abs(codes[part] - zero_point[part].astype(np.int32))
+            sums[part] = steps.sum(axis=1)
+        return sums
 
     def _quantized(self) -> Quantized:
         if not isinstance(self.weight, Quantized):

@@ -21,7 +21,7 @@ from octet.signature import Images, Input
 _IMAGES = 32
 _NUMBERS = 2**16
 # And into memory, whatever a model's layers are: numbers at once.
-_MOST = 2**22
+_MOST = 2**23
 
 
 def run(network: Network, x: Input) -> Array:

@@ -20,7 +20,7 @@ from octet.runtime import floating, threads
 from octet.signature import Input
 
 # Their codes fit into a cache, and what a layer does but once is little beside the rest.
-_IMAGES = 128
+_IMAGES = 64
 
 
 def is_integer(network: Network) -> bool:
