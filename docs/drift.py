@@ -1,6 +1,6 @@
 """python -m docs.drift SYSTEM OUT: rows of a system, to play production in monitor.md.
 
-In random order, or in that of a column; images as they are, noisy or inverted. Seeded.
+In random order, or in that of a column; images as they are, noisy, brighter or inverted. Seeded.
 """
 
 import argparse
@@ -27,6 +27,7 @@ def main() -> None:
         "--by", metavar="COLUMN", help="in the order of this column, smallest first"
     )
     parser.add_argument("--noise", type=float, default=0.0, help="on pixels, its deviation")
+    parser.add_argument("--scale", type=float, default=1.0, help="pixels are so much brighter")
     parser.add_argument("--invert", action="store_true", help="white on black is black on white")
     with one_line():
         _write(parser.parse_args())
@@ -53,11 +54,11 @@ def _column(x: AnyArray, inputs: Inputs, name: str) -> AnyArray:
 def _images(
     x: AnyArray, inputs: Inputs, arguments: argparse.Namespace, rng: np.random.Generator
 ) -> AnyArray:
-    if not (arguments.noise or arguments.invert):
+    if not arguments.noise and arguments.scale == 1 and not arguments.invert:
         return x
     if not isinstance(inputs, Images):
-        raise OctetError("--noise and --invert: allowed for images")
-    pixels = inputs.white - x if arguments.invert else x
+        raise OctetError("--noise, --scale and --invert: allowed for images")
+    pixels = (inputs.white - x if arguments.invert else x) * arguments.scale
     noisy = pixels + rng.normal(0, arguments.noise, x.shape) if arguments.noise else pixels
     changed: AnyArray = np.clip(np.rint(noisy), 0, inputs.white).astype(np.uint8)
     return changed

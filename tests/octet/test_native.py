@@ -11,7 +11,7 @@ import pytest
 from octet.cli import predict as command
 from octet.errors import OctetError
 from octet.layers import KINDS, Dequantize, LeakyRelu, Sigmoid, Softmax
-from octet.modelfile.storage import dump_network, load_network
+from octet.modelfile.storage import dump_network
 from octet.network import Network
 from octet.runtime import integer, native
 from octet.signature import Arrays, Images, Input, Signature
@@ -85,17 +85,6 @@ def test_it_refuses_what_numpy_refuses(network: Network) -> None:
                 run(bad)
             messages.append(str(caught.value))
         assert messages[0] == messages[1]
-
-
-@pytest.mark.parametrize("system", ["digits", "mnist-7k", "mnist-25k"])
-def test_a_system_gives_the_same_outputs(system: str) -> None:
-    model = ROOT / "models" / system / "quantized.safetensors"
-    if not model.exists():
-        pytest.skip(f"needs {system}, reproduced")
-    network = load_network(model)
-    inputs = network.signature.inputs
-    assert isinstance(inputs, Images)
-    assert_same(network, np.minimum(rows(network, 200), np.uint8(inputs.white)))
 
 
 def model(network: Network, folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
-"""Systems with their real data, from nothing: the committed figures, ONNX Runtime's codes."""
+"""Systems with their real data, from nothing: committed figures, codes of others, the monitor."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,16 @@ import yaml
 
 from octet.exporters import onnx as export
 from octet.modelfile import storage
+from octet.modelfile.arrays import load_arrays
 from octet.network import Network, label
 from octet.quantizer import quantize
-from octet.runtime import integer
+from octet.runtime import integer, native
 from octet.signature import Input
 from stages import paths
 from stages.dataset import load_dataset
 from stages.params.file import load_params
 from tests.conftest import Clone, new_clone_at
+from tests.octet.exporters.compiled import needs
 
 pytestmark = [
     pytest.mark.slow,
@@ -76,6 +79,33 @@ def test_every_code_of_every_layer_for_every_test_image_is_that_of_onnxruntime(
     )
     network = storage.load_network(paths.float_path(system))
     assert differing_codes(quantize(network, data.x_train, config), data.x_test) == {}
+
+
+@pytest.mark.parametrize("system", IMAGES)
+def test_machine_code_gives_every_output_of_numpy(
+    everything: Clone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str
+) -> None:
+    needs("cc")
+    monkeypatch.chdir(everything.path)
+    monkeypatch.setenv("OCTET_CACHE", str(tmp_path))
+    network, x = storage.load_network(paths.quantized_path(system)), load_dataset(system).x_test
+    assert np.array_equal(native.load(network).run(x[:1000]), integer.run(network, x[:1000]))
+
+
+def test_images_brighter_by_half_are_clipped_and_found_so_within_200(
+    everything: Clone, tmp_path: Path
+) -> None:
+    model = str(paths.quantized_path("mnist-7k"))
+    for scale, count, status in (("1", 5000, 0), ("1.5", 200, 3)):
+        rows, some = tmp_path / "rows.safetensors", tmp_path / f"{scale}.npy"
+        drift = ("python", "-m", "docs.drift", "mnist-7k", str(rows), "--part", "test")
+        everything.run(*drift, "--scale", scale)
+        np.save(some, load_arrays(rows)[1]["x"][:count])
+        watch = ("python", "-m", "octet", "monitor", model, str(some), "--json")
+        done = everything.run(*watch, "--state", str(tmp_path / scale), check=False)
+        assert done.returncode == status, done.stderr
+        changed = [one for one in json.loads(done.stdout)["streams"] if one["verdict"] == "changed"]
+        assert any(one["stream"] == "clipping" for one in changed) == bool(status)
 
 
 def differing_codes(network: Network, x: Input) -> dict[str, int]:
