@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from octet.errors import OctetError
@@ -94,10 +95,15 @@ class Wiring:
 
 def sources(layers: Sequence[Layer]) -> list[tuple[int, ...]]:
     """For each layer, the places of what it takes; errors as `Wiring.take`, of the layer."""
+    return [*_sources(tuple((each.kind, each.arity, each.name, each.inputs) for each in layers))]
+
+
+@lru_cache
+def _sources(layers: tuple[tuple[str, int, str, tuple[str, ...]], ...]) -> list[tuple[int, ...]]:
     wiring, places = Wiring(), list[tuple[int, ...]]()
-    for i, layer in enumerate(layers):
-        with of_layer(i, layer.kind):
-            places.append(wiring.take(layer.arity, layer.name, layer.inputs))
+    for i, (kind, arity, name, inputs) in enumerate(layers):
+        with of_layer(i, kind):
+            places.append(wiring.take(arity, name, inputs))
     return places
 
 

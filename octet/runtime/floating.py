@@ -63,6 +63,9 @@ def batches(network: Network, x: Input, images: int = _IMAGES) -> Iterator[Input
         x: the rows.
         images: how many of them may, if they are images.
     """
+    if len(x) == 1:
+        yield x
+        return
     size = _NUMBERS // math.prod(network.signature.shape) if x.ndim == 2 else images
     size = max(1, min(size, _MOST // most_numbers(network)))
     for i in range(0, max(len(x), 1), size):
