@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,8 @@ class Dataset:
         """How much all training rows count."""
         if self.weights_train is None:
             return float(len(self.y_train))
-        return math.fsum(self.weights_train)
+        parts = (part.tolist() for (part,) in blocks(self.weights_train))
+        return math.fsum(chain.from_iterable(parts))
 
 
 def dump_dataset(dataset: Dataset) -> bytes:

@@ -32,7 +32,7 @@ def dataset(data: Any, rows: Dataset, common: Split) -> Iterator[str]:
     if (weights := rows.weights_train) is not None:
         yield (
             f"  weights: {data.weights}, {weights.min():g} to {weights.max():g} of the training "
-            "rows; every test row counts once"
+            "rows, without those of 0; every test row counts once"
         )
     yield f"split: {train:,} rows to train on, {test:,} to test on{_how(data, rows, common)}"
 
