@@ -27,7 +27,11 @@ _PROVABLE = 26
 
 
 def round_rows(
-    rows: Lattice, hessians: Hessians, how: Rounding, budget: int = NODE_BUDGET
+    rows: Lattice,
+    hessians: Hessians,
+    how: Rounding,
+    budget: int = NODE_BUDGET,
+    wanted: Array | None = None,
 ) -> tuple[Integers, tuple[Certificate, ...]]:
     """The codes of one of the roundings, and for exact the certificate of each row.
 
@@ -38,6 +42,7 @@ def round_rows(
         hessians: H of each group of rows, which are as many in each.
         how: which rounding.
         budget: how many nodes a row may take to be exact.
+        wanted: errors ``(rows,)`` below which exact codes are looked for, see `exact`.
     """
     match how:
         case "nearest":
@@ -45,15 +50,19 @@ def round_rows(
         case "gptq":
             return gptq(rows, hessians), ()
         case "exact":
-            groups = zip(rows.shared_out(len(hessians.each)), hessians.each, strict=True)
-            parts = [_exact(group, hessian, budget) for group, hessian in groups]
+            each = rows.shared_out(len(hessians.each))
+            limits = np.full(len(rows.values), np.inf) if wanted is None else wanted
+            groups = zip(each, hessians.each, np.split(limits, len(each)), strict=True)
+            parts = [_exact(group, hessian, budget, below) for group, hessian, below in groups]
             codes = np.concatenate([codes for codes, _ in parts])
             return codes, tuple(each for _, certificates in parts for each in certificates)
 
 
-def _exact(rows: Lattice, hessian: Array, budget: int) -> tuple[Integers, tuple[Certificate, ...]]:
+def _exact(
+    rows: Lattice, hessian: Array, budget: int, wanted: Array
+) -> tuple[Integers, tuple[Certificate, ...]]:
     if rows.values.shape[1] <= _PROVABLE:
-        return exact(rows, hessian, budget)
+        return exact(rows, hessian, budget, wanted)
     return descend(rows, gptq(rows, Hessians([hessian])), hessian), ()
 
 
@@ -79,12 +88,17 @@ def best_shrink(
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
         each = np.empty(shrinks.shape[:2])
         size = 1 if how == "exact" else max(1, _TOGETHER // (count * columns))
+        # What is no better for a row than a range before need not be known, but for a sum of rows.
+        apart = config.granularity == "per_channel" or count == 1
+        least = np.full(count, np.inf)
         for first in range(0, len(shrinks), size):
             part = slice(first, first + size)
             rows = [place(shrink) for shrink in shrinks[part]]
             some = rows[0] if how == "exact" else together(rows)
-            codes, _ = round_rows(some, hessians, how, _SHORTLIST_NODES)
+            wanted = least if apart else None
+            codes, _ = round_rows(some, hessians, how, _SHORTLIST_NODES, wanted)
             each[part] = hessians.lost(some.errors(codes))
+            least = np.minimum(least, np.min(each[part], axis=0))
         if config.granularity != "per_channel":
             each[:] = np.sum(each, axis=1, keepdims=True)
         return each

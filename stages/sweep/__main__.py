@@ -19,7 +19,9 @@ def sweep(name: str, params: "Params") -> dict[Path, bytes]:
     config = params.quant_of(name).config(max(params.sweep.bits))
     reference = measure.prepare(network, load_dataset(name), config, params.gates_of(name))
     ways = measure.ways(config, params.sweep)
-    with workers.backend(params.sweep.backend):
+    asked = params.sweep.backend
+    here = asked == "loky" and measure.is_quick(reference)
+    with workers.backend(workers.HERE if here else asked):
         points = workers.each(measure.measure, reference, ways, name)
     return {point.sweep_path(name): point.dump(name, [measure.in_float(reference), *points])}
 

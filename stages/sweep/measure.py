@@ -17,6 +17,9 @@ from stages.params.sweep import Sweep
 from stages.point import Point
 from stages.tasks import task_of
 
+# Bytes of weights times test rows: of linear models, and networks of hundreds of either.
+_QUICK = 2**20
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -51,6 +54,11 @@ def ways(config: Config, sweep: Sweep) -> list[Config]:
         replace(config, bits=bits, rounding=rounding)
         for bits, rounding in product(sweep.bits, sweep.roundings)
     ]
+
+
+def is_quick(reference: Reference) -> bool:
+    """Whether all points together take less than starting processes for them would."""
+    return storage.payload(reference.network) * len(reference.data.x_test) < _QUICK
 
 
 def measure(reference: Reference, config: Config) -> Point:

@@ -13,6 +13,9 @@ from octet.cli.command import keep_memory
 from octet.errors import OctetError
 from stages.cluster import ADDRESS, client
 
+# What joblib calls this process.
+HERE = "sequential"
+
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -20,7 +23,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def backend(name: str) -> Iterator[None]:
-    """Inside, joblib runs its tasks with this backend: ``loky`` or ``dask``.
+    """Inside, joblib runs its tasks with this backend: ``loky``, ``dask`` or `HERE`.
 
     Raises:
         OctetError: it is dask, and DASK_SCHEDULER_ADDRESS names no scheduler that answers.

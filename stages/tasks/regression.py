@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+import numpy as np
 
 from octet.affine import Array
 from stages.params.gates import Gates
@@ -13,17 +13,20 @@ from stages.tasks.task import HIGHER, LOWER, Axis, Claim, Judged, Measure, Task,
 
 def score(truth: Array, outputs: Array, _: bool = False) -> dict[str, float]:
     """R², mean squared error and mean absolute error, of ``(rows,)`` and ``(rows, 1)``."""
-    predicted = outputs[:, 0]
+    errors = truth - outputs[:, 0]
     return {
-        "r2": float(r2_score(truth, predicted)),
-        "mse": float(mean_squared_error(truth, predicted)),
-        "mae": float(mean_absolute_error(truth, predicted)),
+        "r2": headline(truth, outputs),
+        "mse": float(np.mean(errors**2)),
+        "mae": float(np.mean(np.abs(errors))),
     }
 
 
 def headline(truth: Array, outputs: Array) -> float:
-    """R²."""
-    return float(r2_score(truth, outputs[:, 0]))
+    """R², as scikit-learn's `r2_score`, whose import takes longer than most stages."""
+    missed, spread = np.sum((truth - outputs[:, 0]) ** 2), np.sum((truth - np.mean(truth)) ** 2)
+    if spread == 0:
+        return float(missed == 0)
+    return float(1 - missed / spread)
 
 
 def judge(truth: Array, reference: Array, outputs: Array, gates: Gates) -> dict[str, float]:

@@ -117,9 +117,9 @@ NEEDED = {
     "load": {"pyarrow", "sklearn"},
     "train": set(),
     "quantize": set(),
-    "evaluate": {"sklearn"},
-    "sweep": {"sklearn"},
-    "report": {"matplotlib", "sklearn"},
+    "evaluate": set(),
+    "sweep": set(),
+    "report": {"matplotlib"},
 }
 
 

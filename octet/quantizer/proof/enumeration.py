@@ -139,12 +139,17 @@ class Search:
         low, high = -math.inf, math.inf
         for code, along, top, reach in zip(z, level.along_z, self._top, level.reach, strict=True):
             below, above = -_OUTSIDE - reach * left - code, top + _OUTSIDE + reach * left - code
-            if along > 0:
-                low, high = max(low, below / along), min(high, above / along)
-            elif along < 0:
-                low, high = max(low, above / along), min(high, below / along)
-            elif below > 0 or above < 0:
-                return 1.0, 0.0
+            if along == 0:
+                if below > 0 or above < 0:
+                    return 1.0, 0.0
+                continue
+            if along < 0:
+                below, above = above, below
+            # Not max and min, which are calls: most of the time of a search is spent here.
+            if (least := below / along) > low:
+                low = least
+            if (most := above / along) < high:
+                high = most
         return centre + low, centre + high
 
     def _take(self, curvature: float, z: list[int]) -> None:

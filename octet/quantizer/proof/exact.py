@@ -40,7 +40,7 @@ class Certificate:
 
 
 def exact(
-    rows: Lattice, hessian: Array, budget: int = NODE_BUDGET
+    rows: Lattice, hessian: Array, budget: int = NODE_BUDGET, wanted: Array | None = None
 ) -> tuple[Integers, tuple[Certificate, ...]]:
     """Codes that minimise the output error of each row, and the certificate of each.
 
@@ -48,26 +48,33 @@ def exact(
         rows: values and grids, ``(rows, columns)``.
         hessian: H of the columns, ``(columns, columns)``, definite.
         budget: how many nodes a row may take.
+        wanted: ``(rows,)``, if given: where a row has no codes of less error than this, any may
+            come of it, and what its certificate says is then only that.
     """
     codes = nearest(rows)
     coupled = np.flatnonzero(np.count_nonzero(hessian, axis=1) > 1)
     apart = np.diag(hessian) * rows.errors(codes) ** 2
     apart[:, coupled] = 0.0
+    others_of = np.sum(apart, axis=1)
+    limits = np.full(len(codes), np.inf) if wanted is None else wanted - others_of
     searches = [(np.inf, 0)] * len(codes)
     if coupled.size:
         part = Lattice(rows.values[:, coupled], tuple(rows.grids[j] for j in coupled))
-        codes[:, coupled], searches = _search(part, hessian[np.ix_(coupled, coupled)], budget)
+        among = hessian[np.ix_(coupled, coupled)]
+        codes[:, coupled], searches = _search(part, among, limits, budget)
     errors = output_error(rows.errors(codes), factor(hessian))
     certificates = []
     for error, others, (least, nodes) in zip(
-        errors.tolist(), np.sum(apart, axis=1).tolist(), searches, strict=True
+        errors.tolist(), others_of.tolist(), searches, strict=True
     ):
         bound = min(error, max(least, 0.0) + others)
         certificates.append(Certificate(least == np.inf, error, bound, nodes))
     return codes, tuple(certificates)
 
 
-def _search(rows: Lattice, hessian: Array, budget: int) -> tuple[Integers, list[tuple[float, int]]]:
+def _search(
+    rows: Lattice, hessian: Array, limits: Array, budget: int
+) -> tuple[Integers, list[tuple[float, int]]]:
     """Codes, and of each row the least error of any that were not ruled out, and nodes."""
     problems = [_relaxed(rows, hessian, i) for i in range(len(rows.values))]
     reals = np.stack([row.reals for row in problems])
@@ -75,9 +82,9 @@ def _search(rows: Lattice, hessian: Array, budget: int) -> tuple[Integers, list[
     guesses = nearest(rows), gptq(rows, alone), gptq(Lattice(reals, rows.grids), alone)
     codes = np.empty(rows.values.shape, np.int64)
     searches = []
-    for i, row in enumerate(problems):
+    for i, (row, limit) in enumerate(zip(problems, limits.tolist(), strict=True)):
         guess = min((guess[i] for guess in guesses), key=row.excess)
-        codes[i], least, nodes = _solve(row, guess, budget)
+        codes[i], least, nodes = _solve(row, guess, limit, budget)
         searches.append((least, nodes))
     return codes, searches
 
@@ -140,8 +147,12 @@ def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
     )
 
 
-def _solve(row: _Row, guess: Integers, budget: int) -> tuple[Integers, float, int]:
+def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integers, float, int]:
     """Steps 2 to 5: codes, the least error of any that were not ruled out (inf: all), and nodes."""
+    # What is above it by no more than rounding is looked for, too.
+    reach = limit * (1 + TOLERANCE) - row.floor + row.slack
+    if reach < 0:
+        return guess, np.inf, 0
     guess = _mend(row, guess, np.eye(len(guess), dtype=np.int64))
     free = row.not_fixed(guess)
     while free.size:
@@ -163,10 +174,10 @@ def _solve(row: _Row, guess: Integers, budget: int) -> tuple[Integers, float, in
     spread = np.sum(np.diag(hessian) * np.sum(basis.to_codes() ** 2, axis=1))
     uncertain = 4 * free.size * 2.0**-53 * float(spread)
     if uncertain > TOLERANCE:
-        budget = min(budget, _HOPELESS)
+        budget, reach = min(budget, _HOPELESS), np.inf
     nodes, unseen = 0, -np.inf
     for coordinates in (basis, unit_basis(hessian)):
-        distance = row.excess(guess) + row.slack
+        distance = min(row.excess(guess) + row.slack, reach)
         search = Search(coordinates, box, distance, max(uncertain, 1e-9), budget // 2)
         if search.point is not None:
             better = corner.copy()

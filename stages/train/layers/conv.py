@@ -10,6 +10,7 @@ from octet.layers import Conv2d, Layer, Relu, windows
 from octet.layers.batch_normalization import BatchNormalization
 from octet.signature import Shape
 from stages.params.layers import Conv
+from stages.train import kernels
 from stages.train.layers.trainable import Trainable, array
 
 
@@ -46,7 +47,7 @@ class TrainableConv(Trainable):
         if any(self.extra):
             x = functional.pad(x, self.extra)
         x = self.normalization(self.convolution(x))
-        return functional.relu(x) if self.spec.relu else x
+        return kernels.relu(x) if self.spec.relu else x
 
     def layers(self) -> tuple[Layer, ...]:
         """One convolution with a bias, and ReLU."""

@@ -198,6 +198,21 @@ def test_exact_is_never_worse_than_gptq_or_nearest(
         assert np.all((codes[i] >= 0) & (codes[i] <= [grid.top for grid in case.rows.grids]))
 
 
+@fixed
+@given(seeds, st.integers(2, 6), st.sampled_from([0.8, 1 - 1e-9, 1.0, 1 + 1e-9, 1.2, 3.0]))
+def test_what_is_better_than_wanted_is_found_as_if_nothing_were(
+    seed: int, bits: int, factor: float
+) -> None:
+    case = problem(np.random.default_rng(seed), 6, bits, rows=3, own=0.3)
+    codes, certificates = exact(case.rows, case.hessian)
+    least = np.array([certificate.error for certificate in certificates])
+    some, rest = exact(case.rows, case.hessian, wanted=factor * least)
+    if factor >= 1:
+        assert np.array_equal(some, codes)
+    assert all(a.error >= b.error for a, b in zip(rest, certificates, strict=True))
+    assert sum(a.nodes for a in rest) <= sum(b.nodes for b in certificates)
+
+
 def autoregressive(rng: np.random.Generator) -> Array:
     x = rng.normal(size=(500, 8))
     for j in range(1, 8):

@@ -166,6 +166,12 @@ def test_the_mean_has_an_r2_of_zero_and_worse_a_negative_one() -> None:
     assert scores(truth, truth[::-1])["r2"] == pytest.approx(-3, rel=1e-12)
 
 
+def test_where_the_truth_does_not_vary_r2_tells_only_whether_all_is_right() -> None:
+    truth = np.ones(3)
+    assert scores(truth, truth)["r2"] == 1
+    assert scores(truth, np.array([1.0, 1, 2]))["r2"] == 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_are_those_of_their_formulas(seed: int) -> None:
     rng = np.random.default_rng(seed)

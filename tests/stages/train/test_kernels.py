@@ -64,6 +64,32 @@ def test_pinned_torch_leaves_out_what_depends_on_processor_and_threads() -> None
     assert not torch.backends.nnpack.set_flags(False)[0]
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (5, 3), (0, 4)])
+@pytest.mark.parametrize("laid_out", ["in order", "reversed", "spread"])
+def test_a_relu_has_the_bits_of_torchs_own_and_so_has_its_gradient(
+    shape: tuple[int, ...], laid_out: str
+) -> None:
+    axes = range(len(shape))
+    gradient = {
+        "in order": torch.randn(shape),
+        "reversed": torch.randn(shape[::-1]).permute(*reversed(axes)),
+        "spread": torch.randn(shape[0], *[1] * (len(shape) - 1)).expand(shape),
+    }[laid_out]
+    x = torch.randn(shape)
+    x[x.abs() < 0.2] = 0.0
+    x[x.abs() < 0.4] = -0.0
+    x[x > 1] = torch.nan
+    ours, torchs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    outputs = kernels.relu(ours), torch.relu(torchs)
+    gradients = [
+        torch.autograd.grad(y, inputs, gradient)[0]
+        for y, inputs in zip(outputs, (ours, torchs), strict=True)
+    ]
+    for got, expected in (outputs, gradients):
+        bits = [each.detach().contiguous().view(torch.int32) for each in (got, expected)]
+        assert torch.equal(*bits)
+
+
 def test_pinning_twice_is_no_error() -> None:
     kernels.pin()
     kernels.pin()
