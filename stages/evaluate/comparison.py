@@ -71,12 +71,13 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
     )
     scores = _scores(models.reference, data, before, rows)
     quantized_scores = _scores(models.quantized, data, after, rows)
+    change = _difference(scores, quantized_scores)
     of_layers = layers.table(models.reference, models.quantized, models.apart, data)
     metrics: dict[str, object] = {
         "kind": str(kind),
-        "float": scores,
+        "float": {**scores, **_training_score(models.reference, data)},
         "quantized": quantized_scores,
-        "change": _difference(scores, quantized_scores),
+        "change": change,
         "fidelity": kind.task.distance(before, after),
         "parameters": {"count": layers.count(models.reference)},
         "rounding": _total_rounding(models.quantized),
@@ -101,15 +102,21 @@ def _scores(
     """
     task = task_of(data.signature)
     scores: dict[str, object] = {**task.score(data.y_test, clean, gives_probabilities(network))}
-    if task.on_training_rows:
-        of_training_rows = outputs.run(network, data.x_train)
-        scores[task.on_training_rows] = task.headline(data.y_train, of_training_rows)
     under = {name: outputs.run(network, make()) for name, make in rows.items()}
     if under:
         noisy = under.pop("noisy")
         scores[f"{task.headline_key}_noisy"] = task.headline(data.y_test, noisy)
         scores["robustness"] = {name: distance.length(clean, each) for name, each in under.items()}
     return scores
+
+
+def _training_score(reference: Network, data: Dataset) -> Groups:
+    """The headline of the float network on the rows that it was fitted to, if the task has it."""
+    task = task_of(data.signature)
+    if not task.on_training_rows:
+        return {}
+    fitted = outputs.run(reference, data.x_train)
+    return {task.on_training_rows: task.headline(data.y_train, fitted)}
 
 
 def _difference(before: Groups, after: Groups) -> dict[str, float]:
@@ -124,7 +131,7 @@ def _difference(before: Groups, after: Groups) -> dict[str, float]:
 def _total_rounding(network: Network) -> dict[str, float]:
     """What is known of the rounding of all layers together."""
     by_layer = network.rounding.values()
-    keys = {key for known in by_layer for key in known} - {"largest_sum"}
+    keys = ("output_error", "rows", "rows_searched", "rows_proven") if by_layer else ()
     return {key: sum(known[key] for known in by_layer) for key in keys}
 
 
@@ -159,7 +166,6 @@ def _size(reference: Sizes, quantized: Sizes) -> dict[str, int]:
         "codes": quantized.codes,
         "scales": quantized.scales,
         "quantized_payload": quantized.codes + quantized.scales + quantized.floats,
-        "scaler": quantized.scaler,
         "file_float": reference.file,
         "file_quantized": quantized.file,
     }

@@ -127,8 +127,11 @@ def _score_columns(task: Task, systems: Sequence[Evidence]) -> list[Column]:
     columns = [_pair(score.name, key, score.form) for key, score in task.scores.items()]
     headline = task.scores[task.headline_key]
     if task.on_training_rows:
-        name = f"{headline.name}, training rows"
-        columns.append(_pair(name, task.on_training_rows, headline.form))
+        columns.append(
+            _number(
+                f"{headline.name}, training rows", f"float.{task.on_training_rows}", headline.form
+            )
+        )
     if any(each.kind.noisy for each in systems):
         under_noise = [
             _pair(f"{headline.name}, noisy", f"{task.headline_key}_noisy", headline.form),
@@ -157,13 +160,10 @@ _SIZE: list[Column] = [
 _FIDELITY: list[Column] = [
     _number("mean |Δ|", "fidelity.mean_abs", ".3g"),
     _number("max |Δ|", "fidelity.max_abs", ".3g"),
-    _number("mean Δ²", "fidelity.mse", ".3g"),
     _number("SQNR in dB", "fidelity.sqnr_db", ".1f"),
 ]
 _ROUNDING: list[Column] = [
-    _number("nearest", "rounding.nearest_error", ".3g"),
-    _number("these codes", "rounding.output_error", ".3g"),
-    _number("no codes below", "rounding.lower_bound", ".3g"),
+    _number("error of these codes", "rounding.output_error", ".3g"),
     _number("rows", "rounding.rows", ",d"),
     _number("proven optimal", "rounding.rows_proven", ",d"),
 ]

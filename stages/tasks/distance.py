@@ -11,7 +11,7 @@ _IDENTICAL_DB = 20 * 53 * math.log10(2)
 
 
 def between(reference: Array, outputs: Array) -> dict[str, float]:
-    """Mean square, mean and largest of the differences, and their ratio to the reference.
+    """Mean and largest of the differences, and their ratio to the reference.
 
     ``sqnr_db`` is 10 log10(Σ reference² / Σ difference²), signal to quantization noise, between
     ±319.1 dB: what two outputs have that differ in nothing a float64 can show, and its opposite.
@@ -23,7 +23,6 @@ def between(reference: Array, outputs: Array) -> dict[str, float]:
     ratio = signal / mse if mse > 0 else math.inf
     sqnr_db = 10 * math.log10(ratio) if ratio > 0 else -math.inf
     return {
-        "mse": mse,
         "mean_abs": float(np.mean(np.abs(difference))),
         "max_abs": float(np.max(np.abs(difference))),
         "sqnr_db": max(-_IDENTICAL_DB, min(sqnr_db, _IDENTICAL_DB)),

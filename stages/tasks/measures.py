@@ -7,8 +7,6 @@ from stages.tasks.task import HIGHER, LOWER, Measure, Task
 _OF_ALL = {
     "fidelity.sqnr_db": Measure("SQNR", "dB", HIGHER),
     "parameters.count": Measure("parameters", "parameters"),
-    "rounding.lower_bound": Measure("no codes below"),
-    "rounding.nearest_error": Measure("error of nearest rounding"),
     "rounding.output_error": Measure("error of these codes", "", LOWER),
     "rounding.rows": Measure("rows", "rows"),
     "rounding.rows_proven": Measure("rows proven optimal", "rows", HIGHER),
@@ -18,10 +16,7 @@ _OF_ALL = {
     "verdict.rows": Measure("rows", "rows"),
     "verdict.rows_needed": Measure("rows needed", "rows"),
 }
-_SIZES = (
-    *("float_payload", "codes", "scales", "quantized_payload", "scaler"),
-    *("file_float", "file_quantized"),
-)
+_SIZES = ("float_payload", "codes", "scales", "quantized_payload", "file_float", "file_quantized")
 
 
 def measures(task: Task) -> dict[str, Measure]:
@@ -30,7 +25,6 @@ def measures(task: Task) -> dict[str, Measure]:
     for key in (task.on_training_rows, f"{task.headline_key}_noisy"):
         scores[key] = task.scores[task.headline_key]
     moved = Measure("moved", task.output, LOWER)
-    squared = f"{task.output}²"
     return {
         **_OF_ALL,
         **{f"size.{key}": Measure(key, "bytes", LOWER) for key in _SIZES},
@@ -45,7 +39,6 @@ def measures(task: Task) -> dict[str, Measure]:
         "fidelity.agreement": Measure("same class", "%", HIGHER, 100),
         "fidelity.max_abs": Measure("largest change of an output", task.output, LOWER),
         "fidelity.mean_abs": Measure("mean change of an output", task.output, LOWER),
-        "fidelity.mse": Measure("mean squared change of an output", squared, LOWER),
         **{f"verdict.{key}": each for key, each in task.verdict.items()},
         **{
             f"verdict.{key}": Measure(key, task.judged.change_unit, better, 100)

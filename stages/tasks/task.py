@@ -120,8 +120,8 @@ class Task:
         name: ``regression``, say.
         scores: of the test rows, by key; the first is the headline: what a sweep and the
             sensitivity of layers are measured by, and more of it is better.
-        on_training_rows: the key under which metrics hold the headline on the training rows;
-            empty if they do not.
+        on_training_rows: the key under which metrics hold the float model's headline on the
+            training rows; empty if they do not.
         output: the unit of an output.
         judged: what the verdict is about.
         axis: of a loss in the headline.

@@ -37,7 +37,7 @@ def changes(before: Metrics, after: Metrics) -> list[list[str]]:
         (REGRESSION, "quantized.r2", 0.5, 0.4, ["↑", "0.5", "0.4", "-0.1", "worse"]),
         (REGRESSION, "quantized.mse", 0.5, 0.4, ["target² ↓", "0.5", "0.4", "-0.1", "better"]),
         (REGRESSION, "change.r2", 0.001, 0.002, ["", "0.001", "0.002", "+0.001", ""]),
-        (REGRESSION, "fidelity.mse", 2, 1, ["target² ↓", "2", "1", "-1", "better"]),
+        (REGRESSION, "fidelity.mean_abs", 2, 1, ["target ↓", "2", "1", "-1", "better"]),
         (
             *(REGRESSION, "verdict.low", -0.001, 0.001),
             ["% of test MSE ↓", "-0.1", "0.1", "+0.2 points", "worse"],
@@ -50,7 +50,7 @@ def changes(before: Metrics, after: Metrics) -> list[list[str]]:
             *(CLASSIFICATION, "change.accuracy", 0.001, 0.002),
             ["points", "0.1", "0.2", "+0.1 points", ""],
         ),
-        (CLASSIFICATION, "fidelity.mse", 2, 1, ["logits² ↓", "2", "1", "-1", "better"]),
+        (CLASSIFICATION, "fidelity.mean_abs", 2, 1, ["logits ↓", "2", "1", "-1", "better"]),
         (
             *(CLASSIFICATION, "verdict.low", -0.001, 0.001),
             ["points ↑", "-0.1", "0.1", "+0.2 points", "better"],

@@ -98,7 +98,7 @@ def test_scores_are_those_of_each_model_on_the_test_rows(case: Case) -> None:
         clean = inference.run(network, data.x_test)
         for key, score in task.score(data.y_test, clean, False).items():
             assert scores.pop(key) == score
-        if task.on_training_rows:
+        if task.on_training_rows and group == "float":
             trained = inference.run(network, data.x_train)
             assert scores.pop(task.on_training_rows) == task.headline(data.y_train, trained)
         if isinstance(data.signature.inputs, Images):
@@ -114,7 +114,7 @@ def test_scores_are_those_of_each_model_on_the_test_rows(case: Case) -> None:
 
 def test_the_change_is_quantized_minus_float(case: Case) -> None:
     groups = case.compared.metrics
-    scores = {key for key in groups["float"] if key != "robustness"}
+    scores = {key for key in groups["quantized"] if key != "robustness"}
     assert set(groups["change"]) == scores
     for key, change in groups["change"].items():
         assert change == groups["quantized"][key] - groups["float"][key]
@@ -141,7 +141,6 @@ def test_bytes_are_those_of_the_files(case: Case) -> None:
     assert size["quantized_payload"] == quantized.codes + quantized.scales + quantized.floats
     assert (size["codes"], size["scales"]) == (quantized.codes, quantized.scales)
     assert (size["file_float"], size["file_quantized"]) == (reference.file, quantized.file)
-    assert size["scaler"] == quantized.scaler > 0
 
 
 def test_what_is_known_of_single_layers_is_in_a_file_of_its_own(case: Case) -> None:
@@ -155,7 +154,7 @@ def test_what_is_known_of_single_layers_is_in_a_file_of_its_own(case: Case) -> N
     assert list(own["parameters"]) == list(own["rounding"]) == names
     assert own["rounding"] == quantized.rounding
     total = case.compared.metrics["rounding"]
-    assert "largest_sum" not in total
+    assert set(total) == {"output_error", "rows", "rows_searched", "rows_proven"}
     for key, value in total.items():
         assert value == sum(quantized.rounding[name][key] for name in names)
     for bits in (8, 4):
@@ -187,7 +186,7 @@ def test_a_model_left_float_is_a_copy_that_changes_and_saves_nothing(case: Case)
     same = replace(case.models, quantized=case.models.reference, sizes=(case.models.sizes[0],) * 2)
     groups = comparison.compare(same, case.system.data, GATES).metrics
     assert set(groups["change"].values()) == {0}
-    assert groups["fidelity"]["mse"] == 0
+    assert groups["fidelity"]["max_abs"] == 0
     assert groups["rounding"] == {}
     assert groups["size"]["float_payload"] == groups["size"]["quantized_payload"]
     assert (groups["size"]["codes"], groups["size"]["scales"]) == (0, 0)
