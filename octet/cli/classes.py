@@ -3,12 +3,13 @@
 import csv
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from octet.errors import printable
 from octet.network import Network
+from octet.rows import arrow
 from octet.runtime.predict import Predicted, probabilities
 from octet.signature import Classes
 
@@ -31,13 +32,11 @@ class ClassAnswers:
         """A line for each row, with its place if wanted and every digit that a float64 has."""
         classes, outputs = self._outputs.classes, predicted.outputs
         best, shares = np.argmax(outputs, axis=1), probabilities(self._network, outputs)
-        rows: list[list[object]] = [
-            [classes[i], *each] for i, each in zip(best.tolist(), shares.tolist(), strict=True)
-        ]
+        columns: list[list[Any]] = [[classes[i] for i in best.tolist()]]
+        columns += map(arrow.texts, shares.T)
         if numbered:
-            places = predicted.places.tolist()
-            rows = [[place, *row] for place, row in zip(places, rows, strict=True)]
-        csv.writer(file, lineterminator="\n").writerows(rows)
+            columns = [predicted.places.tolist(), *columns]
+        csv.writer(file, lineterminator="\n").writerows(zip(*columns, strict=True))
 
     def described(self) -> str:
         """What comes out, for people."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from octet.affine import Array
 from octet.errors import printable
+from octet.rows import arrow
 from octet.runtime.predict import Predicted
 from octet.signature import Numbers
 
@@ -28,13 +29,11 @@ class NumberAnswers:
     def write(self, predicted: Predicted, file: TextIO, numbered: bool) -> None:
         """A line for each row, with its place if wanted and every digit that a float64 has."""
         # A number needs no quotes, and csv would write line by line.
-        values: list[float] = predicted.outputs[:, 0].tolist()
+        lines = arrow.texts(predicted.outputs[:, 0])
         if numbered:
             places = predicted.places.tolist()
-            lines = [f"{i},{value!r}\n" for i, value in zip(places, values, strict=True)]
-        else:
-            lines = [f"{value!r}\n" for value in values]
-        file.write("".join(lines))
+            lines = [f"{i},{value}" for i, value in zip(places, lines, strict=True)]
+        file.write("\n".join([*lines, ""]))
 
     def described(self) -> str:
         """What comes out, for people."""

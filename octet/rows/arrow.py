@@ -1,9 +1,11 @@
 """Plain numbers of CSV by pyarrow, where it is installed: those of `np.loadtxt`, far sooner.
 
 Both round a decimal to the nearest float64. What pyarrow may take otherwise, words as nan or blanks
-around a number, never gets to it.
+around a number, never gets to it. And it writes the shortest decimal that is read as the same
+float64, as `repr` does.
 """
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,18 +13,23 @@ import numpy as np
 from octet.affine import Array
 
 _PLAIN = b"0123456789+-.eE\n"
+# Between these both write a fraction without an exponent.
+_SMALLEST, _LARGEST = 1e-4, 1e9
 
 
-def numbers(records: Sequence[str], places: Sequence[int], separator: str) -> Array | None:
+def numbers(
+    records: Sequence[str], width: int, places: Sequence[int], separator: str
+) -> Array | None:
     """What lines of numbers stand for, ``(records, places)``.
 
     Args:
-        records: with as many separators each.
+        records: lines that may be anything.
+        width: how many fields each must have.
         places: of the columns that are wanted.
         separator: of the fields of a line.
 
     Returns:
-        None where pyarrow is not installed, or a line has anything but decimal numbers.
+        None where pyarrow is not installed, or a line has anything but so many decimal numbers.
     """
     text = "\n".join(records).encode() + b"\n"
     if text.translate(None, _PLAIN + separator.encode()):
@@ -32,7 +39,7 @@ def numbers(records: Sequence[str], places: Sequence[int], separator: str) -> Ar
         from pyarrow import csv
     except ImportError:
         return None
-    names = [str(place) for place in range(records[0].count(separator) + 1)]
+    names = [str(place) for place in range(width)]
     wanted = [names[place] for place in places]
     try:
         table = csv.read_csv(
@@ -47,4 +54,17 @@ def numbers(records: Sequence[str], places: Sequence[int], separator: str) -> Ar
         )
     except pyarrow.ArrowInvalid:
         return None
-    return np.stack([column.to_numpy() for column in table.columns], axis=1)
+    return np.stack([column.to_numpy() for column in table.columns]).T
+
+
+def texts(values: Array) -> list[str]:
+    """`repr` of each of ``(rows,)``; where pyarrow has been imported to read, by it."""
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is None:
+        return [*map(repr, values.tolist())]
+    written: list[str] = pyarrow.array(values).cast("string").to_pylist()
+    size = np.abs(values)
+    alike = (size >= _SMALLEST) & (size < _LARGEST) & (values != np.rint(values))
+    for i in np.flatnonzero(~alike).tolist():
+        written[i] = repr(float(values[i]))
+    return written

@@ -25,7 +25,8 @@ SEPARATORS = {",": ",", ";": ";", "|": "|", "tab": "\t", "space": " "}
 DECIMALS = (".", ",")
 _EXACT = 2.0**53  # below it float64 holds every integer
 _NUMBERS = 1 << 20  # features that are made together
-_FEW_BLOCKS = 16  # until these are read, importing pyarrow takes longer than it saves
+# Of so much of a file, or of a stream in parts, importing pyarrow takes longer than it saves.
+_FEW_BYTES, _FEW_BLOCKS = 1 << 23, 16
 _Reader = Callable[[str], float | None]
 
 
@@ -246,7 +247,7 @@ def _batches(
     for done, block in enumerate(blocks):
         for start in range(0, len(block.records), most):
             part = slice(start, start + most)
-            many = done >= _FEW_BLOCKS
+            many = size > _FEW_BYTES or done >= _FEW_BLOCKS
             values, places, bad = _parse(block.records[part], block.places[part], layout, many)
             truth = values[:, own] if len(layout.columns) > own else None
             x = values[:, :own]
@@ -264,37 +265,36 @@ def _parse(
 
     Of ``many``, it pays to import what reads them faster.
     """
-    separators = set(map(operator.methodcaller("count", layout.dialect.separator), records))
     # What is too long from a pipe is so from a file, whose lines come whole.
-    if (
-        max(map(len, records)) <= text.LONGEST
-        and separators == {layout.width - 1}
-        and '"' not in "".join(records)
-    ):
-        with contextlib.suppress(ValueError):
-            values = _numbers(records, layout, many)
-            # It skips empty lines, and takes nan and inf.
-            if len(values) == len(records) and np.all(np.isfinite(values)):
-                return values, places, {}
+    if max(map(len, records)) <= text.LONGEST:
+        values = _numbers(records, layout, many)
+        # It skips empty lines, and takes nan and inf.
+        if values is not None and len(values) == len(records) and np.all(np.isfinite(values)):
+            return values, places, {}
     return _parse_each(records, places, layout)
 
 
-def _numbers(records: list[str], layout: _Layout, many: bool) -> Array:
-    """What records stand for; ValueError where one stands for nothing."""
+def _numbers(records: list[str], layout: _Layout, many: bool) -> Array | None:
+    """What records stand for; None where one stands for nothing, or needs a closer look."""
     separator = layout.dialect.separator
     if many and layout.converters is None:
-        values = arrow.numbers(records, layout.places, separator)
+        values = arrow.numbers(records, layout.width, layout.places, separator)
         if values is not None:
             return values
-    return np.loadtxt(
-        records,
-        delimiter=separator,
-        comments=None,
-        usecols=layout.places,
-        ndmin=2,
-        encoding="utf-8",
-        converters=layout.converters,
-    )
+    separators = set(map(operator.methodcaller("count", separator), records))
+    if separators != {layout.width - 1} or '"' in "".join(records):
+        return None
+    with contextlib.suppress(ValueError):
+        return np.loadtxt(
+            records,
+            delimiter=separator,
+            comments=None,
+            usecols=layout.places,
+            ndmin=2,
+            encoding="utf-8",
+            converters=layout.converters,
+        )
+    return None
 
 
 def _parse_each(

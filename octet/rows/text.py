@@ -25,7 +25,7 @@ Places = npt.NDArray[np.int64]
 # Characters of the longest line that is one.
 LONGEST = 1 << 20
 TOO_LONG = f"longer than {LONGEST} characters; is this CSV?"
-_TOGETHER = 1 << 19  # bytes of lines that are parsed together
+_TOGETHER = 1 << 21  # bytes of lines that are parsed together
 _EMPTY = 1 << 12
 _MOST_LINES = 100  # of a record, whose quotes may hold line breaks
 _START = 4  # bytes that tell most kinds of files apart

@@ -59,11 +59,23 @@ def test_every_float_is_read_as_it_was_written() -> None:
     x = x[np.isfinite(x)]
     for form in (repr, "{:.25e}".format, "{:.9g}".format):
         fields = [form(value) for value in x.tolist()]
-        values = arrow.numbers([f"0,{field}" for field in fields], (1,), ",")
+        values = arrow.numbers([f"0,{field}" for field in fields], 2, (1,), ",")
         assert values is not None
         assert values.tobytes() == np.array([float(field) for field in fields]).tobytes()
 
 
+def test_pyarrow_writes_numbers_as_python_does() -> None:
+    pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    decimals = 10.0 ** rng.uniform(-6, 18, 20_000) * rng.choice([-1, 1], 20_000)
+    bits = rng.integers(0, 2**63, 20_000).view(np.float64)
+    ends = np.array([arrow._SMALLEST, arrow._LARGEST, 0.0, -0.0, 1.0, 5e-324, np.inf, np.nan])
+    ends = np.concatenate([ends, np.nextafter(ends, 0), np.nextafter(ends, np.inf)])
+    rounded, single = np.round(decimals, 3), decimals.astype(np.float32).astype(np.float64)
+    for values in (ends, decimals, rounded, single, bits[np.isfinite(bits)], ends[:0]):
+        assert arrow.texts(values) == [*map(repr, values.tolist())]
+
+
 def test_without_pyarrow_there_are_no_numbers_of_its(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    assert arrow.numbers(["1,2"], (0, 1), ",") is None
+    assert arrow.numbers(["1,2"], 2, (0, 1), ",") is None
