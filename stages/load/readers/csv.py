@@ -14,7 +14,7 @@ import pyarrow.csv
 from octet.errors import OctetError
 from octet.rows.encoding import number
 from stages.dataset import Dataset
-from stages.load.readers import columns, tables
+from stages.load.readers import tables, two_passes
 from stages.load.split import refuse_shared
 from stages.params import data as params
 from stages.params.split import Split
@@ -35,23 +35,23 @@ def read(data: params.Csv, paths: Sequence[Path], how: Split) -> Dataset:
     """
     refuse_shared(paths[:1], paths[1:])
     wanted = [tables.wanted(data, _names(path, data.separator), str(path)) for path in paths]
-    summaries = [columns.summary(_blocks(path, data, wanted[0])) for path in paths[:1]]
+    summaries = [two_passes.summary(_blocks(path, data, wanted[0])) for path in paths[:1]]
     tables.refuse_other_columns(wanted, paths)
-    summaries += [columns.summary(_blocks(path, data, wanted[0])) for path in paths[1:]]
+    summaries += [two_passes.summary(_blocks(path, data, wanted[0])) for path in paths[1:]]
     for (rows, _), path in zip(summaries, paths, strict=True):
         if not rows:
             raise OctetError(f"{path}: got names of columns and no rows")
 
-    def blocks() -> Iterator[columns.Block]:
+    def blocks() -> Iterator[two_passes.Block]:
         for path in paths:
             yield from _blocks(path, data, wanted[0])
 
     where = str(paths[0])
-    values = columns.read(blocks, columns.together(summaries), where)
+    values = two_passes.read(blocks, two_passes.together(summaries), where)
     return tables.dataset(data, tables.Raw(where, values, tuple(n for n, _ in summaries)), how)
 
 
-def _blocks(path: Path, data: params.Csv, wanted: Sequence[str]) -> Iterator[columns.Block]:
+def _blocks(path: Path, data: params.Csv, wanted: Sequence[str]) -> Iterator[two_passes.Block]:
     """The wanted columns as texts."""
     names = _names(path, data.separator)
     try:

@@ -17,7 +17,7 @@ from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
 from stages.cluster import mapped
 from stages.dataset import Dataset
-from stages.load.readers import columns, tables
+from stages.load.readers import tables, two_passes
 from stages.load.split import refuse_shared
 from stages.params import data as params
 from stages.params.split import Split
@@ -43,10 +43,10 @@ def read(data: params.Parquet, paths: Sequence[Path], how: Split) -> Dataset:
     tables.refuse_other_columns(wanted, files)
     pieces = [piece for file in files for piece in _pieces(file, wanted[0])]
     summaries = dict(zip(pieces, mapped(partial(_summary, Path.cwd()), pieces), strict=True))
-    known = columns.together(summaries.values())
+    known = two_passes.together(summaries.values())
     _refuse_mixed(files, known)
 
-    def blocks() -> Iterator[columns.Block]:
+    def blocks() -> Iterator[two_passes.Block]:
         for piece in pieces:
             yield from _blocks(piece)
 
@@ -54,7 +54,7 @@ def read(data: params.Parquet, paths: Sequence[Path], how: Split) -> Dataset:
     rows_of = tuple(
         sum(rows for piece, (rows, _) in summaries.items() if piece.file in part) for part in parts
     )
-    values = columns.read(blocks, known, where)
+    values = two_passes.read(blocks, known, where)
     return tables.dataset(data, tables.Raw(where, values, rows_of), how)
 
 
@@ -105,12 +105,12 @@ def _pieces(path: Path, wanted: Sequence[str]) -> list[_Piece]:
         return [_Piece(path, group, tuple(wanted)) for group in range(file.num_row_groups)]
 
 
-def _summary(folder: Path, piece: _Piece) -> columns.Summary:
+def _summary(folder: Path, piece: _Piece) -> two_passes.Summary:
     """Of a piece; its file is below a folder which a worker of a cluster may not be in."""
-    return columns.summary(_blocks(piece, folder))
+    return two_passes.summary(_blocks(piece, folder))
 
 
-def _blocks(piece: _Piece, folder: Path = Path()) -> Iterator[columns.Block]:
+def _blocks(piece: _Piece, folder: Path = Path()) -> Iterator[two_passes.Block]:
     """The columns of some rows at a time."""
     with _opened(piece.file, folder) as file:
         names = [*piece.wanted]
@@ -129,7 +129,7 @@ def _opened(path: Path, folder: Path = Path()) -> Iterator[pyarrow.parquet.Parqu
         raise OctetError(f"{path}: not a whole Parquet file ({why})") from None
 
 
-def _refuse_mixed(files: Sequence[Path], known: columns.Summary) -> None:
+def _refuse_mixed(files: Sequence[Path], known: two_passes.Summary) -> None:
     """Refuse texts in a column that has numbers in another file."""
     first: dict[str, bool] = {}
     for path in files:
@@ -177,7 +177,7 @@ def _column(column: Any, where: str) -> Any:
         return column.cast(pyarrow.string()).fill_null("")
     if types.is_integer(column.type):
         ends = pyarrow.compute.min_max(column).as_py()
-        if max(abs(end or 0) for end in ends.values()) > columns.EXACT:
+        if max(abs(end or 0) for end in ends.values()) > two_passes.EXACT:
             raise OctetError(
                 f"{where}: got integers beyond 2^53, of which float64 has not all: if they are "
                 "ids, leave them out by `drop`"

@@ -16,8 +16,8 @@ from octet.modelfile.arrays import AnyArray
 from octet.rows.encoding import encode, listed, number, short
 from octet.signature import Columns
 from stages.dataset import Dataset
-from stages.load.readers.columns import Column, Texts, among_numbers, gaps, let_go, on_disk
 from stages.load.readers.truth import Truth, refuse_name
+from stages.load.readers.two_passes import Column, Texts, among_numbers, gaps, let_go, on_disk
 from stages.load.split import Places
 from stages.params.data import Table
 from stages.params.split import Split

@@ -10,7 +10,7 @@ from octet.modelfile.arrays import AnyArray
 from octet.rows.encoding import short
 from octet.signature import Classes, Inputs, Numbers, Signature
 from stages.dataset import Dataset
-from stages.load.readers.columns import EXACT
+from stages.load.readers.two_passes import EXACT
 from stages.load.split import Places, hold_out
 from stages.params.data import Task
 from stages.params.split import Split
