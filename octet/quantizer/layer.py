@@ -13,7 +13,7 @@ from octet.quantizer import grids
 from octet.quantizer.config import Config
 from octet.quantizer.hessian import Hessians, Moments
 from octet.quantizer.rounding import Lattice, lattice, nearest
-from octet.quantizer.search import best_shrink, round_rows
+from octet.quantizer.search import Rounded, best_shrink, round_rows
 
 # What is known of the codes of a layer, by name: see `weights_only`.
 RoundingReport = dict[str, float]
@@ -50,9 +50,9 @@ def weights_only(
         chosen = grids.choose(weight, bias, config, shrink)
         return lattice(weight, chosen.weight, bias, chosen.bias)
 
-    shrink = best_shrink(place, hessians, config) if _searched(config) else None
+    shrink, known = best_shrink(place, hessians, config) if _searched(config) else (None, None)
     chosen = grids.choose(weight, bias, config, shrink)
-    codes, report = _round(place(shrink), hessians, config)
+    codes, report = _round(place(shrink), hessians, config, known)
     bias_codes = as_codes(codes[:, -1], chosen.bias.bits)
     layer = replace(layer, bias=Quantized(bias_codes, chosen.bias))
     return _with_codes(layer, codes[:, :-1], chosen.weight), report
@@ -97,9 +97,9 @@ def for_integers(
     def place(shrink: Array | None) -> Lattice:
         return lattice(weight, choose(shrink))
 
-    shrink = best_shrink(place, covariances, config) if _searched(config) else None
+    shrink, known = best_shrink(place, covariances, config) if _searched(config) else (None, None)
     rows, grid = place(shrink), choose(shrink)
-    codes, report = _round(rows, covariances, config)
+    codes, report = _round(rows, covariances, config, known)
     means = np.stack([step * group.first / group.count for group in moments])
     mean = np.repeat(means, len(weight) // len(moments), axis=0)
     corrected = bias - np.sum(rows.errors(codes) * mean, axis=1)
@@ -170,13 +170,17 @@ def _searched(config: Config) -> bool:
     return config.range == "mse" and config.granularity != "per_parameter"
 
 
-def _round(rows: Lattice, hessians: Hessians, config: Config) -> tuple[Integers, RoundingReport]:
-    codes, certificates = round_rows(rows, hessians, config.rounding)
-    return codes, {
-        "output_error": float(np.sum(hessians.lost(rows.errors(codes)))),
+def _round(
+    rows: Lattice, hessians: Hessians, config: Config, known: Rounded | None
+) -> tuple[Integers, RoundingReport]:
+    """Codes, and their report; ``known`` is what the rounding gives, if that is known already."""
+    rounded = known or round_rows(rows, hessians, config.rounding)
+    certificates = rounded.certificates
+    return rounded.codes, {
+        "output_error": float(np.sum(hessians.lost(rows.errors(rounded.codes)))),
         "nearest_error": float(np.sum(hessians.lost(rows.errors(nearest(rows))))),
         "lower_bound": sum(certificate.bound for certificate in certificates),
-        "rows": len(codes),
+        "rows": len(rounded.codes),
         "rows_searched": len(certificates),
         "rows_proven": sum(certificate.proven for certificate in certificates),
     }

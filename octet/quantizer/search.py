@@ -1,7 +1,8 @@
 """The range with which a rounding loses least at the outputs of a layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,13 +27,25 @@ _TOGETHER = 2**17
 _PROVABLE = 26
 
 
+class Rounded(NamedTuple):
+    """The codes of rows, and what is known of them.
+
+    Attributes:
+        codes: ``(rows, columns)``.
+        certificates: of each row; none where nothing was to be proven.
+    """
+
+    codes: Integers
+    certificates: tuple[Certificate, ...]
+
+
 def round_rows(
     rows: Lattice,
     hessians: Hessians,
     how: Rounding,
     budget: int = NODE_BUDGET,
     wanted: Array | None = None,
-) -> tuple[Integers, tuple[Certificate, ...]]:
+) -> Rounded:
     """The codes of one of the roundings, and for exact the certificate of each row.
 
     Exact rounding of rows that are too long to be proven is gptq, mended code by code.
@@ -46,16 +59,16 @@ def round_rows(
     """
     match how:
         case "nearest":
-            return nearest(rows), ()
+            return Rounded(nearest(rows), ())
         case "gptq":
-            return gptq(rows, hessians), ()
+            return Rounded(gptq(rows, hessians), ())
         case "exact":
             each = rows.shared_out(len(hessians.each))
             limits = np.full(len(rows.values), np.inf) if wanted is None else wanted
             groups = zip(each, hessians.each, np.split(limits, len(each)), strict=True)
             parts = [_exact(group, hessian, budget, below) for group, hessian, below in groups]
             codes = np.concatenate([codes for codes, _ in parts])
-            return codes, tuple(each for _, certificates in parts for each in certificates)
+            return Rounded(codes, tuple(each for _, known in parts for each in known))
 
 
 def _exact(
@@ -68,7 +81,7 @@ def _exact(
 
 def best_shrink(
     place: Callable[[Array | None], Lattice], hessians: Hessians, config: Config
-) -> Array:
+) -> tuple[Array, Rounded | None]:
     """Factors on the ends of the range, by trying a grid of pairs and a finer one around the best.
 
     Exact rounding is tried only on the pairs that look best under gptq, and on the range as it is.
@@ -80,9 +93,11 @@ def best_shrink(
 
     Returns:
         ``(rows, 2)``: factors on the lower and the upper end. Rows differ only per channel;
-        otherwise they share one range, and the sum of their errors decides.
+        otherwise they share one range, and the sum of their errors decides. And what exact
+        rounding gives with them, unless more nodes could prove more.
     """
     count, columns = place(None).values.shape
+    tried: list[Rounded] = []  # of exact rounding, by candidate
 
     def errors(shrinks: Array, how: Rounding) -> Array:
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
@@ -96,8 +111,10 @@ def best_shrink(
             rows = [place(shrink) for shrink in shrinks[part]]
             some = rows[0] if how == "exact" else together(rows)
             wanted = least if apart else None
-            codes, _ = round_rows(some, hessians, how, _SHORTLIST_NODES, wanted)
-            each[part] = hessians.lost(some.errors(codes))
+            rounded = round_rows(some, hessians, how, _SHORTLIST_NODES, wanted)
+            if how == "exact":
+                tried.append(rounded)
+            each[part] = hessians.lost(some.errors(rounded.codes))
             least = np.minimum(least, np.min(each[part], axis=0))
         if config.granularity != "per_channel":
             each[:] = np.sum(each, axis=1, keepdims=True)
@@ -110,11 +127,21 @@ def best_shrink(
     candidates = np.concatenate([coarse, fine])
     listed = max(2, min(16, _SHORTLISTED // len(hessians.each[0]) ** 2))
     short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), listed)
-    if config.rounding == "exact":
-        # The range as it is comes along, lest a search by gptq's errors end up with a worse one.
-        short = np.concatenate([short, np.ones((1, count, 2))])
-        short = _best(short, errors(short, "exact"), 1)
-    return np.asarray(short[0])
+    if config.rounding != "exact":
+        return np.asarray(short[0]), None
+    # The range as it is comes along, lest a search by gptq's errors end up with a worse one.
+    short = np.concatenate([short, np.ones((1, count, 2))])
+    best = np.argmin(errors(short, "exact"), axis=0)
+    return short[best, np.arange(count)], _chosen(tried, best.tolist())
+
+
+def _chosen(tried: Sequence[Rounded], best: Sequence[int]) -> Rounded | None:
+    """Of each row, what came of the candidate that is best for it; None if a proof is missing."""
+    codes = np.stack([tried[j].codes[i] for i, j in enumerate(best)])
+    certificates = tuple(
+        tried[j].certificates[i] for i, j in enumerate(best) if tried[j].certificates
+    )
+    return Rounded(codes, certificates) if all(each.proven for each in certificates) else None
 
 
 def _pairs(factors: list[float], scheme: str) -> Array:

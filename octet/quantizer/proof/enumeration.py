@@ -115,6 +115,10 @@ class Search:
             z: the codes at y.
         """
         level = self._levels[k]
+        # Where even the nearest value is too far, the window, which takes longest, is not needed.
+        nearest = spent + (level.length * (round(y[k]) - y[k])) ** 2
+        if nearest >= self.best * self._widened:
+            return
         for value in _outwards(y[k], *self._window(level, spent, y[k], z)):
             off = value - y[k]
             distance = spent + (level.length * off) ** 2

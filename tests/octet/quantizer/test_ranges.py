@@ -218,7 +218,8 @@ def test_no_factors_of_the_coarse_grid_or_around_its_best_are_better_than_those_
     hessians = Hessians(each)
     how = config(granularity=granularity, scheme=scheme, rounding=rounding, range="mse", bits=3)
     place = placed(weight, how)
-    shrink = best_shrink(place, hessians, how)
+    shrink, known = best_shrink(place, hessians, how)
+    assert known is None
     assert shrink.shape == (3, 2)
     assert (len(np.unique(shrink, axis=0)) == 1) == (granularity == "per_tensor")
     assert scheme == "asymmetric" or np.array_equal(shrink[:, 0], shrink[:, 1])
@@ -252,11 +253,20 @@ def test_exact_is_never_worse_with_the_range_that_is_found_than_with_the_range_a
         rng = np.random.default_rng(seed)
         hessians = Hessians([second_moments(random_inputs(rng, columns, own=0.2))[:-1, :-1]])
         place = placed(rng.normal(size=(2, columns)), how)
+        shrink, known = best_shrink(place, hessians, how)
+        lattices = place(shrink), place(None)
+        chosen, as_it_is = (round_rows(rows, hessians, "exact") for rows in lattices)
         after, before = (
-            hessians.lost(rows.errors(round_rows(rows, hessians, "exact")[0]))
-            for rows in (place(best_shrink(place, hessians, how)), place(None))
+            hessians.lost(rows.errors(codes))
+            for rows, (codes, _) in zip(lattices, (chosen, as_it_is), strict=True)
         )
         assert np.all(after <= before)
+        # What comes with the range is what rounding with it would give once more.
+        assert known is not None
+        assert np.array_equal(known.codes, chosen.codes)
+        assert [each.error for each in known.certificates] == [
+            each.error for each in chosen.certificates
+        ]
 
 
 def test_per_channel_each_row_has_the_range_that_it_would_have_alone() -> None:
