@@ -20,6 +20,6 @@ def uniform(seed: int | tuple[int, ...], before: int, count: int) -> Array:
 
 
 @lru_cache(1024)
-def _first(seed: int | tuple[int, ...]) -> np.random.PCG64:
+def _first(seed: int | tuple[int, ...]) -> "np.random.PCG64":
     """A generator before its first number, where who uses it leaves it: seeding takes long."""
     return np.random.PCG64(seed)
