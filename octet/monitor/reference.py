@@ -200,9 +200,10 @@ def _flat(rows: AnyArray) -> AnyArray:
 
 def _at_ends(value: Quantized) -> Array:
     """How many codes of each row are at an end of the grid that does not stand for 0."""
-    flat, clipped = _flat(value.codes), np.zeros(len(value.codes))
+    codes, clipped = value.codes, np.zeros(len(value.codes))
     for end in {0, value.grid.top} - {int(value.grid.zero_point)}:
-        clipped += np.count_nonzero(flat == end, axis=1)
+        # As the codes lie in memory, of which rows may be the last axis.
+        clipped += np.add.reduce(codes == end, axis=tuple(range(1, codes.ndim)), dtype=np.uint32)
     return clipped
 
 
