@@ -29,7 +29,7 @@ _USERS: Mapping[str, _Users] = {
         (Sums,),
         (*_WINDOW, "groups", "words", "column", "zero_in", "zero_weights"),
     ),
-    "POOLS": _Users(("pool", "pools", "mean"), (Mean, Largest), (*_WINDOW, "in_parts", "sums_at")),
+    "POOLS": _Users(("pool", "pools"), (Mean, Largest), (*_WINDOW, "in_parts", "sums_at")),
     "CODES": _Users(("clipped",), (Sums, Mean, Sum), ("zero_out", "low", "high")),
     "TURNS": _Users(("run",), (Step,), ("turns", "stride", "side", "above")),
 }

@@ -29,34 +29,36 @@ class Tile:
         pixels: that leave.
         blocks: of eight outputs.
         pool: of how many rows and columns of sums a pixel is the largest.
+        dense: whether pixels have these outputs and no more: those of two lie together.
     """
 
     pixels: int
     blocks: int
     pool: int
-
-    @property
-    def sums(self) -> int:
-        """Registers of sums."""
-        return self.pixels * self.blocks * self.pool**2
+    dense: bool
 
     def __str__(self) -> str:
         """As C calls it."""
-        return f"{self.pixels}_{self.blocks}_{self.pool}"
+        return f"{self.pixels}_{self.blocks}_{self.pool}{'_dense' * self.dense}"
 
 
 def tiles(step: Sums, registers: int) -> tuple[Tile, Tile]:
     """Of two blocks of outputs if there are as many, and of the last, which may be alone."""
-    blocks, width = blocks_of(step), step.image[2]
+    blocks = blocks_of(step)
     most = min(2, blocks)
+    pixels = fewest(step.image[2], most * step.pool**2, registers)
+    tile = Tile(pixels, most, step.pool, dense=step.image[0] == most * LANES)
+    return tile, replace(tile, blocks=1) if blocks % most else tile
+
+
+def fewest(width: int, sums: int, registers: int) -> int:
+    """How many pixels of a row a tile has, each of so many sums, for the least work."""
 
     def cost(pixels: int) -> tuple[int, int]:
-        return -(-width // pixels) * (Tile(pixels, most, step.pool).sums + _BESIDE), -pixels
+        return -(-width // pixels) * (pixels * sums + _BESIDE), -pixels
 
-    fitting = range(1, max(1, registers // Tile(1, most, step.pool).sums) + 1)
-    pixels = min((p for p in fitting if p <= width), key=cost)
-    tile = Tile(pixels, most, step.pool)
-    return tile, replace(tile, blocks=1) if blocks % most else tile
+    fitting = range(1, max(1, registers // sums) + 1)
+    return min((pixels for pixels in fitting if pixels <= width), key=cost)
 
 
 def blocks_of(step: Sums) -> int:
@@ -143,23 +145,13 @@ def _merged(sums: Step, pool: Step, steps: Sequence[Step]) -> Sums | None:
 
 def tile_words(tile: Tile) -> dict[str, str]:
     """What stands for the words of x86_tile.c."""
-    sums, places = list(_sums(tile)), range(tile.pool)
+    sums = list(_sums(tile))
     rows = "xz"[: tile.pool]
     added = [
         f"codes = NAME_spread({rows[row]} + {column} * apart);\n                "
         + "\n                ".join(f"{s} = NAME_add({s}, w{s[1]}, codes);" for s in names)
         for row, column, names in sums
     ]
-    stored = []
-    for block in reversed(range(tile.blocks)):
-        for pixel in range(tile.pixels):
-            largest = _largest(
-                [f"s{block}{row}_{tile.pool * pixel + k}" for row in places for k in places]
-            )
-            stored.append(
-                f"NAME_store(to + {pixel} * outputs + {8 * block}, {largest}, "
-                f"step->factors + 8 * block + {8 * block}, &ends);"
-            )
     declared = []
     for block in range(tile.blocks):
         names = [s for _, _, each in sums for s in each if s[1] == str(block)]
@@ -177,8 +169,12 @@ def tile_words(tile: Tile) -> dict[str, str]:
             ["w0 = NAME_load(weights)", "w1 = NAME_load(weights + step->block)"][: tile.blocks]
         ),
         "ADDED": "\n                ".join(added),
+        "FACTORS": ", ".join(
+            f"factors{block} = NAME_load(step->factors + 8 * block + {8 * block})"
+            for block in range(tile.blocks)
+        ),
         "ONWARDS": "\n                ".join(f"{row} += NAME_ATONCE;" for row in rows),
-        "STORED": "\n    ".join(stored),
+        "STORED": "\n    ".join(_stored(tile)),
     }
 
 
@@ -187,6 +183,25 @@ def _sums(tile: Tile) -> Iterator[tuple[int, int, list[str]]]:
     for row in range(tile.pool):
         for column in range(tile.pixels * tile.pool):
             yield row, column, [f"s{block}{row}_{column}" for block in range(tile.blocks)]
+
+
+def _stored(tile: Tile) -> Iterator[str]:
+    """Stores of two eights of outputs that lie together, as far as there are two."""
+    eights = [(pixel, block) for pixel in range(tile.pixels) for block in range(tile.blocks)]
+    count = 2 if tile.dense else tile.blocks
+    for i in range(0, len(eights), count):
+        rounded = [_rounded(tile, *eight) for eight in eights[i : i + count]]
+        codes = ",\n        ".join([*rounded, "_mm256_setzero_si256()"][:2])
+        yield f"NAME_store(to + {eights[i][0]} * outputs, {codes}, &ends);"
+
+
+def _rounded(tile: Tile, pixel: int, block: int) -> str:
+    names = [
+        f"s{block}{row}_{tile.pool * pixel + column}"
+        for row in range(tile.pool)
+        for column in range(tile.pool)
+    ]
+    return f"NAME_rounded({_largest(names)}, factors{block})"
 
 
 def _largest(names: list[str]) -> str:

@@ -1,11 +1,11 @@
 """Offsets and factors of all steps of a file, in two tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from octet.exporters.c import proof
-from octet.exporters.c.text import array, int32, narrowest_above, single, template, width
+from octet.exporters.c.text import array, int32, single, template, width
 
 
 class Pairs:
@@ -30,9 +30,29 @@ class Pairs:
         count = len(self._offsets)
         if not count:
             return "", 0
-        kind, least = narrowest_above(self._offsets)
-        offsets = (int32(offset - least) for offset in self._offsets)
-        text = template("pair.c", self._name, {"LEAST": str(least)})
-        text += array(f"{kind} {self._name}_offsets[{count}]", offsets)
+        kind, parts, least = _narrowest(self._offsets)
+        above = (offset - least for offset in self._offsets)
+        numbers = map(int32, above) if parts == 1 else _in_bytes(above, parts)
+        text = template(
+            "pair.c", self._name, {"LEAST": str(least), "IN_BYTES": str(int(parts > 1))}
+        )
+        text += array(f"{kind} {self._name}_offsets[{parts * count}]", numbers)
         text += array(f"float {self._name}_factors[{count}]", self._factors)
-        return text, (4 + width(kind)) * count
+        return text, (4 + parts * width(kind)) * count
+
+
+def _narrowest(offsets: Sequence[int]) -> tuple[str, int, int]:
+    """Their type in C, how many numbers of it each takes, and what all of them are above."""
+    least, most = min(offsets), max(offsets)
+    # Which one instruction can add.
+    base = least // 256 * 256
+    if least >= -(2**15) and most < 2**15:
+        return "int16_t", 1, 0
+    if most - base < 2**16:
+        return "uint16_t", 1, base
+    return ("uint8_t", 3, base) if most - base < 2**24 else ("int32_t", 1, 0)
+
+
+def _in_bytes(numbers: Iterable[int], count: int) -> Iterable[str]:
+    """The lowest one first."""
+    return (str(byte) for number in numbers for byte in number.to_bytes(count, "little"))

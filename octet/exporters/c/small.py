@@ -30,10 +30,10 @@ from octet.exporters.c.words import (
 # Templates, in the order in which they stand in a file, and the steps that need them.
 _TEMPLATES: Mapping[str, tuple[type[Step], ...]] = {
     "scaled": (Sums, Mean),
+    "code": (Sums, Mean),
     "window": (Sums,),
     "sums": (Sums,),
-    "pool": (Largest,),
-    "mean": (Mean,),
+    "pool": (Mean, Largest),
     "pools": (Mean, Largest),
     "sum": (Sum,),
     "table": (Table,),
@@ -94,6 +94,8 @@ class Writer:
         self._program, self._name = program, name
         self._steps = program.steps
         self._images = (program.entering.image, *(step.image for step in program.steps))
+        sums = [step for step in program.steps if isinstance(step, Sums)]
+        self._zeros_differ = any(np.ptp(_zeros(step)) > 0 for step in sums)
         self._arrays: list[str] = []
         self._pairs = Pairs(name)
         self._bytes = 0
@@ -188,7 +190,7 @@ class Writer:
         words, products = packed(step), step.products
         literals = map("0x{:08X}U".format, in_turns(words, products.groups))
         m = np.broadcast_to(products.m, products.bias.shape)
-        zeros = np.broadcast_to(products.weight.grid.zero_point.reshape(-1), products.bias.shape)
+        zeros = _zeros(step)
         own: dict[str, object] = {
             "groups": products.groups,
             "words": words.shape[1],
@@ -197,7 +199,7 @@ class Writer:
             "data": self._weights("uint32_t", n, literals, step),
             "pairs": self._pairs.add(zip(products.bias, m, strict=True)),
         }
-        if len(set(zeros.tolist())) > 1:
+        if self._zeros_differ:
             return own | {"zeros": self._codes(f"zeros_{n}", zeros)}
         return own | {"zero_weights": int(zeros[0])}
 
@@ -247,12 +249,13 @@ class Writer:
         numbers = {
             "COUNT": len(self._steps),
             "OUTPUT_IMAGE": self._program.output.step + 1,
-            "HAS_ZEROS": int(any("zeros" in line for line in self._arrays)),
+            "HAS_ZEROS": int(self._zeros_differ),
             "IS_WIDE": int(any(proof.is_wide(step) for step in rounding)),
             "HAS_ODD": int(any(step.image[0] // step.products.groups % 2 for step in sums)),
             "MOST_ROWS": max((turns(step).side for step in sums), default=1),
             "MOST_CHANNELS": max((step.image[0] for step in sums), default=1),
             "COLUMNS": max(map(columns_of, sums), default=1),
+            "HAS_MEANS": int(any(isinstance(step, Mean) for step in self._steps)),
             "HAS_PADDED_POOLS": int(any(any(step.window.padding) for step in pools)),
         }
         names = ", ".join(f"{self._upper}_{kind}" for kind in kinds)
@@ -339,7 +342,7 @@ class Writer:
 
     def _kernel(self, name: str) -> Iterable[str]:
         if name != "sums":
-            return [self._template(name, POOLS=self._pools())]
+            return [self._template(name, IS_MEAN=self._is_mean())]
         widths = sorted({bits_of(step) for step in self._steps if isinstance(step, Sums)})
         return [self._sums(bits) for bits in widths]
 
@@ -354,17 +357,10 @@ class Writer:
         }
         return self._template("sums", BITS=str(bits), _BITS=f"_{bits}", **pairs)
 
-    def _pools(self) -> str:
-        """The call of a pool for a row; of both where there are both."""
-        calls = {
-            Mean: f"{self._name}_mean(state, step, row, to, y == first, y + 1 == last);",
-            Largest: f"{self._name}_largest(step, row, to, y == first);",
-        }
-        kinds = [kind for kind in calls if any(isinstance(step, kind) for step in self._steps)]
-        if len(kinds) == 1:
-            return calls[kinds[0]]
-        condition = f"if (step->kind == {self._upper}_MEAN)\n            "
-        return f"{condition}{calls[Mean]}\n        else\n            {calls[Largest]}"
+    def _is_mean(self) -> str:
+        """What says in C whether a pool is one of means."""
+        kinds = [kind for kind in (Mean, Largest) if any(isinstance(s, kind) for s in self._steps)]
+        return f"step->kind == {self._upper}_MEAN" if len(kinds) > 1 else str(int(Mean in kinds))
 
     def _case(self, step: Step) -> str:
         kind = self._kind(step)
@@ -377,3 +373,9 @@ class Writer:
     def _interface(self) -> str:
         number = "double" if self._program.entering.pixels is None else "uint8_t"
         return self._template("end") + self._template("inputs", NUMBER=number)
+
+
+def _zeros(step: Sums) -> Codes:
+    """The zero point of the weights of each output."""
+    zeros = step.products.weight.grid.zero_point.reshape(-1)
+    return np.broadcast_to(zeros, step.products.bias.shape)

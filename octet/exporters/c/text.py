@@ -1,7 +1,7 @@
 """C as text: constants, strings and comments that nothing from a model file breaks out of."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
 from octet.errors import OctetError, printable
@@ -106,16 +106,6 @@ def single(value: float) -> str:
 def narrowest(largest: int) -> str:
     """The type of C that holds 0 to ``largest``."""
     return "uint8_t" if largest < 2**8 else "uint16_t" if largest < 2**16 else "int32_t"
-
-
-def narrowest_above(values: Sequence[int]) -> tuple[str, int]:
-    """The type of C that holds what some int32 are above a number, and that number."""
-    least, most = min(values), max(values)
-    if least >= -(2**15) and most < 2**15:
-        return "int16_t", 0
-    # Which one instruction can add.
-    base = least // 256 * 256
-    return ("uint16_t", base) if most - base < 2**16 else ("int32_t", 0)
 
 
 def width(kind: str) -> int:

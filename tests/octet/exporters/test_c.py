@@ -87,6 +87,59 @@ def test_networks_of_any_layers_give_the_same_codes(bits: int, target: str, tmp_
         assert np.array_equal(together.codes(i, x), codes_of(network, x)), i
 
 
+# Channels, sides, stride and padding: more rows than are multiplied at once, channels that fill no
+# register, and weights that do not fit int8.
+DEPTHWISE = [
+    (33, (5, 2), (1, 1), (2, 0, 1, 1), True),
+    (64, (3, 3), (2, 2), (1, 1, 1, 1), True),
+    (70, (4, 1), (1, 3), (0, 0, 0, 0), False),
+    (8, (1, 4), (2, 1), (0, 3, 0, 2), False),
+]
+
+
+def depthwise(
+    channels: int,
+    sides: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    per_channel: bool,
+) -> Network:
+    rng = np.random.default_rng(channels)
+    start, between, end = (activation(rng) for _ in range(3))
+    first = weighted(rng, (channels, 2, 1, 1), start, 8, per_channel)
+    each = weighted(rng, (channels, 1, *sides), between, 8, per_channel)
+    layers = (
+        Quantize(start),
+        Conv2d(*first, output=between),
+        Conv2d(*each, padding, stride, channels, output=end),
+    )
+    return Network(layers, Signature(Images((2, 7, 11), 255), Classes(("a", "b"))))
+
+
+@pytest.mark.parametrize("option", ["-mavx2", "-march=native"])
+def test_channels_share_registers_as_they_fit(option: str, tmp_path: Path) -> None:
+    networks = [depthwise(*case) for case in DEPTHWISE]
+    together = compiled(networks, tmp_path, "-O1", option, target="x86")
+    for i, network in enumerate(networks):
+        x = any_rows(network, 10, i)
+        assert np.array_equal(together.codes(i, x), codes_of(network, x)), DEPTHWISE[i]
+
+
+@pytest.mark.parametrize("target", ["small", "x86"])
+def test_zero_points_may_differ_in_one_layer_alone(target: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    start, between, end = (activation(rng) for _ in range(3))
+    weight, bias = weighted(rng, (4, 2, 3, 3), start, 8, True)
+    zeros = rng.integers(0, 256, (4, 1, 1, 1)).astype(np.uint8)
+    first = Conv2d(Quantized(weight.codes, replace(weight.grid, zero_point=zeros)), bias)
+    second = Conv2d(*weighted(rng, (3, 4, 3, 3), between, 8, True), output=end)
+    layers = (Quantize(start), replace(first, output=between), second)
+    network = Network(layers, Signature(Images((2, 8, 8), 255), Classes(("a", "b", "c"))))
+    x = any_rows(network, 20)
+    together = compiled([network], tmp_path, "-O1", target=target)
+    assert np.array_equal(together.codes(0, x), codes_of(network, x))
+
+
 def test_a_table_in_float_gives_the_same_bits(tmp_path: Path) -> None:
     texts = []
     for i, (granularity, bits) in enumerate(product(GRANULARITIES, (2, 8, 16))):

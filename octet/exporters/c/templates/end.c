@@ -1,4 +1,4 @@
-void NAME_end(const NAME_state *state, uint8_t *codes)
+NAME_SELDOM void NAME_end(const NAME_state *state, uint8_t *codes)
 {
     const struct NAME_image *out = &NAME_images[NAME_OUTPUT];
     int32_t x, y, i;

@@ -34,9 +34,15 @@ static inline float NAME_float32(float x)
  * x + 1.5 * 2^23. */
 static inline int32_t NAME_nearest(float x)
 {
+#if defined(__GNUC__) && FLT_EVAL_METHOD == 0 && defined(__arm__) && defined(__ARM_FP)
+    int32_t nearest;
+    __asm__("vcvtr.s32.f32 %0, %1" : "=t"(nearest) : "t"(x));
+    return nearest;
+#else
     uint32_t bits;
     x = NAME_float32(x) + 12582912.0f;
     (void)memcpy(&bits, &x, sizeof bits);
     return (int32_t)bits - 0x4B400000;
+#endif
 }
 

@@ -17,7 +17,7 @@ NAME_SELDOM static int NAME_pools(NAME_state *state, const struct NAME_step *ste
         return 0; /* Between two windows. */
     for (; y < end; y++) {
         const NAME_code *row = NAME_row_of(state, step->source, y);
-        POOLS
+        NAME_pool(state, step, row, to, y == first, y + 1 == last);
     }
     return y == last;
 }

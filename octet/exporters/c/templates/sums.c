@@ -1,11 +1,11 @@
-/* Two windows times the weights of two outputs, added to sums: of the first output, then of the
- * second. Words of the two take turns; a word has two halves of codes of BITS bits, which belong to
+/* Sums of two windows times the weights of two outputs: of the first output, then of the second.
+ * Words of the two take turns; a word has two halves of codes of BITS bits, which belong to
  * neighbours. */
 NAME_APART static void NAME_products_BITS(
     int32_t *sums, const uint32_t *weights, int32_t words, const int16_t *x, const int16_t *next)
 {
     const uint32_t *const end = weights + 2 * words;
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+    int32_t a = 0, b = 0, c = 0, d = 0;
     uint32_t mask = ((1u << BITS) - 1) * 0x10001u;
     NAME_IN_REGISTER(mask);
     while (weights != end) {
@@ -25,7 +25,7 @@ NAME_APART static void NAME_product_BITS(
     int32_t *sums, const uint32_t *weights, int32_t words, const int16_t *x, const int16_t *next)
 {
     const uint32_t *const end = weights + words;
-    int32_t a = sums[0], b = sums[1];
+    int32_t a = 0, b = 0;
     uint32_t mask = ((1u << BITS) - 1) * 0x10001u;
     NAME_IN_REGISTER(mask);
     while (weights != end) {
@@ -64,24 +64,18 @@ NAME_APART static void NAME_sums_BITS(NAME_state *state, const struct NAME_step 
             }
             for (i = 0; i + 1 < outputs; i += 2) {
                 int32_t sums[4];
-                sums[0] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[0];
-                sums[1] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[1];
-                sums[2] = NAME_OFFSET(pair + i + 1) - NAME_ZERO(i + 1) * seen[0];
-                sums[3] = NAME_OFFSET(pair + i + 1) - NAME_ZERO(i + 1) * seen[1];
                 NAME_products_BITS(sums, weights + i * words, words, first, next);
-                code[right] = NAME_clipped(step, sums[1], NAME_factors[pair + i]);
-                *code++ = NAME_clipped(step, sums[0], NAME_factors[pair + i]);
-                code[right] = NAME_clipped(step, sums[3], NAME_factors[pair + i + 1]);
-                *code++ = NAME_clipped(step, sums[2], NAME_factors[pair + i + 1]);
+                code[right] = NAME_clipped(step, pair + i, sums[1] - NAME_ZERO(i) * seen[1]);
+                *code++ = NAME_clipped(step, pair + i, sums[0] - NAME_ZERO(i) * seen[0]);
+                code[right] = NAME_clipped(step, pair + i + 1, sums[3] - NAME_ZERO(i + 1) * seen[1]);
+                *code++ = NAME_clipped(step, pair + i + 1, sums[2] - NAME_ZERO(i + 1) * seen[0]);
             }
 #if NAME_ODD
             if (i < outputs) {
                 int32_t sums[2];
-                sums[0] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[0];
-                sums[1] = NAME_OFFSET(pair + i) - NAME_ZERO(i) * seen[1];
                 NAME_product_BITS(sums, weights + i * words, words, first, next);
-                code[right] = NAME_clipped(step, sums[1], NAME_factors[pair + i]);
-                *code++ = NAME_clipped(step, sums[0], NAME_factors[pair + i]);
+                code[right] = NAME_clipped(step, pair + i, sums[1] - NAME_ZERO(i) * seen[1]);
+                *code++ = NAME_clipped(step, pair + i, sums[0] - NAME_ZERO(i) * seen[0]);
             }
 #endif
             code += 2 * out->channels - outputs;

@@ -6,6 +6,7 @@ static NAME_INLINE void NAME_tile_SHAPE(const NAME_code *const *rows, const stru
     const struct NAME_ends ends = NAME_ends_of(step);
     const int32_t words = step->words * (int32_t)sizeof(NAME_weight);
     const NAME_weight *weights = step->data;
+    const NAME_eight FACTORS;
     NAME_eight DECLARED;
     int32_t pass, i, j;
     weights += step->block * block;
