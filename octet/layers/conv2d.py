@@ -95,7 +95,8 @@ class Conv2d(Weighted):
     def unrounded(self, *x: Array) -> Array:
         """Exact sums of rounded factors, see `correlation.correlate`."""
         sums = correlation.correlate(x[0], values(self.weight), self.window, self.groups)
-        return np.asarray(sums + values(self.bias)[:, None, None])
+        sums += values(self.bias)[:, None, None]
+        return sums
 
     def dump(self, fields: FieldWriter) -> dict[str, Any]:
         """As other layers with weights, and the window."""

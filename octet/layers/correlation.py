@@ -225,7 +225,8 @@ def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
     flat = weight.reshape(groups, len(weight) // groups, -1)
     bits = (_EXACT_BITS - (flat.shape[2] - 1).bit_length()) // 2
     unit, units = _unit(flat, (2,), bits), _unit(x, (1, 2, 3), bits)
-    exact = products(np.rint(x / units), np.rint(flat / unit), where, lambda sums: sums)
+    whole = x * (1 / units)
+    exact = products(np.rint(whole, out=whole), np.rint(flat / unit), where, lambda sums: sums)
     exact *= unit.reshape(-1, 1, 1) * units
     return exact
 

@@ -160,4 +160,4 @@ class Gridded(Layer):
 
 def rounded(x: Floats, grid: Grid | None) -> Array:
     """The reals of a grid that are nearest to these; without a grid, these in float64."""
-    return x.astype(np.float64) if grid is None else dequantize(quantize(x, grid), grid)
+    return x.astype(np.float64, copy=False) if grid is None else dequantize(quantize(x, grid), grid)

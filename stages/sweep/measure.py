@@ -7,8 +7,7 @@ from octet.affine import Array
 from octet.modelfile import storage
 from octet.network import Network
 from octet.quantizer import Calibrated, Config, calibrate, quantize, quantize_calibrated
-from octet.runtime import inference, integer
-from octet.signature import Input
+from octet.runtime import inference
 from stages import outputs
 from stages.dataset import Dataset
 from stages.params.gates import Gates
@@ -71,7 +70,7 @@ def measure(reference: Reference, config: Config) -> Point:
         network = quantize(reference.network, reference.data.x_train, config)
     else:
         network = quantize_calibrated(reference.calibrated, config)
-    after = _outputs(network, reference.data.x_test)
+    after = inference.run(network, reference.data.x_test)
     task, truth = task_of(network.signature), reference.data.y_test
     verdict = task.decide(truth, reference.outputs, after, reference.gates)
     interval = task.loss(verdict, task.headline(truth, reference.outputs))
@@ -97,13 +96,3 @@ def _point(
     fidelity = task.distance(reference.outputs, after)["sqnr_db"]
     low, high, shown = verdict
     return Point(*way, storage.payload(network), score, before - score, low, high, fidelity, shown)
-
-
-def _outputs(network: Network, x: Input) -> Array:
-    """As `octet.runtime.inference.run`; integers by ONNX Runtime: the same codes, sooner."""
-    if not integer.is_integer(network):
-        return inference.run(network, x)
-    # Imported here: a third of a second in every worker, and only integers need it.
-    from stages.sweep import integers
-
-    return integers.outputs(network, x)
