@@ -125,6 +125,14 @@ def test_channels_share_registers_as_they_fit(option: str, tmp_path: Path) -> No
         assert np.array_equal(together.codes(i, x), codes_of(network, x)), DEPTHWISE[i]
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_machines_with_vnni_but_short_registers_are_compiled_for(
+    compiler: str, tmp_path: Path
+) -> None:
+    networks = [depthwise(*DEPTHWISE[0])]
+    compiled(networks, tmp_path, "-O1", "-mavx2", "-mavxvnni", compiler=compiler, target="x86")
+
+
 @pytest.mark.parametrize("target", ["small", "x86"])
 def test_zero_points_may_differ_in_one_layer_alone(target: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

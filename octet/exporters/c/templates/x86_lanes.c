@@ -13,9 +13,6 @@ static inline NAME_eight NAME_add(NAME_eight sums, NAME_eight weights, NAME_eigh
     /* As the intrinsic, around which GCC 12 copies registers, and Clang 14 moves loads away. */
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(codes), "v"(weights));
     return sums;
-#elif NAME_VNNI && defined(__GNUC__)
-    __asm__("{vex} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(codes), "x"(weights));
-    return sums;
 #elif NAME_VNNI && defined(__AVX512VL__)
     return _mm256_dpbusd_epi32(sums, codes, weights);
 #elif NAME_VNNI
