@@ -24,8 +24,8 @@ def choose(weight: Array, bias: Array, config: Config, shrink: Array | None = No
         weight: ``(rows, inputs)``.
         bias: ``(rows,)``.
         config: bits, scheme, granularity, range, margin and those of the bias.
-        shrink: ``(rows, 2)``, factors on the lower and upper end; only per_channel may have rows
-            that differ. None leaves the range as it is.
+        shrink: ``(…, rows, 2)``, factors on the lower and upper end; only per_channel may have
+            rows that differ. None leaves the range as it is.
 
     Raises:
         OctetError: weights that are not finite, or too wide for a float32 scale.
@@ -33,9 +33,9 @@ def choose(weight: Array, bias: Array, config: Config, shrink: Array | None = No
     make = affine.symmetric if config.scheme == "symmetric" else affine.asymmetric
     lo, hi = _range(weight, bias, config)
     if shrink is not None:
-        factors = shrink if config.granularity == "per_channel" else shrink[0]
+        factors = shrink if config.granularity == "per_channel" else shrink[..., :1, :]
         lo, hi = lo * factors[..., :1], hi * factors[..., 1:]
-        if config.granularity != "per_channel":
+        if config.granularity != "per_channel" and shrink.ndim == 2:
             lo, hi = lo.reshape(()), hi.reshape(())
     grid = make(lo, hi, config.bits)
     if config.granularity == "unified":

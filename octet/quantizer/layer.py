@@ -129,7 +129,7 @@ def _wide_enough(grid: Grid, bias: Array, step: float) -> Grid:
     they have; their codes then are those of 0.
     """
     least = np.abs(bias) / (step * 2.0**30)
-    least = least.max() if grid.scale.ndim == 0 else least.reshape(grid.scale.shape)
+    least = least.max() if grid.scale.shape[-2:] in ((), (1, 1)) else least[:, None]
     scale = np.maximum(grid.scale, least.astype(np.float32))
     return Grid(np.asarray(scale), grid.zero_point, grid.bits)
 

@@ -1,6 +1,5 @@
 """Round weights to codes: each by itself (nearest), or making good earlier errors (gptq)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,40 +43,33 @@ class Lattice:
         ]
 
 
-def together(lattices: Sequence[Lattice]) -> Lattice:
-    """All of them as one, with an axis in front; their widths are the same."""
-    columns = zip(*(each.grids for each in lattices), strict=True)
-    grids = tuple(
-        Grid(
-            np.stack([grid.scale for grid in column]),
-            np.stack([grid.zero_point for grid in column]),
-            column[0].bits,
-        )
-        for column in columns
-    )
-    return Lattice(np.stack([each.values for each in lattices]), grids)
-
-
 def lattice(
     weight: Array, weight_grid: Grid, bias: Array | None = None, bias_grid: Grid | None = None
 ) -> Lattice:
-    """Weights ``(rows, inputs)``, and the bias ``(rows,)`` beside them if it is given, on grids."""
-    columns = _columns(weight, weight_grid)
+    """Weights ``(rows, inputs)``, and the bias ``(rows,)`` beside them if it is given, on grids.
+
+    The grid of the weights may have axes in front: then so has the lattice.
+    """
+    several = weight_grid.scale.shape[:-2]
+    columns = _columns(weight, weight_grid, several)
     if bias is None or bias_grid is None:
-        return Lattice(weight, columns)
-    bias = bias[:, None]
-    return Lattice(np.hstack([weight, bias]), (*columns, *_columns(bias, bias_grid)))
+        return Lattice(np.broadcast_to(weight, (*several, *weight.shape)), columns)
+    values = np.hstack([weight, bias[:, None]])
+    return Lattice(
+        np.broadcast_to(values, (*several, *values.shape)),
+        (*columns, *_columns(bias[:, None], bias_grid, several)),
+    )
 
 
-def _columns(tensor: Array, grid: Grid) -> tuple[Grid, ...]:
-    """The grid of each column of a tensor ``(rows, columns)``."""
+def _columns(tensor: Array, grid: Grid, several: tuple[int, ...]) -> tuple[Grid, ...]:
+    """The grid of each column of a tensor ``(rows, columns)``, with so many axes in front."""
     # The scale of a bias has one axis: one number for each row.
     scale, zero_point = grid.scale, grid.zero_point
     if scale.ndim == 1:
         scale, zero_point = scale[:, None], zero_point[:, None]
-    scales = np.broadcast_to(scale, tensor.shape)
-    zeros = np.broadcast_to(zero_point, tensor.shape)
-    return tuple(Grid(scales[:, j], zeros[:, j], grid.bits) for j in range(tensor.shape[1]))
+    shape = *several, *tensor.shape
+    scales, zeros = np.broadcast_to(scale, shape), np.broadcast_to(zero_point, shape)
+    return tuple(Grid(scales[..., j], zeros[..., j], grid.bits) for j in range(tensor.shape[1]))
 
 
 def nearest(rows: Lattice) -> Integers:

@@ -10,7 +10,7 @@ from octet.affine import Array, Integers
 from octet.quantizer.config import Config, Rounding
 from octet.quantizer.hessian import Hessians
 from octet.quantizer.proof.exact import NODE_BUDGET, Certificate, exact
-from octet.quantizer.rounding import Lattice, descend, gptq, nearest, together
+from octet.quantizer.rounding import Lattice, descend, gptq, nearest
 
 # Factors on the two ends of the range, first over all of it and then around the best.
 _COARSE = [0.05 * i for i in range(2, 25)]
@@ -87,7 +87,7 @@ def best_shrink(
     Exact rounding is tried only on the pairs that look best under gptq, and on the range as it is.
 
     Args:
-        place: the lattice of a layer for factors ``(rows, 2)``, or for None, the range as it is.
+        place: the lattice of a layer for factors ``(…, rows, 2)``; for None, the range as it is.
         hessians: H of the columns of the lattice, for each group of rows.
         config: how to quantize.
 
@@ -97,28 +97,16 @@ def best_shrink(
         rounding gives with them, unless more nodes could prove more.
     """
     count, columns = place(None).values.shape
-    tried: list[Rounded] = []  # of exact rounding, by candidate
 
     def errors(shrinks: Array, how: Rounding) -> Array:
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
         each = np.empty(shrinks.shape[:2])
-        size = 1 if how == "exact" else max(1, _TOGETHER // (count * columns))
-        # What is no better for a row than a range before need not be known, but for a sum of rows.
-        apart = config.granularity == "per_channel" or count == 1
-        least = np.full(count, np.inf)
+        size = max(1, _TOGETHER // (count * columns))
         for first in range(0, len(shrinks), size):
             part = slice(first, first + size)
-            rows = [place(shrink) for shrink in shrinks[part]]
-            some = rows[0] if how == "exact" else together(rows)
-            wanted = least if apart else None
-            rounded = round_rows(some, hessians, how, _SHORTLIST_NODES, wanted)
-            if how == "exact":
-                tried.append(rounded)
-            each[part] = hessians.lost(some.errors(rounded.codes))
-            least = np.minimum(least, np.min(each[part], axis=0))
-        if config.granularity != "per_channel":
-            each[:] = np.sum(each, axis=1, keepdims=True)
-        return each
+            rows = place(shrinks[part])
+            each[part] = hessians.lost(rows.errors(round_rows(rows, hessians, how).codes))
+        return _shared(each, config)
 
     quick: Rounding = "nearest" if config.rounding == "nearest" else "gptq"
     coarse = np.repeat(_pairs(_COARSE, config.scheme), count, axis=1)
@@ -131,8 +119,32 @@ def best_shrink(
         return np.asarray(short[0]), None
     # The range as it is comes along, lest a search by gptq's errors end up with a worse one.
     short = np.concatenate([short, np.ones((1, count, 2))])
-    best = np.argmin(errors(short, "exact"), axis=0)
-    return short[best, np.arange(count)], _chosen(tried, best.tolist())
+    return _best_of_exact(short, place, hessians, config)
+
+
+def _best_of_exact(
+    shrinks: Array, place: Callable[[Array | None], Lattice], hessians: Hessians, config: Config
+) -> tuple[Array, Rounded | None]:
+    """What `best_shrink` returns, of a few candidates ``(candidates, rows, 2)``."""
+    tried, each = list[Rounded](), np.empty(shrinks.shape[:2])
+    count = shrinks.shape[1]
+    # What is no better for a row than a range before need not be known, but for a sum of rows.
+    apart = config.granularity == "per_channel" or count == 1
+    least = np.full(count, np.inf)
+    for i, shrink in enumerate(shrinks):
+        rows, wanted = place(shrink), least if apart else None
+        tried.append(round_rows(rows, hessians, "exact", _SHORTLIST_NODES, wanted))
+        each[i] = hessians.lost(rows.errors(tried[-1].codes))
+        least = np.minimum(least, each[i])
+    best = np.argmin(_shared(each, config), axis=0)
+    return shrinks[best, np.arange(count)], _chosen(tried, best.tolist())
+
+
+def _shared(errors: Array, config: Config) -> Array:
+    """The errors ``(candidates, rows)`` that decide: of all rows together if they share a range."""
+    if config.granularity == "per_channel":
+        return errors
+    return np.broadcast_to(np.sum(errors, axis=1, keepdims=True), errors.shape)
 
 
 def _chosen(tried: Sequence[Rounded], best: Sequence[int]) -> Rounded | None:

@@ -1,5 +1,6 @@
 """Short, nearly orthogonal bases of a lattice, by Lenstra, Lenstra and Lovász (1982)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,49 +62,47 @@ def reduce_basis(hessian: Array) -> Basis:
         hessian: H in units of codes, ``(n, n)``, definite.
     """
     size = len(hessian)
-    vectors, inverse = np.eye(size, dtype=np.int64), np.eye(size, dtype=np.int64)
-    r = factor(hessian)
+    # By columns, the inverse by rows; lists, for arrays of so few numbers take longer to call.
+    r: list[list[float]] = factor(hessian).T.tolist()
+    vectors: list[list[int]] = np.eye(size, dtype=np.int64).tolist()
+    inverse: list[list[int]] = np.eye(size, dtype=np.int64).tolist()
     # Of each column of one and row of the other, a bound on its largest integer.
     reach, inverse_reach = [1.0] * size, [1.0] * size
     k, swaps = 1, 0
     while k < size and swaps < _MOST_SWAPS * size:
         for j in reversed(range(k)):
-            if 2 * abs(r[j, k]) <= r[j, j]:
+            if 2 * abs(r[k][j]) <= r[j][j]:
                 continue
-            multiple = float(np.rint(r[j, k] / r[j, j]))
-            if abs(multiple) * max(reach[j], inverse_reach[k]) > _LARGEST:
-                reach[j] = float(np.max(np.abs(vectors[:, j])))
-                inverse_reach[k] = float(np.max(np.abs(inverse[k])))
-                if abs(multiple) * max(reach[j], inverse_reach[k]) > _LARGEST:
+            times = round(r[k][j] / r[j][j])
+            if abs(times) * max(reach[j], inverse_reach[k]) > _LARGEST:
+                reach[j] = float(max(map(abs, vectors[j])))
+                inverse_reach[k] = float(max(map(abs, inverse[k])))
+                if abs(times) * max(reach[j], inverse_reach[k]) > _LARGEST:
                     continue
-            times = int(multiple)
-            r[:, k] -= times * r[:, j]
-            vectors[:, k] -= times * vectors[:, j]
-            inverse[j] += times * inverse[k]
-            reach[k] += abs(multiple) * reach[j]
-            inverse_reach[j] += abs(multiple) * inverse_reach[k]
-        if r[k, k] ** 2 + r[k - 1, k] ** 2 >= _DELTA * r[k - 1, k - 1] ** 2:
+            r[k] = [a - times * b for a, b in zip(r[k], r[j], strict=True)]
+            vectors[k] = [a - times * b for a, b in zip(vectors[k], vectors[j], strict=True)]
+            inverse[j] = [a + times * b for a, b in zip(inverse[j], inverse[k], strict=True)]
+            reach[k] += abs(times) * reach[j]
+            inverse_reach[j] += abs(times) * inverse_reach[k]
+        if r[k][k] ** 2 + r[k][k - 1] ** 2 >= _DELTA * r[k - 1][k - 1] ** 2:
             k += 1
             continue
         swaps += 1
-        swap, swapped = [k - 1, k], [k, k - 1]
-        r[:, swap], vectors[:, swap] = r[:, swapped], vectors[:, swapped]
-        inverse[swap] = inverse[swapped]
-        for bounds in (reach, inverse_reach):
-            bounds[k - 1], bounds[k] = bounds[k], bounds[k - 1]
+        swap, swapped = slice(k - 1, k + 1), slice(k, k - 2 if k > 1 else None, -1)
+        r[swap], vectors[swap], inverse[swap] = r[swapped], vectors[swapped], inverse[swapped]
+        reach[swap], inverse_reach[swap] = reach[swapped], inverse_reach[swapped]
         _make_triangular_again(r, k)
         k = max(k - 1, 1)
-    return Basis(vectors, inverse, r)
+    return Basis(np.array(vectors).T, np.array(inverse), np.array(r).T)
 
 
-def _make_triangular_again(r: Array, k: int) -> None:
+def _make_triangular_again(r: list[list[float]], k: int) -> None:
     """Rotate rows k-1 and k so that R is upper triangular with a positive diagonal (Givens)."""
-    a, b = r[k - 1, k - 1], r[k, k - 1]
-    length = np.sqrt(a * a + b * b)
+    a, b = r[k - 1][k - 1 : k + 1]
+    length = math.sqrt(a * a + b * b)
     cos, sin = a / length, b / length
-    upper, lower = r[k - 1].copy(), r[k].copy()
-    r[k - 1] = cos * upper + sin * lower
-    r[k] = cos * lower - sin * upper
-    r[k, k - 1] = 0.0
-    if r[k, k] < 0:
-        r[k] = -r[k]
+    sign = -1.0 if cos * r[k][k] - sin * r[k][k - 1] < 0 else 1.0
+    for column in r[k - 1 :]:
+        upper, lower = column[k - 1 : k + 1]
+        column[k - 1 : k + 1] = cos * upper + sin * lower, sign * (cos * lower - sin * upper)
+    r[k - 1][k] = 0.0

@@ -197,8 +197,8 @@ def placed(weight: Array, how: Config) -> Callable[[Array | None], Lattice]:
     def place(shrink: Array | None) -> Lattice:
         factors = np.ones((len(weight), 2)) if shrink is None else shrink
         if axis is None:
-            factors = factors[:1]
-        return lattice(weight, make(lo * factors[:, :1], hi * factors[:, 1:], how.bits))
+            factors = factors[..., :1, :]
+        return lattice(weight, make(lo * factors[..., :1], hi * factors[..., 1:], how.bits))
 
     return place
 

@@ -12,7 +12,7 @@ from octet import affine
 from octet.affine import Array, Grid, Integers
 from octet.quantizer.hessian import Hessians, factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
-from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest, together
+from octet.quantizer.rounding import Lattice, descend, gptq, lattice, nearest
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -73,8 +73,10 @@ def test_what_is_rounded_together_is_rounded_as_alone(
     hessians = Hessians(
         [second_moments(inputs(rng, columns, 0.2))[:-1, :-1] for _ in range(groups)]
     )
-    each = [lattice(weight, affine.asymmetric(-f, 2 * f, 3)) for f in (0.3, 0.5, 0.7, 1.1, 1.3)]
-    several = together(each)
+    factors = np.array([0.3, 0.5, 0.7, 1.1, 1.3])
+    each = [lattice(weight, affine.asymmetric(-f, 2 * f, 3)) for f in factors]
+    wide = factors[:, None, None]
+    several = lattice(weight, affine.asymmetric(-wide, 2 * wide, 3))
     for codes, round_one in (
         (nearest(several), nearest),
         (gptq(several, hessians), lambda rows: gptq(rows, hessians)),
