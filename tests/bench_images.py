@@ -1,6 +1,7 @@
 """python -m tests.bench_images: images per second, memory and bytes of every runtime, in one run.
 
-One thread, from pixels to outputs; each runtime in a process of its own, after one warm-up.
+One core, from pixels to outputs; each runtime in a process of its own, after one warm-up. Seconds
+are those of the processor, so that what else runs on a machine counts less.
 """
 
 import ctypes
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from octet.cli.command import keep_memory
 from octet.layers import Conv2d, Flatten, GlobalAveragePool, Linear, MaxPool, Relu, Standardize
 from octet.modelfile import storage
 from octet.network import Network, signals
@@ -37,10 +39,12 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 def octet_float(reference: Network, _: Network) -> Run:
+    keep_memory()  # as the command does
     return lambda x: floating.run(reference, x)
 
 
 def octet_uint8(_: Network, quantized: Network) -> Run:
+    keep_memory()
     return lambda x: integer.run(quantized, x)
 
 
@@ -152,7 +156,7 @@ def main() -> None:
     """Print a table for each MNIST system, and what pinned kernels cost in training."""
     for name, system in load_params().systems.items():
         if system.data == "mnist":
-            print(f"\n{name}: images per second, median (least … most) of {REPEATS}\n")
+            print(f"\n{name}: images per second of one core, median (least … most) of {REPEATS}\n")
             print("| runtime |" + "".join(f" batch {b} |" for b in BATCHES) + " peak MB | file |")
             print("|---|" + "---|" * (len(BATCHES) + 2))
             for runtime in RUNTIMES:
@@ -185,6 +189,8 @@ def child(what: str, name: str, environment: dict[str, str]) -> str:
 def measure(runtime: str, name: str) -> tuple[list[list[float]], float]:
     """Images per second for each batch size and repeat, and the peak memory of this process."""
     networks = load(paths.float_path(name)), load(paths.quantized_path(name))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     run = RUNTIMES[runtime](*networks)
     images = load_dataset(name).x_test[: max(BATCHES)].copy()
     speeds = []
@@ -196,11 +202,11 @@ def measure(runtime: str, name: str) -> tuple[list[list[float]], float]:
 
 
 def speed(run: Run, x: np.ndarray) -> float:
-    done, start = 0, time.perf_counter()
-    while time.perf_counter() - start < SECONDS:
+    done, start = 0, time.process_time()
+    while time.process_time() - start < SECONDS:
         run(x)
         done += len(x)
-    return done / (time.perf_counter() - start)
+    return done / (time.process_time() - start)
 
 
 def whole(name: str) -> tuple[float, float]:
