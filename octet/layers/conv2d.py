@@ -80,8 +80,7 @@ class Conv2d(Weighted):
 
     def patches(self, x: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """What the kernel sees at each position."""
-        seen = correlation.unfold(x, self.window, self.groups)
-        return seen.at_positions(seen.columns)
+        return correlation.patches(x, self.window, self.groups)
 
     def products(
         self,

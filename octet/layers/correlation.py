@@ -59,10 +59,7 @@ def unfold(x: npt.NDArray[Number], where: Window, groups: int = 1) -> Unfolded[N
     high, wide = where.positions(x.shape[1:])
     inputs = channels // groups * math.prod(where.sides)
     if where.stride != (1, 1):
-        columns = np.empty((channels, *where.sides, rows, high, wide), x.dtype)
-        for i, j, part in where.slices(x, 0):
-            columns[:, i, j] = part.swapaxes(0, 1)
-        columns = columns.reshape(groups, inputs, rows * high * wide)
+        columns = patches(x, where, groups).reshape(groups, inputs, rows * high * wide)
         return Unfolded(columns, (rows, high, wide), (high, wide))
     _, down, across = padded(x.shape[1:], where.padding)
     count, behind = rows * down * across, (where.sides[0] - 1) * across + where.sides[1] - 1
@@ -76,6 +73,20 @@ def unfold(x: npt.NDArray[Number], where: Window, groups: int = 1) -> Unfolded[N
     )
     columns = np.ascontiguousarray(seen).reshape(groups, inputs, count)
     return Unfolded(columns, (rows, down, across), (high, wide))
+
+
+def patches(x: npt.NDArray[Number], where: Window, groups: int = 1) -> npt.NDArray[Number]:
+    """What each position of a kernel sees, 0 in the padding, and no place but these.
+
+    Arguments as `unfold`; ``(groups, inputs of one output, rows, positions down, across)``.
+    """
+    rows, channels, _, _ = x.shape
+    high, wide = where.positions(x.shape[1:])
+    seen = np.empty((channels, *where.sides, rows, high, wide), x.dtype)
+    for i, j, part in where.slices(x, 0):
+        seen[:, i, j] = part.swapaxes(0, 1)
+    inputs = channels // groups * math.prod(where.sides)
+    return seen.reshape(groups, inputs, rows, high, wide)
 
 
 def products(
