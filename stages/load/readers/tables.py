@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from octet import signature
 from octet.affine import Array
@@ -46,6 +47,22 @@ class Raw:
     where: str
     columns: Mapping[str, Column]
     rows_of: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Used:
+    """The rows that are used: not those to train on of weight 0.
+
+    Attributes:
+        train, test: their places, in the order in which they are used.
+        weights: how much each of ``train`` counts, above 0; None: once.
+        either: of each row of the table, whether it is one of them ``(rows,)``.
+    """
+
+    train: Places
+    test: Places
+    weights: Array | None
+    either: npt.NDArray[np.bool_]
 
 
 def wanted(data: Table, names: Sequence[str], where: str) -> list[str]:
@@ -93,39 +110,43 @@ def refuse_other_columns(names: Sequence[Sequence[str]], paths: Sequence[Path]) 
 def dataset(data: Table, raw: Raw, how: Split) -> Dataset:
     """The features and the truth of a table, split.
 
-    Categories, and what gaps stand for, are those of the training rows. One of weight 0 is none.
+    Categories, and what gaps stand for, are those of the training rows. One of weight 0 is none:
+    nothing that it misses is asked for. But whether a column is one of numbers, all rows of the
+    file say; and where a share of the rows is held out, each may be one to test on, and has a
+    target.
 
     Raises:
         OctetError: a column has gaps that nothing may fill, or is no number and no category; a
             weight is missing, negative or no number; or as `Truth.dataset` and `hold_out`.
     """
     truth = Truth(data.target, data.unit, data.task, f"{raw.where}: column {data.target}")
-    target = raw.columns[data.target]
-    if count := int(np.sum(gaps(target))):
-        raise OctetError(
-            f"{truth.where}: got {count} missing values of {len(target)}; allowed are none in the "
-            "target: leave these rows out"
-        )
+    target, used = raw.columns[data.target], _used(data, raw, truth, how)
+    _refuse_gaps_of_target(target, used.either, truth.where)
     features = {name: column for name, column in raw.columns.items() if name not in data.told}
-    _refuse_gaps(features, data.missing, raw.where)
-    y = target[:]
-    train, test = _places(data, raw, truth, y, how)
-    weights = None
-    if data.weights is not None:
-        train, weights = _weighted(
-            train, raw.columns[data.weights], f"{raw.where}: column {data.weights}"
-        )
+    _refuse_gaps(features, used.either, data.missing, raw.where)
     described = [
-        _column(name, values, train, weights, f"{raw.where}: column {name}")
+        _column(name, values, used, f"{raw.where}: column {name}")
         for name, values in features.items()
     ]
     try:
         inputs = Columns.of(described)
     except OctetError as error:
         raise OctetError(f"{raw.where}: columns: {error}") from None
-    x_train, x_test = _encoded(inputs, [*features.values()], (train, test), raw.where)
-    split = truth.dataset(inputs, (x_train, y[train]), (x_test, y[test]))
-    return replace(split, weights_train=weights)
+    x_train, x_test = _encoded(inputs, [*features.values()], (used.train, used.test), raw.where)
+    split = truth.dataset(inputs, (x_train, target[used.train]), (x_test, target[used.test]))
+    return replace(split, weights_train=used.weights)
+
+
+def _used(data: Table, raw: Raw, truth: Truth, how: Split) -> Used:
+    train, test = _places(data, raw, truth, how)
+    weights = None
+    if data.weights is not None:
+        train, weights = _weighted(
+            train, raw.columns[data.weights], f"{raw.where}: column {data.weights}"
+        )
+    either = np.zeros(len(raw.columns[data.target]), np.bool_)
+    either[train] = either[test] = True
+    return Used(train, test, weights, either)
 
 
 def _encoded(
@@ -154,28 +175,41 @@ def _encoded(
     return files
 
 
-def _refuse_gaps(features: Mapping[str, Column], missing: str, where: str) -> None:
+def _refuse_gaps_of_target(target: Column, used: npt.NDArray[np.bool_], where: str) -> None:
+    if count := int(np.sum(gaps(target) & used)):
+        raise OctetError(
+            f"{where}: got {count} missing values of {np.sum(used)}; allowed are none in the "
+            "target: leave these rows out"
+        )
+
+
+def _refuse_gaps(
+    features: Mapping[str, Column], used: npt.NDArray[np.bool_], missing: str, where: str
+) -> None:
     """Refuse columns without any value, and those with gaps unless they may be filled."""
-    counts = {name: int(np.sum(gaps(column))) for name, column in features.items()}
+    rows = int(np.sum(used))
+    counts = {name: int(np.sum(gaps(column) & used)) for name, column in features.items()}
     for name, count in counts.items():
-        if count == len(features[name]):
+        if count == rows:
             raise OctetError(f"{where}: column {name}: all missing; leave it out by `drop`")
     if missing == "refuse" and (with_gaps := {n: count for n, count in counts.items() if count}):
         told = ", ".join(f"{name} {count}" for name, count in with_gaps.items())
         raise OctetError(
-            f"{where}: missing values in columns, of {len(features[next(iter(features))])} rows: "
-            f"{told}; `missing: impute` (--missing impute of `python -m stages.add`) fills them, "
-            "`drop` leaves columns out"
+            f"{where}: missing values in columns, of {rows} rows: {told}; `missing: impute` "
+            "(--missing impute of `python -m stages.add`) fills them, `drop` leaves columns out"
         )
 
 
-def _places(data: Table, raw: Raw, truth: Truth, y: AnyArray, how: Split) -> tuple[Places, Places]:
+def _places(data: Table, raw: Raw, truth: Truth, how: Split) -> tuple[Places, Places]:
     """Which rows are for training, and which to test on."""
     if len(raw.rows_of) > 1:
         first, second = raw.rows_of
         return np.arange(first), np.arange(first, first + second)
     if data.split.column is None:
-        return truth.hold_out(y, how)
+        target = raw.columns[data.target]
+        # Also of weight 0: each may be one to test on, where it counts as any other.
+        _refuse_gaps_of_target(target, np.ones(len(target), np.bool_), truth.where)
+        return truth.hold_out(target[:], how)
     part = raw.columns[data.split.column][:]
     where = f"{raw.where}: column {data.split.column}"
     if strange := sorted({*map(str, part)} - {_TRAIN, _TEST}):
@@ -205,14 +239,12 @@ def _weighted(train: Places, values: Column, where: str) -> tuple[Places, Array]
     return train[weights > 0], weights[weights > 0]
 
 
-def _column(
-    name: str, values: Column, train: Places, weights: Array | None, where: str
-) -> signature.Column:
-    """What a column is: numbers or categories; with what fills its gaps, if it has any."""
-    missing = gaps(values)
-    there = ~missing[train]
-    rows = train[there]
-    counts = np.broadcast_to(1.0, len(rows)) if weights is None else weights[there]
+def _column(name: str, values: Column, used: Used, where: str) -> signature.Column:
+    """What a column is: numbers or categories; with what fills its gaps, if used rows have any."""
+    missing = gaps(values) & used.either
+    there = ~missing[used.train]
+    rows = used.train[there]
+    counts = np.broadcast_to(1.0, len(rows)) if used.weights is None else used.weights[there]
     if not len(rows):
         raise OctetError(f"{where}: all training rows miss it; leave it out by `drop`")
     if not isinstance(values, Texts):
@@ -226,8 +258,8 @@ def _column(
         return signature.Column(name, (), mean)
     _refuse_no_categories(values.texts, len(values), where)
     codes = values.codes[rows]
-    shares = np.bincount(codes, counts, len(values.texts)).tolist()
-    of_text = {text: share for text, share in zip(values.texts, shares, strict=True) if share}
+    of_each = np.bincount(codes, counts, len(values.texts)).tolist()
+    of_text = {text: count for text, count in zip(values.texts, of_each, strict=True) if count}
     categories = [*of_text]
     if len(categories) == 1:
         raise OctetError(

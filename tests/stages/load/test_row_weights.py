@@ -40,10 +40,13 @@ def test_weights_are_no_feature_and_stand_beside_the_training_rows() -> None:
 
 
 def test_a_row_is_there_as_often_as_its_weight_says() -> None:
-    """Rows of weight 0 are not, whatever is in them; what fills gaps is of the others."""
+    """Rows of weight 0 are not, whatever they miss; what fills gaps is of the others."""
     rows = table(part=["train"] * 30 + ["test"] * 10)
     rows["age"] = ["", "NA", *rows["age"][2:]]
     rows["city"] = ["?", *["Bern"] * 12, *["Basel"] * 16, "Oslo", *["Basel"] * 10]
+    rows["floor"] = [*map(str, range(29)), "", *map(str, range(10))]
+    rows["kitchen"] = [*["yes", "no"] * 14, "yes", "", *["no"] * 10]
+    rows["price"] = [*rows["price"][:29], "", *rows["price"][30:]]
     counts = [2, *[3] * 12, *[1] * 16, 0, *[0, 7] * 5]
     write(**rows, w=[*map(str, counts)])
     weighted = read(**WEIGHTED, missing="impute", split={"column": "part"})
@@ -55,12 +58,25 @@ def test_a_row_is_there_as_often_as_its_weight_says() -> None:
     assert weighted.weights_train is not None
     assert weighted.weights_train.tolist() == counts[:29]
     assert weighted.signature == again.signature
-    _, city = weighted.signature.inputs.columns
+    _, city, *without_gaps = weighted.signature.inputs.columns
     assert city == Column("city", ("Basel", "Bern"), "Bern")
+    assert without_gaps == [Column("floor"), Column("kitchen", ("no", "yes"))]
     often = weighted.weights_train.astype(int)
     np.testing.assert_array_equal(np.repeat(weighted.x_train, often, axis=0), again.x_train)
     np.testing.assert_array_equal(weighted.x_test, again.x_test)
     np.testing.assert_array_equal(weighted.y_test, again.y_test)
+
+
+def test_a_row_of_weight_0_is_refused_for_what_it_may_be_and_not_for_what_it_misses() -> None:
+    """All rows say what a column is; and each may be held out, if a share of them is."""
+    by_part, weights = {"split": {"column": "part"}}, ["0", *["1"] * 39]
+    rows = table(part=["train"] * 30 + ["test"] * 10, w=weights)
+    write(**{**rows, "age": ["", *rows["age"][1:]]})
+    assert len(read(**WEIGHTED, **by_part).y_train) == 29
+    write(**{**rows, "age": ["old", *rows["age"][1:]]})
+    assert "column age: got 'old' among numbers" in refusal(**WEIGHTED, **by_part)
+    write(**{**rows, "price": ["", *rows["price"][1:]]})
+    assert "price: got 1 missing values of 40" in refusal(**WEIGHTED, drop=["part"])
 
 
 FORTY = ["1"] * 40
