@@ -35,10 +35,11 @@ def fit(
     Raises:
         OctetError: a feature is constant, a class has no row, or a coefficient is too large.
     """
-    rows_of = np.bincount(labels, minlength=len(classes))
-    if not np.all(rows_of):
+    rows_of_class = np.bincount(labels, minlength=len(classes))
+    if not np.all(rows_of_class):
         raise OctetError(
-            f"class {classes[int(np.argmin(rows_of))]}: no row to train on; each class needs one"
+            f"class {classes[int(np.argmin(rows_of_class))]}: no row to train on; "
+            "each class needs one"
         )
     how = scaling(x, counts, names, standardize=True)
     scaled = how.of(x)
@@ -81,32 +82,24 @@ def polish(
     Raises:
         OctetError: the steps do not shrink.
     """
-    design, design_bits = exact.integers(np.column_stack([np.ones(len(x)), x]))
-    weights, weight_bits = exact.integers(counts)
+    columns = np.column_stack([np.ones(len(x)), x])
+    design, design_bits = exact.integers(columns)
+    whole_counts, count_bits = exact.integers(counts)
     truth = np.equal.outer(labels, np.arange(len(start)))
-    theta = exact.fixed(start, _FRACTION_BITS)
+    theta = _centred(exact.fixed(start, _FRACTION_BITS))
     for _ in range(_MOST_STEPS):
         share = _softmax((design @ theta.T) >> design_bits)
         residual = share - truth.astype(object) * (1 << _FRACTION_BITS)
-        gradient = (residual * weights[:, None]).T @ design
-        gradient[:, 1:] += penalty * (theta[:, 1:] << (design_bits + weight_bits))
-        try:
-            newton = _newton(
-                np.column_stack([np.ones(len(x)), x]),
-                counts,
-                exact.floats(share, _FRACTION_BITS),
-                exact.floats(gradient, _FRACTION_BITS + design_bits + weight_bits),
-                penalty,
-            )
-        except np.linalg.LinAlgError:
-            raise _not_settled() from None
+        whole = (residual * whole_counts[:, None]).T @ design
+        whole[:, 1:] += penalty * (theta[:, 1:] << (design_bits + count_bits))
+        gradient = exact.floats(whole, _FRACTION_BITS + design_bits + count_bits)
+        newton = _newton(columns, counts, exact.floats(share, _FRACTION_BITS), gradient, penalty)
         step = exact.fixed(newton, _FRACTION_BITS)
-        theta -= step
+        theta = _centred(theta - step)
         if exact.largest(step) <= exact.largest(theta) >> _SETTLED_BITS:
             break
     else:
         raise _not_settled()
-    theta -= np.sum(theta, axis=0) // len(theta)
     # What is left of a coefficient that is exactly 0.
     theta[abs(theta) <= exact.largest(theta) >> (_SETTLED_BITS - 10)] = 0
     coefficients = exact.floats(theta, _FRACTION_BITS)
@@ -120,6 +113,11 @@ def _not_settled() -> OctetError:
     )
 
 
+def _centred(theta: Whole) -> Whole:
+    """With a sum of 0 over the classes, but for rounding, as the minimum has it."""
+    return np.asarray(theta - np.sum(theta, axis=0) // len(theta))
+
+
 def _softmax(logits: Whole) -> Whole:
     """The share of each class ``(rows, classes)``, both in units of 2^-_FRACTION_BITS."""
     powers = exact.exp(logits - np.max(logits, axis=1, keepdims=True), _FRACTION_BITS)
@@ -130,15 +128,23 @@ def _newton(design: Array, counts: Array, share: Array, gradient: Array, penalty
     """The step ``(classes, 1 + features)``: gradient over curvature, as well as floats can tell.
 
     The curvature between classes a and b is Σ c pₐ (1 if a = b else 0 - p_b) x xᵀ.
+
+    Raises:
+        OctetError: it is singular.
     """
     classes, size = gradient.shape
     curvature = np.zeros((classes, size, classes, size))
     for a in range(classes):
         for b in range(classes):
-            weight = counts * share[:, a] * ((a == b) - share[:, b])
-            curvature[a, :, b, :] = design.T @ (design * weight[:, None])
+            factor = counts * share[:, a] * ((a == b) - share[:, b])
+            curvature[a, :, b, :] = design.T @ (design * factor[:, None])
         curvature[a, :, a, :] += np.diag([0.0] + [float(penalty)] * (size - 1))
-    # What is added to all intercepts alike has no curvature; and no gradient, so that any will do.
-    curvature[:, 0, :, 0] += 1
+    # What is added to all classes alike has no curvature but the penalty's, which is lost beside
+    # large c; and no gradient, for θ is centred, so that any will do: one of the size of others.
+    for j in range(size):
+        curvature[:, j, :, j] += np.sum(counts) / classes
     flat = curvature.reshape(classes * size, classes * size)
-    return np.asarray(np.linalg.solve(flat, gradient.ravel()).reshape(gradient.shape))
+    try:
+        return np.asarray(np.linalg.solve(flat, gradient.ravel()).reshape(gradient.shape))
+    except np.linalg.LinAlgError:
+        raise _not_settled() from None
