@@ -19,7 +19,9 @@ from stages.paths import data_path
 _LARGEST = 1e100  # so that squares and their sums are finite
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _WEIGHTS = "weights_train"
-_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-15, 1e15  # what float64 can tell apart in one sum
+# So that weighted squares of all that is allowed, and their sums, are finite; and that each weight
+# over the mean of all is a normal number of float32, in which networks are trained.
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-15, 1e15
 
 
 @dataclass(frozen=True)

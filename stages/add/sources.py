@@ -18,8 +18,8 @@ _TABLES = {".parquet": "parquet", ".pq": "parquet"}
 _ARRAYS = (".npz", ".safetensors")
 _IMAGES = (".png", ".jpg", ".jpeg")
 _IDX = ("train_images", "train_labels", "test_images", "test_labels")
-_KEYS = ("target", "weights", "task", "drop", "missing", "size")
 _OF_TABLES = ("target", "weights", "task", "drop", "missing", "test")
+_KEYS = (*_OF_TABLES, "size")
 # Those keys that a kind takes.
 _TAKES = {
     "csv": _OF_TABLES,
@@ -37,7 +37,7 @@ def data(arguments: argparse.Namespace) -> str | dict[str, Any]:
         OctetError: a file is nowhere, of no kind that is known, or of one that does not take what
             is said of it; or a target is not named.
     """
-    asked = {key: value for key in (*_KEYS, "test") if (value := getattr(arguments, key))}
+    asked = {key: value for key in _KEYS if (value := getattr(arguments, key))}
     if arguments.data[0] in get_args(Bundled) and len(arguments.data) == 1:
         _refuse_foreign(asked, (), arguments.data[0])
         return str(arguments.data[0])

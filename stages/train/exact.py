@@ -49,17 +49,17 @@ def products(x: Array, counts: Array) -> Sum:
     Returns:
         ``(columns, columns)``.
     """
-    weights = _weights(counts)
-    most = max(int(np.max(np.abs(weight), initial=1)) for _, weight in weights)
+    factors = _factors(counts)
+    most = max(int(np.max(np.abs(factor), initial=1)) for _, factor in factors)
     width = (_EXACT_BITS - (len(x) * most).bit_length()) // 2
     slices = [(j, *each) for j, column in enumerate(x.T) for each in _slices(column, width)]
     lowest = min((exponent for _, exponent, _ in slices), default=0)
-    least = min(exponent for exponent, _ in weights)
+    least = min(exponent for exponent, _ in factors)
     total: Whole = np.full((x.shape[1], x.shape[1]), 0, object)
     stacked = np.array([whole for *_, whole in slices])
-    for exponent, weight in weights if slices else ():
+    for exponent, factor in factors if slices else ():
         # BLAS computes the product of a matrix with itself in half the time.
-        weighted = stacked if np.all(weight == 1) else stacked * weight
+        weighted = stacked if np.all(factor == 1) else stacked * factor
         sums = multiply(weighted, stacked.T).tolist()
         for (i, high, _), row in zip(slices, sums, strict=True):
             for (j, other, _), value in zip(slices, row, strict=True):
@@ -68,8 +68,8 @@ def products(x: Array, counts: Array) -> Sum:
     return Sum(total, bits) if bits >= 0 else Sum(total << -bits, 0)
 
 
-def _weights(counts: Array) -> list[tuple[int, Array]]:
-    """The slices of weights: one, where they are whole and small."""
+def _factors(counts: Array) -> list[tuple[int, Array]]:
+    """The slices of counts: one, where they are whole and small."""
     width = (_EXACT_BITS - len(counts).bit_length()) // 3
     if np.max(counts, initial=1) <= 2**width and np.array_equal(counts, np.rint(counts)):
         return [(0, counts)]

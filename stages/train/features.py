@@ -73,7 +73,7 @@ def scaling(x: Array, counts: Array, names: tuple[str, ...], standardize: bool) 
         standardize: whether each gets mean 0 and deviation 1.
 
     Raises:
-        OctetError: a feature is constant, but for rounding.
+        OctetError: a feature is constant, but for rounding, or rows that are lost beside others.
     """
     rows, size = len(x), np.zeros(x.shape[1])
     for (block,) in blocks(x):
@@ -94,8 +94,9 @@ def scaling(x: Array, counts: Array, names: tuple[str, ...], standardize: bool) 
     for j in np.flatnonzero(deviation <= rounding(rows) * size * power):
         # A constant feature's deviation would be the unit of any other value of it.
         raise OctetError(
-            f"feature {names[j]}: got {x[0, j]:g} in every training row; a constant feature has no "
-            "scale and tells nothing: leave it out"
+            f"feature {names[j]}: got {x[np.argmax(counts), j]:g} in every training row, or in all "
+            "but rows that count next to nothing; a constant feature has no scale and tells "
+            "nothing: leave it out"
         )
     return Scaling(size, power, mean, deviation, standardize, float(total[0]))
 

@@ -71,6 +71,7 @@ def fit(data: Dataset, standardize: bool, alpha: float = 0.0) -> tuple[Layer, ..
 
 
 def _sums(part: tuple[Array, Array]) -> exact.Sum:
+    """Of one block: a task of a cluster has one argument, and its function is found by name."""
     return exact.products(*part)
 
 

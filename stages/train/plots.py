@@ -26,7 +26,7 @@ class History:
     Attributes:
         step: numbers from 1.
         loss: what was made small.
-        accuracy: of the training rows, where there are classes; else empty.
+        accuracy: of the training rows, each counted once, where there are classes; else empty.
     """
 
     step: tuple[int, ...]

@@ -98,7 +98,8 @@ def word(half: type) -> str:
 def in_one_step(dataset: Dataset, layers: tuple[Layer, ...], **checks: float) -> Trained:
     """Layers with their loss and accuracy on the training rows: no epochs brought them about.
 
-    The loss is the mean squared error, or the log loss in nats, of rows as they count in the fit.
+    The loss is the mean squared error, or the log loss in nats, of rows as they count in the fit;
+    the accuracy is a share of rows, of which each counts once, as in every score.
     """
     network, rights = Network(layers, dataset.signature), list[int]()
 

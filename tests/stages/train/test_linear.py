@@ -293,9 +293,9 @@ def noise(low: float, high: float) -> Array:
 
 # What a column is made of: the others, and the features that are named as what determines it.
 DETERMINED = {
-    "zero": (lambda _: np.zeros(200), "got 0 in every training row; "),
-    "constant": (lambda _: np.full(200, 0.1), "got 0.1 in every training row; "),
-    "0.3 and 0.1 + 0.2": (lambda _: noise(0.3, 0.1 + 0.2), "got 0.3 in every training row; "),
+    "zero": (lambda _: np.zeros(200), "got 0 in every training row, "),
+    "constant": (lambda _: np.full(200, 0.1), "got 0.1 in every training row, "),
+    "0.3 and 0.1 + 0.2": (lambda _: noise(0.3, 0.1 + 0.2), "got 0.3 in every training row, "),
     "large, rounded": (lambda _: noise(3e8, 1e9 * (0.1 + 0.2)), "got 3e+08 in every training row"),
     "small, rounded": (lambda _: noise(3e-9, 1e-9 * (1 + 2)), "got 3e-09 in every training row"),
     "copy": (lambda x: x[:, 0], "f0 and a constant determine it "),
