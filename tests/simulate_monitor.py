@@ -1,6 +1,6 @@
 """python -m tests.simulate_monitor [--runs N]: how often the monitor errs, how soon it is right.
 
-The tables of docs/monitor-figures.md. Its 1,000 runs take an hour of one core.
+The tables of docs/monitor-figures.md. Its 1,000 runs take half an hour of one core.
 """
 
 import argparse
