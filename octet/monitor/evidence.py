@@ -201,8 +201,10 @@ def _cells_of(streams: Sequence[Stream], bins: Sequence[npt.NDArray[np.integer]]
     edges = np.array([np.append(stream.edges, np.inf) for stream in streams])
     first_steps = np.cumsum([0, *map(len, tables[:-1])])[:, None]
     first_edges = (np.arange(len(streams)) * edges.shape[1])[:, None]
-    # From what the table says it is one edge more or none, mostly.
-    steps = (places * _STEPS).astype(np.int64) + first_steps
+    # From what the table says it is one edge more or none, mostly. A bin and U just below 1 may be
+    # rounded up to the next bin, which the last has not.
+    steps = np.minimum((places * _STEPS).astype(np.int64), sizes[:, None] * _STEPS - 1)
+    steps += first_steps
     below = (np.concatenate(tables)[steps] + first_edges).ravel()
     places, edges = places.ravel(), edges.ravel()
     above = np.flatnonzero(places >= edges[below])

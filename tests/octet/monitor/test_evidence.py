@@ -115,6 +115,16 @@ def test_it_does_not_matter_how_rows_are_cut() -> None:
     assert at_once.wealth.alarm
 
 
+def test_a_row_just_below_its_next_bin_has_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "uniform", lambda *drawn: np.full(drawn[-1], 1 - 2.0**-53))
+    stream = update(start(np.ones(32, int), 0, ALARM), np.array([31, 0]))
+    assert 31 + (1 - 2.0**-53) == 32
+    assert stream.pending[:2].tolist() == [
+        len(stream.edges),
+        np.searchsorted(stream.edges, 1 - 2.0**-53, "right"),
+    ]
+
+
 def test_streams_together_are_what_they_are_apart() -> None:
     rng, sizes = np.random.default_rng(5), [700, 700, 90, 700]
     streams = [

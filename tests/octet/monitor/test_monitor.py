@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,6 +269,16 @@ def test_uniform_numbers_are_made_of_the_raw_bits_alone() -> None:
         0.30638124383296217,
     ]
     assert uniform((7, 1), 7, 1).tolist() == [0.30638124383296217]
+
+
+def test_threads_draw_what_one_draws() -> None:
+    def draw(before: int) -> list[float]:
+        return uniform((7, 2), before, 2000).tolist()
+
+    places = range(0, 400_000, 1000)
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(draw, places))
+    assert together == [*map(draw, places)]
 
 
 def _damaged(state: Path) -> None:
