@@ -1,8 +1,9 @@
 """Work on parts that have nothing to do with each other, shared out among the cores."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import TypeVar
 
@@ -28,9 +29,19 @@ def each(function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Resu
         ]
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, parts are done one after the other: as where the cores are taken by other work."""
+    token = _IS_PART.set(True)
+    try:
+        yield
+    finally:
+        _IS_PART.reset(token)
+
+
 def _do(function: Callable[[Part], Result], part: Part) -> Result:
-    _IS_PART.set(True)
-    return function(part)
+    with alone():
+        return function(part)
 
 
 def _cores() -> int:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from octet.cli.command import keep_memory
 from octet.errors import OctetError
+from octet.runtime import threads
 from stages.cluster import ADDRESS, client
 
 # What joblib calls this process.
@@ -52,12 +53,18 @@ def each(
         tasks: in any number.
         title: of the bar.
     """
-    work = (joblib.delayed(_alone)(function, shared, task) for task in tasks)
+    do = _alone if joblib.effective_n_jobs() > 1 else _do
+    work = (joblib.delayed(do)(function, shared, task) for task in tasks)
     done = joblib.Parallel(return_as="generator")(work)
     return list(tqdm(done, desc=title, total=len(tasks), unit="point"))
 
 
 def _alone(function: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:
+    with threads.alone():
+        return _do(function, shared, task)
+
+
+def _do(function: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:
     keep_memory()
     # Each worker with a BLAS of one thread: their own threads would only wait for each other.
     with threadpool_limits(1):

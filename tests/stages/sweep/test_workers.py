@@ -2,16 +2,26 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from threading import get_ident
 
+import joblib
 import pytest
 from distributed import LocalCluster
 
 from octet.errors import OctetError
+from octet.modelfile import storage
+from octet.runtime import threads
+from stages import paths
 from stages.cluster import ADDRESS
+from stages.dataset import dump_dataset
 from stages.params.sweep import Sweep
 from stages.point import Point
 from stages.sweep import measure, workers
+from stages.sweep.__main__ import sweep
 from tests.octet.quantizer.cases import config, digits
+from tests.stages import documents
+from tests.stages.small import TABLE, systems
 from tests.stages.tasks.test_tasks import GATES
 
 WAYS = measure.ways(
@@ -46,6 +56,36 @@ def test_processes_of_this_machine_give_every_point_in_order(
 ) -> None:
     with workers.backend("loky"):
         assert workers.each(measure.measure, reference, WAYS, "digits") == expected
+
+
+def test_a_system_has_the_same_csv_whether_it_is_quick_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = systems()[TABLE]
+    params = documents.load(tmp_path, documents.changed({"sweep.bits": [2, 4]}))
+    monkeypatch.chdir(tmp_path)
+    for path, content in (
+        (paths.float_path(TABLE), storage.dump_network(system.network)),
+        (paths.data_path(TABLE), dump_dataset(system.data)),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    files = []
+    for quick in (0, 2**62):
+        monkeypatch.setattr(measure, "_QUICK", quick)
+        files.append(sweep(TABLE, params))
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("backend", ["loky", workers.HERE])
+def test_who_shares_the_cores_with_other_workers_starts_no_threads(backend: str) -> None:
+    # A function in a function goes to a worker as it is: no worker imports this file.
+    def starts_threads(_: None, __: int) -> bool:
+        return set(threads.each(lambda _: get_ident(), range(4))) != {get_ident()}
+
+    with joblib.parallel_config(backend, n_jobs=2):
+        started = workers.each(starts_threads, None, [0] * 4, "threads")
+    assert started == [backend == workers.HERE] * 4
 
 
 @pytest.mark.slow
