@@ -94,13 +94,15 @@ class Window:
             yield i, j, x[:, :, rows, columns]
 
 
-@lru_cache
 def window(sides: int | Sides, stride: int | Sides = 1, padding: int | Padding = 0) -> Window:
     """A window; one number stands for the same on every side."""
     high, wide = (sides, sides) if isinstance(sides, int) else sides
     down, across = (stride, stride) if isinstance(stride, int) else stride
-    around = (padding,) * 4 if isinstance(padding, int) else padding
-    return Window((high, wide), (down, across), around)
+    top, left, bottom, right = (padding,) * 4 if isinstance(padding, int) else padding
+    return _known((high, wide), (down, across), (top, left, bottom, right))
+
+
+_known = lru_cache(Window)
 
 
 def padded(shape: Shape, padding: Padding) -> tuple[int, int, int]:

@@ -5,8 +5,8 @@ around a number, never gets to it. And it writes the shortest decimal that is re
 float64, as `repr` does.
 """
 
-import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from octet.affine import Array
 _PLAIN = b"0123456789+-.eE\n"
 # Between these both write a fraction without an exponent.
 _SMALLEST, _LARGEST = 1e-4, 1e9
+# What `numbers` has imported, whole: to write alone is not worth the time of it.
+_imported: dict[str, Any] = {}
 
 
 def numbers(
@@ -39,6 +41,7 @@ def numbers(
         from pyarrow import csv
     except ImportError:
         return None
+    _imported["pyarrow"] = pyarrow
     names = [str(place) for place in range(width)]
     wanted = [names[place] for place in places]
     try:
@@ -58,8 +61,8 @@ def numbers(
 
 
 def texts(values: Array) -> list[str]:
-    """`repr` of each of ``(rows,)``; where pyarrow has been imported to read, by it."""
-    pyarrow = sys.modules.get("pyarrow")
+    """`repr` of each of ``(rows,)``; where `numbers` has imported pyarrow to read, by it."""
+    pyarrow = _imported.get("pyarrow")
     if pyarrow is None:
         return [*map(repr, values.tolist())]
     written: list[str] = pyarrow.array(values).cast("string").to_pylist()

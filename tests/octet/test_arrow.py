@@ -1,6 +1,8 @@
 """Rows of CSV by pyarrow and without it: the same numbers, and the same lines refused alike."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -66,6 +68,7 @@ def test_every_float_is_read_as_it_was_written() -> None:
 
 def test_pyarrow_writes_numbers_as_python_does() -> None:
     pytest.importorskip("pyarrow")
+    assert arrow.numbers(["1"], 1, (0,), ",") is not None
     rng = np.random.default_rng(0)
     decimals = 10.0 ** rng.uniform(-6, 18, 20_000) * rng.choice([-1, 1], 20_000)
     bits = rng.integers(0, 2**63, 20_000).view(np.float64)
@@ -76,6 +79,12 @@ def test_pyarrow_writes_numbers_as_python_does() -> None:
         assert arrow.texts(values) == [*map(repr, values.tolist())]
 
 
-def test_without_pyarrow_there_are_no_numbers_of_its(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+@pytest.mark.parametrize("module", [None, ModuleType("pyarrow")])
+def test_without_pyarrow_or_with_half_of_it_numbers_are_python_s(
+    module: ModuleType | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", module)
+    monkeypatch.delitem(sys.modules, "pyarrow.csv", raising=False)
+    monkeypatch.setattr(arrow, "_imported", {})
     assert arrow.numbers(["1,2"], 2, (0, 1), ",") is None
+    assert arrow.texts(np.array([0.1, 2.0])) == ["0.1", "2.0"]

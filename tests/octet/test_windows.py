@@ -227,3 +227,7 @@ def test_a_product_in_pieces_is_the_product(m: int, n: int, many: int) -> None:
 def test_what_is_no_window_is_refused(numbers: tuple[int, ...]) -> None:
     with pytest.raises(OctetError, match=r"^got a window of \d+ by \d+ with stride"):
         window(*numbers)
+
+
+def test_a_window_may_be_said_in_lists() -> None:
+    assert window([2, 3], [1, 2], [0, 1, 1, 0]) == Window((2, 3), (1, 2), (0, 1, 1, 0))
