@@ -97,24 +97,24 @@ def best_shrink(
         rounding gives with them, unless more nodes could prove more.
     """
     count, columns = place(None).values.shape
+    quick: Rounding = "nearest" if config.rounding == "nearest" else "gptq"
 
-    def errors(shrinks: Array, how: Rounding) -> Array:
+    def errors(shrinks: Array) -> Array:
         """Errors at the outputs for each candidate: (candidates, rows, 2) -> (candidates, rows)."""
         each = np.empty(shrinks.shape[:2])
         size = max(1, _TOGETHER // (count * columns))
         for first in range(0, len(shrinks), size):
             part = slice(first, first + size)
             rows = place(shrinks[part])
-            each[part] = hessians.lost(rows.errors(round_rows(rows, hessians, how).codes))
+            each[part] = hessians.lost(rows.errors(round_rows(rows, hessians, quick).codes))
         return _shared(each, config)
 
-    quick: Rounding = "nearest" if config.rounding == "nearest" else "gptq"
     coarse = np.repeat(_pairs(_COARSE, config.scheme), count, axis=1)
-    coarse_errors = errors(coarse, quick)
+    coarse_errors = errors(coarse)
     fine = _best(coarse, coarse_errors, 1) + _pairs(_FINE, config.scheme)
     candidates = np.concatenate([coarse, fine])
     listed = max(2, min(16, _SHORTLISTED // len(hessians.each[0]) ** 2))
-    short = _best(candidates, np.concatenate([coarse_errors, errors(fine, quick)]), listed)
+    short = _best(candidates, np.concatenate([coarse_errors, errors(fine)]), listed)
     if config.rounding != "exact":
         return np.asarray(short[0]), None
     # The range as it is comes along, lest a search by gptq's errors end up with a worse one.

@@ -27,9 +27,11 @@ class Certificate:
     """What is known of the codes of one row.
 
     Attributes:
-        proven: no codes in the box have a smaller output error, to one part in 10⁶.
+        proven: no codes in the box have a smaller output error, to one part in 10⁶; or, where
+            `exact` was told what is wanted, none have less than that, and these codes may be any.
         error: eᵀHe of the codes.
-        bound: no codes have less than this; equal to ``error`` where proven.
+        bound: no codes have less than this; equal to ``error`` where proven. Where `exact` was
+            told what is wanted, the smaller of the two is what none have less than.
         nodes: how many partial solutions were looked at.
     """
 

@@ -13,6 +13,8 @@ from octet.affine import Array, Integers
 from octet.quantizer.hessian import Hessians, Moments, factor, output_error, second_moments
 from octet.quantizer.proof.exact import exact
 from octet.quantizer.rounding import Lattice, gptq, lattice, nearest
+from octet.quantizer.search import _best_of_exact
+from tests.octet.quantizer.cases import config
 
 fixed = settings(deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -211,6 +213,30 @@ def test_what_is_better_than_wanted_is_found_as_if_nothing_were(
         assert np.array_equal(some, codes)
     assert all(a.error >= b.error for a, b in zip(rest, certificates, strict=True))
     assert sum(a.nodes for a in rest) <= sum(b.nodes for b in certificates)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ranges_are_chosen_as_if_all_that_is_asked_of_each_were_its_best(seed: int) -> None:
+    case = problem(np.random.default_rng(seed), 6, 4, rows=3, own=0.3)
+    hessians = Hessians([case.hessian])
+
+    def place(shrink: Array | None) -> Lattice:
+        factors = np.ones(3) if shrink is None else shrink[:, 0]
+        grids = [
+            affine.Grid((grid.scale * factors).astype(np.float32), grid.zero_point, grid.bits)
+            for grid in case.rows.grids
+        ]
+        return Lattice(case.rows.values, tuple(grids))
+
+    shrinks = np.broadcast_to(np.array([0.9, 1.0, 0.8, 0.6, 0.95])[:, None, None], (5, 3, 2))
+    how = config(rounding="exact", granularity="per_channel")
+    chosen, rounded = _best_of_exact(shrinks, place, hessians, how)
+    codes = [exact(place(shrink), case.hessian)[0] for shrink in shrinks]
+    errors = [hessians.lost(place(s).errors(each)) for s, each in zip(shrinks, codes, strict=True)]
+    best = np.argmin(errors, axis=0)
+    assert np.array_equal(chosen, shrinks[best, np.arange(3)])
+    assert rounded is not None
+    assert np.array_equal(rounded.codes, np.stack(codes)[best, np.arange(3)])
 
 
 def autoregressive(rng: np.random.Generator) -> Array:
