@@ -108,10 +108,13 @@ def depthwise(
     start, between, end = (activation(rng) for _ in range(3))
     first = weighted(rng, (channels, 2, 1, 1), start, 8, per_channel)
     each = weighted(rng, (channels, 1, *sides), between, 8, per_channel)
+    last = weighted(rng, (3, channels, 3, 3), end, 8, per_channel)
     layers = (
         Quantize(start),
         Conv2d(*first, output=between),
         Conv2d(*each, padding, stride, channels, output=end),
+        # Of an odd number of channels it has a border, which nothing that is stored may be left in.
+        *([Conv2d(*last, (1, 1, 1, 1), output=activation(rng))] if channels % 2 else []),
     )
     return Network(layers, Signature(Images((2, 7, 11), 255), Classes(("a", "b"))))
 
