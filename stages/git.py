@@ -1,7 +1,9 @@
 """What git knows of this project, which may be a folder of a larger repository."""
 
+import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from octet.errors import OctetError
@@ -69,16 +71,40 @@ def changed(*paths: Path) -> list[str]:
     return [entry[3:] for entry in listed.split("\0") if entry]
 
 
-def _git(*words: str) -> str:
-    done = _run(*words)
+def path(name: str) -> Path:
+    """Where git keeps a file of its own, as ``index``, for this tree.
+
+    Raises:
+        OctetError: git does not work here.
+    """
+    return Path(_git("rev-parse", "--git-path", name).removesuffix("\n"))
+
+
+def add(paths: Iterable[Path], index: Path) -> None:
+    """Stage those of these files that git does not ignore, in an index that may be a copy.
+
+    Raises:
+        OctetError: git refuses one of them, and stages none.
+    """
+    literally = "--literal-pathspecs"
+    wanted = ["--cached", "--others", "--exclude-standard", "--deduplicate", "-z"]
+    names = _git(literally, "ls-files", *wanted, "--", *map(str, paths)).split("\0")
+    if names := [name for name in names if name]:
+        _git(literally, "add", "--all", "--", *names, GIT_INDEX_FILE=str(index.resolve()))
+
+
+def _git(*words: str, **environment: str) -> str:
+    done = _run(*words, **environment)
     if done.returncode:
         raise OctetError(_reason(done))
     return done.stdout.decode(errors="surrogateescape")
 
 
-def _run(*words: str) -> subprocess.CompletedProcess[bytes]:
+def _run(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run([_GIT, *words], capture_output=True, check=False)
+        return subprocess.run(
+            [_GIT, *words], env=os.environ | environment, capture_output=True, check=False
+        )
     except OSError as error:
         raise OctetError(f"git: {error.strerror}; it must be installed and on the PATH") from None
 

@@ -84,7 +84,8 @@ def state(clone: Clone) -> dict[str, bytes]:
     """What must be the same after every round."""
     inside = [path for folder in OUTPUTS for path in (clone.path / folder).rglob("*")]
     files = [clone.path / "dvc.lock", *filter(Path.is_file, inside)]
-    return {str(path.relative_to(clone.path)): path.read_bytes() for path in files}
+    content = {str(path.relative_to(clone.path)): path.read_bytes() for path in files}
+    return content | {"git's index": clone.git("ls-files", "--stage").encode()}
 
 
 def forget(clone: Clone) -> None:
@@ -92,6 +93,7 @@ def forget(clone: Clone) -> None:
     for folder in OUTPUTS:
         shutil.rmtree(clone.path / folder, ignore_errors=True)
     (clone.path / "dvc.lock").unlink(missing_ok=True)
+    clone.git("reset", "--quiet")
 
 
 def start(clone: Clone, command: Sequence[str] = SMALL) -> subprocess.Popen[bytes]:

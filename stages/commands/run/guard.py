@@ -13,6 +13,7 @@ from dvc.lock import make_lock
 
 from octet import files
 from octet.errors import OctetError
+from stages.commands.run import staging
 from stages.commands.run.pipeline import dvc_refuses
 
 _FOLDER = Path(".dvc/tmp")
@@ -38,6 +39,7 @@ def alone() -> Iterator[IO[str]]:
             sys.stdout.flush()
             fcntl.flock(file, fcntl.LOCK_EX)
         _clear_dead_alone()
+        staging.clear_dead()
         try:
             yield file
         finally:

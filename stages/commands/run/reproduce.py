@@ -1,14 +1,17 @@
 """Bring stages up to date, as many at once as are wanted."""
 
+import sys
 from collections.abc import Callable, Collection
 from typing import IO
 
 from octet.errors import OctetError
-from stages.commands.run import lockfile, pipeline, times
+from stages.commands.run import lockfile, pipeline, staging, times
 from stages.commands.run.crew import Crew
 from stages.commands.run.loop import Loop
+from stages.commands.run.pipeline import Pipeline
 from stages.commands.run.schedule import Schedule
 from stages.commands.run.screen import Screen
+from stages.lock import PATH
 
 
 def reproduce(
@@ -42,9 +45,22 @@ def reproduce(
             wanted = everything.of(everything.upstream(answer) | set(others))
         schedule = Schedule(wanted, known.of)
         crew = Crew(lock, lockfile.order([*everything.needs]), bars=screen.is_terminal)
-        Loop(schedule, crew, screen, known, jobs).run(
-            answer, lambda: screen.say(say_answer(schedule.done))
-        )
+        try:
+            Loop(schedule, crew, screen, known, jobs).run(
+                answer, lambda: screen.say(say_answer(schedule.done))
+            )
+        finally:
+            _stage(wanted, schedule.done)
     if schedule.failed:
         lost = f"; not run without: {', '.join(schedule.blocked)}" if schedule.blocked else ""
         raise OctetError(f"failed: {', '.join(schedule.failed)}{lost}")
+
+
+def _stage(pipeline: Pipeline, done: Collection[str]) -> None:
+    """Stage for git what these stages have made, and dvc.lock; a warning if git does not."""
+    outs = [out for stage in done for out in pipeline.for_git.get(stage, [])]
+    try:
+        if pipeline.for_git:
+            staging.stage([PATH, *outs])
+    except OctetError as error:
+        sys.stderr.write(f"not staged for git: {error}\n")

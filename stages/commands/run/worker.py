@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 from dvc import cli
 
-from stages.commands.run import lockfile
+from stages.commands.run import lockfile, staging
 from stages.commands.run.schedule import is_aside
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they stop a run
@@ -59,6 +59,7 @@ def work(stage: str, output: OpenFile, _guard: OpenFile, order: Sequence[str]) -
         raise RuntimeError("a worker is started by another process")
     threading.Thread(target=_end_with, args=(run,), daemon=True).start()
     lockfile.write_entries_alone(order)
+    staging.leave_to_the_run()
     try:
         sys.exit(cli.main(["--wait-for-lock", "repro", "--single-item", stage]))
     finally:

@@ -1,0 +1,89 @@
+"""Git's index: what a run has made is staged, and no lock stays that a person must delete."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from octet.errors import OctetError
+from stages.commands.run import guard, staging
+from tests.conftest import ROOT, Clone
+
+STAGE = "import sys; from pathlib import Path; from stages.commands.run import staging; "
+STAGE += "staging.stage([Path('made')])"
+# In git's place: at this word, the process that asked is killed; elsewhere git does what it does.
+DEADLY = """#!/bin/sh
+{before}
+case " $* " in *" add "*) kill -9 $PPID; exit 1;; esac
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """A repository with a file that is not staged."""
+    clone = Clone(tmp_path / "project")
+    clone.path.mkdir()
+    clone.git("init", "--quiet")
+    (clone.path / "made").write_text("1")
+    monkeypatch.chdir(clone.path)
+    return clone
+
+
+def staged(clone: Clone) -> list[str]:
+    return clone.git("ls-files").split()
+
+
+def locks(clone: Clone) -> list[str]:
+    """What is in git's folder beside the index and should not stay."""
+    names = [path.name for path in (clone.path / ".git").iterdir()]
+    return sorted(name for name in names if name.endswith(".lock") or name.startswith("octet"))
+
+
+def test_stages_what_is_there_and_not_ignored(clone: Clone) -> None:
+    (clone.path / ".gitignore").write_text("ignored\n")
+    for name in ("ignored", "other", ":[a]*", "ü"):
+        (clone.path / name).write_text("1")
+    staging.stage([Path(name) for name in ("made", "missing", "ignored", ":[a]*", "ü")])
+    listed = clone.git("ls-files", "-z").split("\0")
+    assert listed == [":[a]*", "made", "ü", ""]
+    assert not locks(clone)
+
+
+@pytest.mark.parametrize("before", ["", '{git} "$@"'], ids=["before git", "after it"])
+def test_a_kill_while_it_stages_leaves_nothing_to_delete(
+    before: str, clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = subprocess.check_output(["which", "git"], text=True).strip()
+    wrapper = tmp_path / "bin/git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        DEADLY.format(before=before.format(git=git)) + (f'exec {git} "$@"\n' if not before else "")
+    )
+    wrapper.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{wrapper.parent}:/usr/bin:/bin")
+        patch.setenv("PYTHONPATH", str(ROOT))
+        killed = subprocess.run([sys.executable, "-c", STAGE], check=False)
+    assert killed.returncode == -9
+    assert "index.lock" in locks(clone)
+    with guard.alone():
+        assert not locks(clone)
+        staging.stage([Path("made")])
+    assert staged(clone) == ["made"]
+    assert not locks(clone)
+
+
+def test_the_lock_of_another_git_stays_and_is_named(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "_PATIENCE", 0.0)
+    lock = clone.path / ".git/index.lock"
+    lock.touch()
+    (clone.path / ".git/octet-index").touch()  # a run was killed before it had the lock
+    with guard.alone(), pytest.raises(OctetError, match=r"^\.git/index\.lock: git is at work"):
+        staging.stage([Path("made")])
+    assert locks(clone) == ["index.lock"]
+    lock.unlink()
+    staging.stage([Path("made")])
+    assert staged(clone) == ["made"]
