@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
 from octet.errors import OctetError
@@ -80,17 +79,13 @@ def path(name: str) -> Path:
     return Path(_git("rev-parse", "--git-path", name).removesuffix("\n"))
 
 
-def add(paths: Iterable[Path], index: Path) -> None:
-    """Stage those of these files that git does not ignore, in an index that may be a copy.
+def add(path: Path, index: Path) -> None:
+    """Stage a file in an index, which may be a copy of git's own.
 
     Raises:
-        OctetError: git refuses one of them, and stages none.
+        OctetError: git refuses.
     """
-    literally = "--literal-pathspecs"
-    wanted = ["--cached", "--others", "--exclude-standard", "--deduplicate", "-z"]
-    names = _git(literally, "ls-files", *wanted, "--", *map(str, paths)).split("\0")
-    if names := [name for name in names if name]:
-        _git(literally, "add", "--all", "--", *names, GIT_INDEX_FILE=str(index.resolve()))
+    _git("--literal-pathspecs", "add", "--", str(path), GIT_INDEX_FILE=str(index.resolve()))
 
 
 def _git(*words: str, **environment: str) -> str:

@@ -2,9 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from dvc.exceptions import DvcException
 from dvc.logger import set_loggers_level
@@ -22,19 +21,19 @@ class Pipeline:
         needs: of each stage, those that make its inputs; in the order in which `dvc repro` would
             run them, one after the other.
         stale: those that would run even if no other did.
-        for_git: of each stage, the outputs that DVC stages for git; none if it is not to.
+        autostage: whether dvc.lock is to be staged for git.
     """
 
     needs: Mapping[str, frozenset[str]]
     stale: frozenset[str]
-    for_git: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    autostage: bool = False
 
     def of(self, stages: Collection[str]) -> "Pipeline":
         """These stages alone: what the others make is taken as it is."""
         return Pipeline(
             {stage: needs & set(stages) for stage, needs in self.needs.items() if stage in stages},
             self.stale & set(stages),
-            {stage: outs for stage, outs in self.for_git.items() if stage in stages},
+            self.autostage,
         )
 
     def upstream(self, stages: Collection[str]) -> set[str]:
@@ -62,12 +61,7 @@ def read() -> Pipeline:
                 for stage in plan
             }
             stale = frozenset(stage.addressing for stage in plan if stage.changed())
-            for_git = {
-                stage.addressing: [Path(out.fs_path) for out in stage.outs if not out.use_cache]
-                for stage in plan
-                if repo.scm_context.autostage
-            }
-    return Pipeline(needs, stale, for_git)
+    return Pipeline(needs, stale, repo.scm_context.autostage)
 
 
 @contextlib.contextmanager

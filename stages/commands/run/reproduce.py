@@ -8,7 +8,6 @@ from octet.errors import OctetError
 from stages.commands.run import lockfile, pipeline, staging, times
 from stages.commands.run.crew import Crew
 from stages.commands.run.loop import Loop
-from stages.commands.run.pipeline import Pipeline
 from stages.commands.run.schedule import Schedule
 from stages.commands.run.screen import Screen
 from stages.lock import PATH
@@ -50,17 +49,16 @@ def reproduce(
                 answer, lambda: screen.say(say_answer(schedule.done))
             )
         finally:
-            _stage(wanted, schedule.done)
+            if everything.autostage:
+                _stage_lock()
     if schedule.failed:
         lost = f"; not run without: {', '.join(schedule.blocked)}" if schedule.blocked else ""
         raise OctetError(f"failed: {', '.join(schedule.failed)}{lost}")
 
 
-def _stage(pipeline: Pipeline, done: Collection[str]) -> None:
-    """Stage for git what these stages have made, and dvc.lock; a warning if git does not."""
-    outs = [out for stage in done for out in pipeline.for_git.get(stage, [])]
+def _stage_lock() -> None:
+    """Stage dvc.lock for git, as `dvc repro` does; a warning if git does not."""
     try:
-        if pipeline.for_git:
-            staging.stage([PATH, *outs])
+        staging.stage_lock()
     except OctetError as error:
-        sys.stderr.write(f"not staged for git: {error}\n")
+        sys.stderr.write(f"{PATH} is not staged for git: {error}\n")

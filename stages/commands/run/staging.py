@@ -1,4 +1,4 @@
-"""Stage for git what a run has made (core.autostage), once, at its end.
+"""Stage dvc.lock for git (core.autostage), once, at the end of a run.
 
 DVC does so in each of its processes, and one that is killed meanwhile leaves git's lock,
 ``index.lock``, for a person to delete. Here that lock is a second name of a file of ours: whoever
@@ -11,13 +11,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from dvc.repo.scm_context import SCMContext
 
 from octet.errors import OctetError
 from stages import git
+from stages.lock import PATH
 
 _OURS = "octet-index"  # files beside git's index; the one of just this name is the lock
 _PATIENCE = 5.0  # seconds, for who has the lock
@@ -29,14 +30,13 @@ def leave_to_the_run() -> None:
     SCMContext.track_changed_files = lambda _: None
 
 
-def stage(paths: Sequence[Path]) -> None:
-    """Stage those of these files that are there.
+def stage_lock() -> None:
+    """Stage dvc.lock, if there is one.
 
     Raises:
         OctetError: git refuses, or its index is locked for longer than we wait.
     """
-    there = [path for path in paths if path.exists()]
-    if not there:
+    if not PATH.exists():
         return
     index = git.path("index")
     with _locked(index):
@@ -47,7 +47,7 @@ def stage(paths: Sequence[Path]) -> None:
             shutil.copy2(index, copy)  # with its time, by which git tells what may have changed
         else:
             copy.unlink()
-        git.add(there, copy)
+        git.add(PATH, copy)
         copy.replace(index)
 
 

@@ -1,4 +1,4 @@
-"""Git's index: what a run has made is staged, and no lock stays that a person must delete."""
+"""Git's index: dvc.lock is staged, and no lock stays that a person must delete."""
 
 import subprocess
 import sys
@@ -10,8 +10,7 @@ from octet.errors import OctetError
 from stages.commands.run import guard, staging
 from tests.conftest import ROOT, Clone
 
-STAGE = "import sys; from pathlib import Path; from stages.commands.run import staging; "
-STAGE += "staging.stage([Path('made')])"
+STAGE = "from stages.commands.run import staging; staging.stage_lock()"
 # In git's place: at this word, the process that asked is killed; elsewhere git does what it does.
 DEADLY = """#!/bin/sh
 {before}
@@ -21,11 +20,11 @@ case " $* " in *" add "*) kill -9 $PPID; exit 1;; esac
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
-    """A repository with a file that is not staged."""
+    """A repository whose dvc.lock is not staged."""
     clone = Clone(tmp_path / "project")
     clone.path.mkdir()
     clone.git("init", "--quiet")
-    (clone.path / "made").write_text("1")
+    (clone.path / "dvc.lock").write_text("1")
     monkeypatch.chdir(clone.path)
     return clone
 
@@ -38,16 +37,6 @@ def locks(clone: Clone) -> list[str]:
     """What is in git's folder beside the index and should not stay."""
     names = [path.name for path in (clone.path / ".git").iterdir()]
     return sorted(name for name in names if name.endswith(".lock") or name.startswith("octet"))
-
-
-def test_stages_what_is_there_and_not_ignored(clone: Clone) -> None:
-    (clone.path / ".gitignore").write_text("ignored\n")
-    for name in ("ignored", "other", ":[a]*", "ü"):
-        (clone.path / name).write_text("1")
-    staging.stage([Path(name) for name in ("made", "missing", "ignored", ":[a]*", "ü")])
-    listed = clone.git("ls-files", "-z").split("\0")
-    assert listed == [":[a]*", "made", "ü", ""]
-    assert not locks(clone)
 
 
 @pytest.mark.parametrize("before", ["", '{git} "$@"'], ids=["before git", "after it"])
@@ -69,8 +58,8 @@ def test_a_kill_while_it_stages_leaves_nothing_to_delete(
     assert "index.lock" in locks(clone)
     with guard.alone():
         assert not locks(clone)
-        staging.stage([Path("made")])
-    assert staged(clone) == ["made"]
+        staging.stage_lock()
+    assert staged(clone) == ["dvc.lock"]
     assert not locks(clone)
 
 
@@ -82,8 +71,8 @@ def test_the_lock_of_another_git_stays_and_is_named(
     lock.touch()
     (clone.path / ".git/octet-index").touch()  # a run was killed before it had the lock
     with guard.alone(), pytest.raises(OctetError, match=r"^\.git/index\.lock: git is at work"):
-        staging.stage([Path("made")])
+        staging.stage_lock()
     assert locks(clone) == ["index.lock"]
     lock.unlink()
-    staging.stage([Path("made")])
-    assert staged(clone) == ["made"]
+    staging.stage_lock()
+    assert staged(clone) == ["dvc.lock"]
