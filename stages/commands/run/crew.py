@@ -20,6 +20,8 @@ from stages import dvc
 from stages.commands.run import worker
 
 _PERCENT = re.compile(rb": +(\d{1,3})%\|")  # of a bar with a title, as no bar of DVC's has
+# With what DVC imports only when it needs it, which here is always.
+_IMPORTED = ("dvc.cli.parser", "dvc.repo.plots", "dvc.scm", "dulwich.worktree", "pyparsing")
 _SIZE = struct.pack("HHHH", 24, 80, 0, 0)  # of a terminal: a bar of progress fits
 
 
@@ -90,7 +92,7 @@ class Crew:
         os.environ.update(dvc.UTF8)
         self._context = multiprocessing.get_context("forkserver")
         # Each is a fork of one that has imported DVC, and runs nothing else.
-        self._context.set_forkserver_preload([worker.__name__, "dvc.cli.parser"])
+        self._context.set_forkserver_preload([worker.__name__, *_IMPORTED])
         self._guard = guard
         self._order = order
         self._bars = bars

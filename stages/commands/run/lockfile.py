@@ -1,7 +1,7 @@
 """dvc.lock, an entry at a time: whole at every moment, and in the same order whoever was first.
 
-DVC reads all of it, and writes all of it in place, for each stage: that takes a second and a half
-here with all others waiting, leaves half a file if it is killed meanwhile, and puts what is new in
+DVC reads all of it, and writes all of it in place, for each stage: that takes two seconds of CPU
+here, leaves half a file if it is killed meanwhile, and puts what is new in
 the order in which stages ended.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from dvc.dvcfile import Lockfile
 from dvc.stage.serialize import to_lockfile
-from dvc.utils.serialize import dumps_yaml
+from dvc.utils.serialize import dumps_yaml, parse_yaml
 
 from octet import files
 from octet.errors import OctetError
@@ -50,21 +50,36 @@ def with_entry(content: str, stage: str, entry: str, wanted: Sequence[str]) -> s
     return _HEAD + "".join(known[name] for name in names)
 
 
-def write_entries_alone(wanted: Sequence[str]) -> None:
-    """From here on, DVC in this process writes dvc.lock so."""
-    whole = Lockfile.dump_stages
+def keep_to_entry(stage: str, wanted: Sequence[str]) -> None:
+    """From here on, DVC in this process reads the entry of this stage alone, and writes it alone.
+
+    Args:
+        stage: the one that this process reproduces.
+        wanted: the order of all entries.
+    """
+    read_all, write_all = Lockfile._load_yaml, Lockfile.dump_stages
+
+    def load_yaml(self: Any, **options: Any) -> Any:
+        content = Path(self.path).read_text()
+        known = entries(content)
+        if not known:
+            return read_all(self, **options)  # somebody has laid it out in another way
+        if stage not in known:
+            return {}, content
+        return self.validate(parse_yaml(_HEAD + known[stage], self.path), self.relpath), content
 
     def dump_stages(self: Any, stages: Any, **options: Any) -> None:
         path = Path(self.path)
         content = before = path.read_text() if path.exists() else _HEAD
         if content != _HEAD and not entries(content):
-            whole(self, stages, **options)  # somebody has laid it out in another way
+            write_all(self, stages, **options)
             return
-        for stage in stages:
-            text = dumps_yaml({"stages": to_lockfile(stage, **options)})
-            content = with_entry(content, stage.name, text.removeprefix("stages:\n"), wanted)
+        for each in stages:
+            text = dumps_yaml({"stages": to_lockfile(each, **options)})
+            content = with_entry(content, each.name, text.removeprefix("stages:\n"), wanted)
         if content != before:
             files.write(path, content.encode())
             self.repo.scm_context.track_file(self.relpath)
 
+    Lockfile._load_yaml = load_yaml
     Lockfile.dump_stages = dump_stages

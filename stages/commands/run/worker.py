@@ -58,7 +58,7 @@ def work(stage: str, output: OpenFile, _guard: OpenFile, order: Sequence[str]) -
     if run is None:
         raise RuntimeError("a worker is started by another process")
     threading.Thread(target=_end_with, args=(run,), daemon=True).start()
-    lockfile.write_entries_alone(order)
+    lockfile.keep_to_entry(stage, order)
     staging.leave_to_the_run()
     try:
         sys.exit(cli.main(["--wait-for-lock", "repro", "--single-item", stage]))
