@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from octet.errors import OctetError
 from octet.modelfile.arrays import AnyArray
@@ -47,6 +46,8 @@ def hold_out(rows: int, how: Split, labels: AnyArray | None = None) -> tuple[Pla
             f"params.yaml: split.test_size: got {how.test_size}, which holds out {held_out} of "
             f"{rows} rows; allowed is what leaves {least} at least to test on and to train on"
         )
+    from sklearn.model_selection import train_test_split
+
     train, test = train_test_split(
         np.arange(rows), test_size=how.test_size, random_state=how.random_state, stratify=labels
     )

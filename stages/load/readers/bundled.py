@@ -1,10 +1,8 @@
 """The data sets that scikit-learn carries, each checked number by number against its digest."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 from octet.signature import Classes, Columns, Images, Numbers, Signature
 from stages.dataset import Dataset
@@ -27,7 +25,7 @@ _DIGITS_Y = "8ba4f891220f5e4c9c819638d1602d74b83618f167043c6da52a2a247841ddf0"
 
 def _diabetes(how: Split) -> Dataset:
     """442 patients: Efron et al., Least Angle Regression, 2004."""
-    bunch = load_diabetes(scaled=False)
+    bunch = _bunch("diabetes", scaled=False)
     x, y = np.asarray(bunch.data, np.float64), np.asarray(bunch.target, np.float64)
     check_digest(x, _DIABETES_X, "scikit-learn's diabetes: features")
     check_digest(y, _DIABETES_Y, "scikit-learn's diabetes: targets")
@@ -37,30 +35,33 @@ def _diabetes(how: Split) -> Dataset:
 
 def _wine(how: Split) -> Dataset:
     """178 wines of three cultivars: Aeberhard & Forina, UCI Machine Learning Repository, 1991."""
-    return _table_of_classes(load_wine, "wine", _WINE_X, _WINE_Y, how)
+    return _table_of_classes("wine", _WINE_X, _WINE_Y, how)
 
 
 def _breast_cancer(how: Split) -> Dataset:
     """569 tumours: Street, Wolberg & Mangasarian, Nuclear Feature Extraction, 1993."""
-    name = "breast cancer"
-    return _table_of_classes(load_breast_cancer, name, _BREAST_CANCER_X, _BREAST_CANCER_Y, how)
+    return _table_of_classes("breast_cancer", _BREAST_CANCER_X, _BREAST_CANCER_Y, how)
 
 
-def _table_of_classes(
-    load: Callable[[], Any], name: str, x_digest: str, y_digest: str, how: Split
-) -> Dataset:
-    bunch = load()
+def _table_of_classes(name: str, x_digest: str, y_digest: str, how: Split) -> Dataset:
+    bunch, title = _bunch(name), name.replace("_", " ")
     x, y = np.asarray(bunch.data, np.float64), bunch.target.astype(np.uint8)
-    check_digest(x, x_digest, f"scikit-learn's {name}: features")
-    check_digest(y, y_digest, f"scikit-learn's {name}: labels")
+    check_digest(x, x_digest, f"scikit-learn's {title}: features")
+    check_digest(y, y_digest, f"scikit-learn's {title}: labels")
     columns = Columns(tuple(map(str, bunch.feature_names)))
     classes = Classes(tuple(map(str, bunch.target_names)))
     return split(x, y, Signature(columns, classes), how)
 
 
+def _bunch(name: str, **options: Any) -> Any:
+    from sklearn import datasets
+
+    return getattr(datasets, f"load_{name}")(**options)
+
+
 def _digits(how: Split) -> Dataset:
     """1,797 digits of 8 by 8 pixels: Alpaydin & Kaynak, Optical Recognition of Digits, 1998."""
-    bunch = load_digits()
+    bunch = _bunch("digits")
     x, y = bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.uint8)
     check_digest(x, _DIGITS_X, "scikit-learn's digits: pixels")
     check_digest(y, _DIGITS_Y, "scikit-learn's digits: labels")

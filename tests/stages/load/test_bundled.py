@@ -5,13 +5,14 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from sklearn import datasets
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 from octet.errors import OctetError
 from octet.signature import Classes, Columns, Images
 from stages.dataset import Dataset
 from stages.load import readers
-from stages.load.readers import DATA_SETS, bundled
+from stages.load.readers import DATA_SETS
 from stages.params.data import Bundled
 from stages.params.split import Split
 
@@ -63,7 +64,7 @@ def test_other_numbers_are_refused(
     for part in (rows, "target"):
         bunch = load()
         bunch[part].flat[7] += 1
-        monkeypatch.setattr(bundled, f"load_{name}", lambda changed=bunch, **_: changed)
+        monkeypatch.setattr(datasets, f"load_{name}", lambda changed=bunch, **_: changed)
         with pytest.raises(OctetError) as caught:
             read(name)
         message = str(caught.value)
