@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from octet.errors import OctetError
+from octet.layers import windows
+from octet.layers.windows import Window
 from stages.params.train import Train
 
 
@@ -44,12 +47,22 @@ def relu(x: torch.Tensor) -> torch.Tensor:
     return _relu(x) if x.device.type == "cpu" else functional.relu(x)
 
 
-class _Relu(torch.autograd.Function):
-    """Its gradient by NumPy: the kernel of torch that every CPU has takes 20 times as long."""
+def max_pool(x: torch.Tensor, where: Window) -> torch.Tensor:
+    """`functional.max_pool2d` without padding, with the same gradients, sooner on a CPU."""
+    if x.device.type == "cpu" and (1, 1) != where.sides == where.stride:
+        return _max_pool(x, Window(where.sides, where.stride, (0, 0, 0, 0)))
+    return functional.max_pool2d(x, where.sides, where.stride)
 
+
+# Both by NumPy: the kernels of torch that every CPU has take up to 20 times as long.
+
+
+class _Relu(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: torch.Tensor) -> torch.Tensor:
-        y = functional.relu(x)
+        clipped = np.empty(x.shape, np.float32)
+        _where(~(x.numpy() < 0), x, clipped)
+        y = torch.from_numpy(clipped)
         context.save_for_backward(y)
         return y
 
@@ -57,11 +70,41 @@ class _Relu(torch.autograd.Function):
     @once_differentiable
     def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
         (y,) = context.saved_tensors
-        # All bits, or none of them: a product with 0 would leave a sign.
-        kept = (y.numpy() <= 0).view(np.int8) - np.int8(1)
         clipped = np.empty(y.shape, np.float32)
-        np.bitwise_and(gradient.numpy().view(np.int32), kept, out=clipped.view(np.int32))
+        _where(~(y.numpy() <= 0), gradient, clipped)
         return torch.from_numpy(clipped)
 
 
+class _MaxPool(torch.autograd.Function):
+    """Of windows that do not overlap. The first of several that are largest has the gradient."""
+
+    @staticmethod
+    def forward(context: Any, x: torch.Tensor, where: Window) -> torch.Tensor:
+        y = torch.from_numpy(windows.max_pool(x.numpy(), where))
+        context.save_for_backward(x, y)
+        context.where = where
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        x, y = context.saved_tensors
+        spread = np.zeros(x.shape, np.float32)
+        unseen = np.ones(y.shape, np.bool_)
+        for (_, _, seen), (_, _, part) in zip(
+            context.where.slices(x.numpy(), 0), context.where.slices(spread, 0), strict=True
+        ):
+            largest = unseen & (seen == y.numpy())
+            _where(largest, gradient, part)
+            unseen &= ~largest
+        return torch.from_numpy(spread), None
+
+
+def _where(kept: npt.NDArray[np.bool_], x: torch.Tensor, out: npt.NDArray[Any]) -> None:
+    """All bits of a number, or none of them: a product with 0 would leave a sign."""
+    mask = -kept.view(np.int8)
+    np.bitwise_and(x.numpy().view(np.int32), mask, out=out.view(np.int32))
+
+
 _relu: Callable[[torch.Tensor], torch.Tensor] = _Relu.apply
+_max_pool: Callable[[torch.Tensor, Window], torch.Tensor] = _MaxPool.apply

@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from octet.signature import Shape
 from stages.params.layers import MaxPool
+from stages.train import kernels
 from stages.train.layers.trainable import Fixed
 
 
@@ -20,4 +21,4 @@ class TrainableMaxPool(Fixed):
         top, left, bottom, right = self.window.padding
         if any(self.window.padding):
             x = functional.pad(x, (left, right, top, bottom), value=-torch.inf)
-        return functional.max_pool2d(x, self.window.sides, self.window.stride)
+        return kernels.max_pool(x, self.window)

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from octet.errors import OctetError
+from octet.layers.windows import window
 from stages.train import kernels
 from tests.stages.train.small import ROOT, recipe
 
@@ -64,30 +66,62 @@ def test_pinned_torch_leaves_out_what_depends_on_processor_and_threads() -> None
     assert not torch.backends.nnpack.set_flags(False)[0]
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (5, 3), (0, 4)])
-@pytest.mark.parametrize("laid_out", ["in order", "reversed", "spread"])
-def test_a_relu_has_the_bits_of_torchs_own_and_so_has_its_gradient(
-    shape: tuple[int, ...], laid_out: str
-) -> None:
-    axes = range(len(shape))
-    gradient = {
+LAYOUTS = ("in order", "reversed", "spread")
+
+
+def laid_out(how: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """A gradient, as it may lie in memory."""
+    return {
         "in order": torch.randn(shape),
-        "reversed": torch.randn(shape[::-1]).permute(*reversed(axes)),
+        "reversed": torch.randn(shape[::-1]).permute(*reversed(range(len(shape)))),
         "spread": torch.randn(shape[0], *[1] * (len(shape) - 1)).expand(shape),
-    }[laid_out]
+    }[how]
+
+
+def refuse_other_bits(
+    ours: Callable[[torch.Tensor], torch.Tensor],
+    torchs: Callable[[torch.Tensor], torch.Tensor],
+    x: torch.Tensor,
+    how: str,
+) -> None:
+    """Both give the same outputs, and pass the same gradients on."""
+    results = []
+    for function in (ours, torchs):
+        inputs = x.clone().requires_grad_()
+        y = function(inputs)
+        torch.manual_seed(1)
+        (gradient,) = torch.autograd.grad(y, inputs, laid_out(how, tuple(y.shape)))
+        results.append([each.detach().contiguous().view(torch.int32) for each in (y, gradient)])
+    for got, expected in zip(*results, strict=True):
+        assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (5, 3), (0, 4)])
+@pytest.mark.parametrize("how", LAYOUTS)
+def test_a_relu_has_the_bits_of_torchs_own_and_so_has_its_gradient(
+    shape: tuple[int, ...], how: str
+) -> None:
     x = torch.randn(shape)
     x[x.abs() < 0.2] = 0.0
     x[x.abs() < 0.4] = -0.0
     x[x > 1] = torch.nan
-    ours, torchs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    outputs = kernels.relu(ours), torch.relu(torchs)
-    gradients = [
-        torch.autograd.grad(y, inputs, gradient)[0]
-        for y, inputs in zip(outputs, (ours, torchs), strict=True)
-    ]
-    for got, expected in (outputs, gradients):
-        bits = [each.detach().contiguous().view(torch.int32) for each in (got, expected)]
-        assert torch.equal(*bits)
+    refuse_other_bits(kernels.relu, torch.relu, x, how)
+
+
+@pytest.mark.parametrize("sides", [(2, 2), (3, 2), (1, 1), (1, 4)])
+@pytest.mark.parametrize("stride", [None, (1, 2)])
+@pytest.mark.parametrize("how", LAYOUTS)
+def test_a_max_pool_has_the_bits_of_torchs_own_and_so_has_its_gradient(
+    sides: tuple[int, int], stride: tuple[int, int] | None, how: str
+) -> None:
+    x = torch.relu(torch.randn(3, 2, 7, 8))  # zeros: windows have several that are largest
+    where = window(sides, stride or sides)
+    refuse_other_bits(
+        lambda x: kernels.max_pool(x, where),
+        lambda x: torch.max_pool2d(x, where.sides, where.stride),
+        x,
+        how,
+    )
 
 
 def test_pinning_twice_is_no_error() -> None:
