@@ -22,8 +22,11 @@ def sweep(name: str, params: "Params") -> dict[Path, bytes]:
     asked = params.sweep.backend
     here = asked == "loky" and measure.is_quick(reference)
     with workers.backend(workers.HERE if here else asked):
-        points = workers.each(measure.measure, reference, ways, name)
-    return {point.sweep_path(name): point.dump(name, [measure.in_float(reference), *points])}
+        longest_first = measure.longest_first(ways)
+        measured = workers.each(measure.measure, reference, longest_first, name)
+    points = dict(zip(longest_first, measured, strict=True))
+    in_order = [measure.in_float(reference), *(points[way] for way in ways)]
+    return {point.sweep_path(name): point.dump(name, in_order)}
 
 
 if __name__ == "__main__":
