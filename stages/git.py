@@ -1,4 +1,4 @@
-"""What git knows of this project, which may be a folder of a larger repository."""
+"""What git knows of this project, which may be a folder of a larger repository; and `git add`."""
 
 import os
 import shutil
@@ -79,13 +79,22 @@ def path(name: str) -> Path:
     return Path(_git("rev-parse", "--git-path", name).removesuffix("\n"))
 
 
+def prefix() -> str:
+    """Where this project is in its repository; empty at the top.
+
+    Raises:
+        OctetError: git does not work here.
+    """
+    return _git("rev-parse", "--show-prefix").removesuffix("\n")
+
+
 def add(path: Path, index: Path) -> None:
-    """Stage a file in an index, which may be a copy of git's own.
+    """Stage a file in an index, by its absolute path, which may be a copy of git's own.
 
     Raises:
         OctetError: git refuses.
     """
-    _git("--literal-pathspecs", "add", "--", str(path), GIT_INDEX_FILE=str(index.resolve()))
+    _git("--literal-pathspecs", "add", "--", str(path), GIT_INDEX_FILE=str(index))
 
 
 def _git(*words: str, **environment: str) -> str:

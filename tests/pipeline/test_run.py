@@ -80,3 +80,22 @@ def test_a_stage_that_dvc_only_skips_keeps_its_time(project: Clone) -> None:
     assert rounds.finished(project).startswith("7 stages, 1 up to date")
     kept = json.loads(times.read_bytes())
     assert {name for name, seconds in kept.items() if seconds != 1e6} == {"read"}
+
+
+def test_no_stage_needs_gits_index(project: Clone, serial: dict[str, bytes]) -> None:
+    rounds.forget(project)
+    lock = project.path / ".git/index.lock"
+    lock.touch()  # as an editor's git has it
+    said = rounds.finished(project)
+    assert f"\ndvc.lock is not staged for git: {lock}: git is at work; if none is, " in said
+    lock.unlink()
+    rounds.finished(project)
+    assert rounds.state(project) == serial
+
+
+def test_without_autostage_nothing_is_staged(project: Clone) -> None:
+    rounds.forget(project)
+    project.dvc("config", "core.autostage", "false")
+    rounds.finished(project)
+    project.dvc("config", "core.autostage", "true")
+    assert "dvc.lock" not in project.git("ls-files").split()

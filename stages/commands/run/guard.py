@@ -1,4 +1,4 @@
-"""One `make run` at a time in a project, and what a killed DVC left locked."""
+"""One `make run` at a time in a project, and what killed ones left locked."""
 
 import contextlib
 import fcntl

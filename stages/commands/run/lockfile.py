@@ -60,7 +60,7 @@ def keep_to_entry(stage: str, wanted: Sequence[str]) -> None:
     read_all, write_all = Lockfile._load_yaml, Lockfile.dump_stages
 
     def load_yaml(self: Any, **options: Any) -> Any:
-        content = Path(self.path).read_text()
+        content = Path(self.path).read_text(encoding="utf-8")
         known = entries(content)
         if not known:
             return read_all(self, **options)  # somebody has laid it out in another way

@@ -30,12 +30,15 @@ class Loop:
         self._total = len(schedule.done) + len(schedule.waiting)
         self._signals: list[int] = []
 
-    def run(self, answer: Collection[str], say_answer: Callable[[], None]) -> None:
+    def run(
+        self, answer: Collection[str], say_answer: Callable[[], None], at_end: Callable[[], None]
+    ) -> None:
         """Do all that can be done.
 
         Args:
             answer: the stages whose end somebody waits for.
             say_answer: is called as soon as these have ended.
+            at_end: is called when nothing runs any more, and no signal stops it.
 
         Raises:
             SystemExit: somebody stopped it. No stage is left running, and what was done is kept.
@@ -52,6 +55,7 @@ class Loop:
                 while self._crew:
                     self._crew.end()
                     self._crew.wait(_LOOK)
+                at_end()
         if self._signals:
             sys.stderr.write("stopped; `make run` goes on from here\n")
             sys.exit(128 + self._signals[0])

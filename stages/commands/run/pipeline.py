@@ -9,6 +9,7 @@ from dvc.exceptions import DvcException
 from dvc.logger import set_loggers_level
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
+from dvc.scm import NoSCM
 
 from octet.errors import OctetError
 
@@ -21,7 +22,7 @@ class Pipeline:
         needs: of each stage, those that make its inputs; in the order in which `dvc repro` would
             run them, one after the other.
         stale: those that would run even if no other did.
-        autostage: whether dvc.lock is to be staged for git.
+        autostage: whether DVC is to stage dvc.lock for git.
     """
 
     needs: Mapping[str, frozenset[str]]
@@ -33,7 +34,6 @@ class Pipeline:
         return Pipeline(
             {stage: needs & set(stages) for stage, needs in self.needs.items() if stage in stages},
             self.stale & set(stages),
-            self.autostage,
         )
 
     def upstream(self, stages: Collection[str]) -> set[str]:
@@ -61,7 +61,8 @@ def read() -> Pipeline:
                 for stage in plan
             }
             stale = frozenset(stage.addressing for stage in plan if stage.changed())
-    return Pipeline(needs, stale, repo.scm_context.autostage)
+    autostage = repo.scm_context.autostage and not isinstance(repo.scm, NoSCM)
+    return Pipeline(needs, stale, autostage)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """Bring stages up to date, as many at once as are wanted."""
 
-import sys
 from collections.abc import Callable, Collection
 from typing import IO
 
@@ -44,21 +43,19 @@ def reproduce(
             wanted = everything.of(everything.upstream(answer) | set(others))
         schedule = Schedule(wanted, known.of)
         crew = Crew(lock, lockfile.order([*everything.needs]), bars=screen.is_terminal)
-        try:
-            Loop(schedule, crew, screen, known, jobs).run(
-                answer, lambda: screen.say(say_answer(schedule.done))
-            )
-        finally:
-            if everything.autostage:
-                _stage_lock()
+        Loop(schedule, crew, screen, known, jobs).run(
+            answer,
+            lambda: screen.say(say_answer(schedule.done)),
+            lambda: _stage_lock(screen) if everything.autostage else None,
+        )
     if schedule.failed:
         lost = f"; not run without: {', '.join(schedule.blocked)}" if schedule.blocked else ""
         raise OctetError(f"failed: {', '.join(schedule.failed)}{lost}")
 
 
-def _stage_lock() -> None:
-    """Stage dvc.lock for git, as `dvc repro` does; a warning if git does not."""
+def _stage_lock(screen: Screen) -> None:
+    """Stage dvc.lock for git; a warning if git does not."""
     try:
         staging.stage_lock()
-    except OctetError as error:
-        sys.stderr.write(f"{PATH} is not staged for git: {error}\n")
+    except (OctetError, OSError) as error:
+        screen.complain(f"{PATH} is not staged for git: {error}")

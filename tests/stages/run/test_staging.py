@@ -1,5 +1,6 @@
 """Git's index: dvc.lock is staged, and no lock stays that a person must delete."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +21,12 @@ case " $* " in *" add "*) kill -9 $PPID; exit 1;; esac
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
-    """A repository whose dvc.lock is not staged."""
+    """A repository whose dvc.lock is not staged, and another file is."""
     clone = Clone(tmp_path / "project")
     clone.path.mkdir()
     clone.git("init", "--quiet")
+    (clone.path / "other").write_text("1")
+    clone.git("add", "other")
     (clone.path / "dvc.lock").write_text("1")
     monkeypatch.chdir(clone.path)
     return clone
@@ -43,7 +46,7 @@ def locks(clone: Clone) -> list[str]:
 def test_a_kill_while_it_stages_leaves_nothing_to_delete(
     before: str, clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    git = subprocess.check_output(["which", "git"], text=True).strip()
+    git = shutil.which("git")
     wrapper = tmp_path / "bin/git"
     wrapper.parent.mkdir()
     wrapper.write_text(
@@ -59,7 +62,7 @@ def test_a_kill_while_it_stages_leaves_nothing_to_delete(
     with guard.alone():
         assert not locks(clone)
         staging.stage_lock()
-    assert staged(clone) == ["dvc.lock"]
+    assert staged(clone) == ["dvc.lock", "other"]
     assert not locks(clone)
 
 
@@ -69,10 +72,34 @@ def test_the_lock_of_another_git_stays_and_is_named(
     monkeypatch.setattr(staging, "_PATIENCE", 0.0)
     lock = clone.path / ".git/index.lock"
     lock.touch()
-    (clone.path / ".git/octet-index").touch()  # a run was killed before it had the lock
-    with guard.alone(), pytest.raises(OctetError, match=r"^\.git/index\.lock: git is at work"):
+    staging._ours(clone.path / ".git/index").touch()  # a run was killed before it had the lock
+    with guard.alone(), pytest.raises(OctetError, match=r"/\.git/index\.lock: git is at work"):
         staging.stage_lock()
     assert locks(clone) == ["index.lock"]
     lock.unlink()
     staging.stage_lock()
-    assert staged(clone) == ["dvc.lock"]
+    assert staged(clone) == ["dvc.lock", "other"]
+
+
+def test_another_project_of_the_repository_stages_at_the_same_time(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "_PATIENCE", 0.0)
+    add = staging.git.add
+    for name in ("one", "two"):
+        (clone.path / name).mkdir()
+        (clone.path / name / "dvc.lock").write_text(name)
+
+    def meanwhile(path: Path, index: Path) -> None:
+        with monkeypatch.context() as patch:
+            patch.chdir(clone.path / "two")
+            staging.clear_dead()
+            with pytest.raises(OctetError, match="git is at work"):
+                staging.stage_lock()
+        add(path, index)
+
+    monkeypatch.setattr(staging.git, "add", meanwhile)
+    monkeypatch.chdir(clone.path / "one")
+    staging.stage_lock()
+    assert staged(clone) == ["one/dvc.lock", "other"]
+    assert not locks(clone)

@@ -114,14 +114,23 @@ def test_a_relu_has_the_bits_of_torchs_own_and_so_has_its_gradient(
 def test_a_max_pool_has_the_bits_of_torchs_own_and_so_has_its_gradient(
     sides: tuple[int, int], stride: tuple[int, int] | None, how: str
 ) -> None:
-    x = torch.relu(torch.randn(3, 2, 7, 8))  # zeros: windows have several that are largest
+    x = torch.randn(3, 2, 7, 8)
+    x[x.abs() < 0.7] = 0.0  # windows have several that are largest
+    x[x.abs() < 0.9] = -0.0
     where = window(sides, stride or sides)
     refuse_other_bits(
-        lambda x: kernels.max_pool(x, where),
-        lambda x: torch.max_pool2d(x, where.sides, where.stride),
+        lambda x: kernels.max_pool(x, where) + 0.0,  # a zero is positive
+        lambda x: torch.max_pool2d(x, where.sides, where.stride) + 0.0,
         x,
         how,
     )
+
+
+def test_other_numbers_than_float32_are_left_to_torch() -> None:
+    x, where = torch.randn(1, 1, 4, 4, dtype=torch.float64, requires_grad=True), window((2, 2), 2)
+    y = kernels.max_pool(kernels.relu(x), where)
+    assert torch.equal(y, torch.max_pool2d(torch.relu(x), 2))
+    y.sum().backward()
 
 
 def test_pinning_twice_is_no_error() -> None:
