@@ -1,8 +1,7 @@
 """dvc.lock, an entry at a time: whole at every moment, and in the same order whoever was first.
 
-DVC reads all of it, and writes all of it in place, for each stage: that takes two seconds of CPU
-here, leaves half a file if it is killed meanwhile, and puts what is new in
-the order in which stages ended.
+DVC parses all of it, and writes all of it in place, for each stage. That takes a second here,
+leaves half a file if it is killed meanwhile, and puts what is new in the order in which they ended.
 """
 
 import re
