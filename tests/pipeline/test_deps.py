@@ -114,7 +114,7 @@ def test_a_word_of_a_summary_and_a_new_gate_train_nothing_again(
 # What takes long to import. A kind of model imports its own when it is asked for.
 HEAVY = {"dask", "matplotlib", "onnx", "onnxruntime", "pandas", "pyarrow", "sklearn", "torch"}
 NEEDED = {
-    "load": {"pyarrow", "sklearn"},
+    "load": {"pyarrow"},
     "train": set(),
     "quantize": set(),
     "evaluate": set(),
