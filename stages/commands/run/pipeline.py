@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dvc.exceptions import DvcException
 from dvc.logger import set_loggers_level
@@ -31,9 +31,12 @@ class Pipeline:
 
     def of(self, stages: Collection[str]) -> "Pipeline":
         """These stages alone: what the others make is taken as it is."""
-        return Pipeline(
-            {stage: needs & set(stages) for stage, needs in self.needs.items() if stage in stages},
-            self.stale & set(stages),
+        return replace(
+            self,
+            needs={
+                stage: needs & set(stages) for stage, needs in self.needs.items() if stage in stages
+            },
+            stale=self.stale & set(stages),
         )
 
     def upstream(self, stages: Collection[str]) -> set[str]:
