@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from octet.affine import Array
 from octet.blocks import release
+from octet.layers import correlation
 from octet.network import Network
 from octet.runtime import inference, threads
 from octet.signature import Input
@@ -16,7 +17,7 @@ from octet.signature import Input
 T = TypeVar("T")
 
 # Rows at once: images, or as many of a table as have so many numbers.
-_IMAGES = 100
+_IMAGES = 2 * correlation.ROWS
 _NUMBERS = 2**18
 
 

@@ -93,9 +93,8 @@ class Conv2d(Weighted):
 
     def unrounded(self, *x: Array) -> Array:
         """Exact sums of rounded factors, see `correlation.correlate`."""
-        sums = correlation.correlate(x[0], values(self.weight), self.window, self.groups)
-        sums += values(self.bias)[:, None, None]
-        return sums
+        weight, bias = values(self.weight), values(self.bias)
+        return correlation.correlate(x[0], weight, self.window, self.groups, bias)
 
     def dump(self, fields: FieldWriter) -> dict[str, Any]:
         """As other layers with weights, and the window."""

@@ -17,11 +17,15 @@ Result = TypeVar("Result", bound=np.number)
 
 # Numbers of the columns that are multiplied together: they fit into a cache.
 _TOGETHER = 2**17
-# From how many rows on they come last in memory, and how many of them then go together.
-_MANY, _ROWS = 16, 64
+# From how many rows on they come last in memory, and how many of them then go together: what comes
+# in batches of as many leaves no remainder of few.
+_MANY, ROWS = 16, 96
+# Bytes of what a kernel sees on some lines of such rows, and of the sums there: a cache has them.
+_LINES_BYTES = 2**20
 # See `_multiply`.
 _SMALL, _SHORTEST, _LONGEST = 10**6, 64, 1024
 _EXACT_BITS = 53  # integers up to 2**53 are float64, and so are their sums below that
+_HUGE = 2.0**900  # 2**53 of such units are finite
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def products(
         weight: ``(groups, outputs of one, inputs of one output)``.
         where: the window.
         finish: what to do with some of the sums, ``(…, outputs, any number)``; it may overwrite
-            them.
+            them, and must not keep them: the next ones may be written there.
 
     Returns:
         ``(rows, outputs, positions down, positions across)``; in memory, rows come last where there
@@ -111,8 +115,8 @@ def products(
     if len(x) < _MANY:
         return _products_of_few(x, weight, where, finish)
     parts = [
-        finish(_sums_of_many(x[first : first + _ROWS], weight, where))
-        for first in range(0, len(x), _ROWS)
+        _products_of_many(x[first : first + ROWS], weight, where, finish)
+        for first in range(0, len(x), ROWS)
     ]
     together = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=3)
     return together.transpose(3, 2, 0, 1)
@@ -132,65 +136,87 @@ def _products_of_few(
     parts = []
     for first in range(0, max(len(x), 1), together):
         seen = unfold(whole[first : first + together], where, groups)
-        sums = _multiply(weight, seen.columns)
-        sums = sums.reshape(groups * outputs, sums.shape[2])
-        parts.append(seen.at_positions(finish(sums)))
+        sums = seen.at_positions(_multiply(weight, seen.columns))
+        in_rows = sums.reshape(groups * outputs, -1)
+        parts.append(finish(in_rows).reshape(groups * outputs, *sums.shape[2:]))
     return np.concatenate(parts, axis=1).swapaxes(0, 1)
 
 
-def _sums_of_many(
-    x: npt.NDArray[np.number], weight: npt.NDArray[Number], where: Window
-) -> npt.NDArray[Number]:
-    """The sums ``(positions down, positions across, outputs, rows)``.
+def _products_of_many(
+    x: npt.NDArray[np.number],
+    weight: npt.NDArray[Number],
+    where: Window,
+    finish: Callable[[npt.NDArray[Number]], npt.NDArray[Result]],
+) -> npt.NDArray[Result]:
+    """As `products`, but ``(positions down, positions across, outputs, rows)``.
 
     With rows last, what a kernel sees at one position is one piece of memory as soon as the lines
     of the image that it covers are interleaved: no window is copied, and each is a matrix that a
-    BLAS multiplies as it stands, a column for each row.
+    BLAS multiplies as it stands, a column for each row. Some lines of positions go together, so
+    that from the copy of what they see to their results they stay in a cache.
     """
     groups, outputs, inputs = weight.shape
-    lines = _lines(x, where, groups, weight.dtype)
-    _, high, _, side, channels, rows = lines.shape
-    _, wide = where.positions(x.shape[1:])
-    of_group, of_line, of_column, _, of_channel, of_row = lines.strides
-    seen = as_strided(
-        lines,
-        (groups, high, wide, inputs, rows),
-        (of_group, of_line, where.stride[1] * of_column, of_channel, of_row),
-    )
-    interleaved = weight.reshape(groups, outputs, channels, side, -1).transpose(0, 1, 4, 3, 2)
-    sums = np.empty((high, wide, groups, outputs, rows), weight.dtype)
-    multiply(
-        interleaved.reshape(groups, 1, 1, outputs, inputs), seen, sums.transpose(2, 0, 1, 3, 4)
-    )
-    return sums.reshape(high, wide, groups * outputs, rows)
+    images = _images(x, where, groups, weight.dtype)
+    *_, across, channels, rows = images.shape
+    high, wide = where.positions(x.shape[1:])
+    of_line = groups * (across * where.sides[0] * channels + wide * outputs) * rows
+    together = min(max(1, _LINES_BYTES // (of_line * images.itemsize)), high)
+    kernels = weight.reshape(groups, outputs, channels, *where.sides).transpose(0, 1, 4, 3, 2)
+    as_seen = kernels.reshape(groups, 1, 1, outputs, inputs)
+    sums = np.empty((together, wide, groups, outputs, rows), weight.dtype)
+    shape = wide, groups * outputs, rows
+    # What becomes of no sums tells the type of the results.
+    whole = np.empty((high, *shape), finish(sums[:0].reshape(0, *shape)).dtype)
+    for first in range(0, high, together):
+        part = sums[: high - first]
+        seen = _seen(images, where, first, len(part))
+        multiply(as_seen, seen, part.transpose(2, 0, 1, 3, 4))
+        whole[first : first + len(part)] = finish(part.reshape(len(part), *shape))
+    return whole
 
 
-def _lines(
+def _images(
     x: npt.NDArray[np.number], where: Window, groups: int, dtype: np.dtype[Number]
 ) -> npt.NDArray[Number]:
-    """The lines of padded images that a kernel covers, for each position down.
-
-    Returns:
-        ``(groups, positions down, width, height of the kernel, channels of a group, rows)``, one
-        piece of memory.
-    """
+    """The padded images, rows last: ``(groups, down, across, channels of a group, rows)``."""
     rows, channels, height, width = x.shape
-    high, _ = where.positions(x.shape[1:])
     _, down, across = padded(x.shape[1:], where.padding)
     top, left, _, _ = where.padding
     images = np.empty((down, across, channels, rows), dtype)
     if any(where.padding):
         images[:] = 0
     images[top : top + height, left : left + width] = x.transpose(2, 3, 1, 0)
-    images = images.reshape(*images.shape[:2], groups, channels // groups, rows)
-    images = images.transpose(2, 0, 1, 3, 4)
-    side, step = where.sides[0], where.stride[0]
-    if side == step == 1:
-        return np.ascontiguousarray(images[:, :, :, None])
-    lines = np.empty((groups, high, across, side, channels // groups, rows), dtype)
+    in_groups = images.reshape(down, across, groups, channels // groups, rows)
+    return in_groups.transpose(2, 0, 1, 3, 4)
+
+
+def _seen(
+    images: npt.NDArray[Number], where: Window, first: int, count: int
+) -> npt.NDArray[Number]:
+    """What a kernel sees at some lines of its positions.
+
+    Args:
+        images: as of `_images`.
+        where: the window.
+        first, count: which of the positions down.
+
+    Returns:
+        ``(groups, count, positions across, inputs of one output, rows)``, of which the inputs are
+        in the order of across, down and channels.
+    """
+    groups, _, across, channels, rows = images.shape
+    (side, side_across), (down, stride_across) = where.sides, where.stride
+    lines = np.empty((groups, count, across, side, channels, rows), images.dtype)
     for i in range(side):
-        lines[:, :, :, i] = images[:, i : i + step * (high - 1) + 1 : step]
-    return lines
+        top = first * down + i
+        lines[:, :, :, i] = images[:, top : top + down * (count - 1) + 1 : down]
+    of_group, of_line, of_column, _, of_channel, of_row = lines.strides
+    wide, inputs = (across - side_across) // stride_across + 1, side_across * side * channels
+    return as_strided(
+        lines,
+        (groups, count, wide, inputs, rows),
+        (of_group, of_line, stride_across * of_column, of_channel, of_row),
+    )
 
 
 def _multiply(a: npt.NDArray[Number], b: npt.NDArray[Number]) -> npt.NDArray[Number]:
@@ -213,13 +239,15 @@ def _pieces(matrix: npt.NDArray[Number], size: int) -> npt.NDArray[Number]:
     return matrix[..., : many - many % size].reshape(*shape, many // size, size).swapaxes(1, 2)
 
 
-def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
+def correlate(
+    x: Array, weight: Array, where: Window, groups: int = 1, bias: Array | None = None
+) -> Array:
     """Cross-correlation, with the same bits on every CPU and for every batch size.
 
     BLAS adds in an order that depends on the CPU, which shows in the last bits unless sums are
     exact. So both factors are rounded first, to integers times a power of two: the largest weight
     of each output, and the largest value of each image, keep t = (53 - ⌈log₂ inputs⌉) / 2 bits. A
-    sum of ``inputs`` products then stays below 2⁵³, where float64 adds integers without rounding.
+    sum of ``inputs`` products then stays below 2⁵³ units, where float64 adds without rounding.
     This is the first slice of the scheme of Ozaki et al. (Error-free transformations of matrix
     multiplication, 2012). With t = 22 for 216 inputs, what is lost is some 10⁻⁷ of the largest
     value of an image times the largest weight of an output.
@@ -229,6 +257,7 @@ def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
         weight: ``(outputs, channels / groups, *sides)``.
         where: the window; its sides are those of ``weight``.
         groups: into which channels and outputs are shared out, in their order.
+        bias: what is added to the sums, ``(outputs,)``; None for nothing.
 
     Returns:
         ``(rows, outputs, positions down, positions across)``.
@@ -236,10 +265,25 @@ def correlate(x: Array, weight: Array, where: Window, groups: int = 1) -> Array:
     flat = weight.reshape(groups, len(weight) // groups, -1)
     bits = (_EXACT_BITS - (flat.shape[2] - 1).bit_length()) // 2
     unit, units = _unit(flat, (2,), bits), _unit(x, (1, 2, 3), bits)
-    whole = x * (1 / units)
-    exact = products(np.rint(whole, out=whole), np.rint(flat / unit), where, lambda sums: sums)
-    exact *= unit.reshape(-1, 1, 1) * units
-    return exact
+    huge = units > _HUGE
+    if np.any(huge):
+        down, up = np.where(huge, 1 / _HUGE, 1.0), np.where(huge, _HUGE, 1.0)
+        sums = correlate(x * down, weight, where, groups) * up
+        return sums if bias is None else sums + bias[:, None, None]
+    rounded = x * (1 / units)
+    np.rint(rounded, out=rounded)
+    rounded *= units
+    unit_of_output, added = unit.reshape(-1, 1), None if bias is None else bias[:, None]
+
+    def finish(sums: Array) -> Array:
+        # Sums of integer weights have the unit of their image, which is a normal number: they are
+        # exact. That of the output may leave less than float64 has, and is rounded but once.
+        sums *= unit_of_output
+        if added is not None:
+            sums += added
+        return sums
+
+    return products(rounded, np.rint(flat / unit), where, finish)
 
 
 def _unit(x: Array, axes: tuple[int, ...], bits: int) -> Array:

@@ -100,7 +100,7 @@ class Weighted(Gridded):
             weight: ``(groups, outputs of one, inputs of one output)``, of a type that holds all
                 sums without rounding: their order is free.
             finish: what to do with some of the sums, ``(…, outputs, any number)``; it may overwrite
-                them.
+                them, and must not keep them: the next ones may be written there.
 
         Returns:
             ``(rows, outputs, *positions)``.

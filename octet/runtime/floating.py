@@ -13,12 +13,11 @@ import numpy as np
 
 from octet.affine import Array, refuse_not_finite
 from octet.errors import OctetError
-from octet.layers import Layer
+from octet.layers import Layer, correlation
 from octet.network import Network, flow, most_numbers
 from octet.signature import Images, Input
 
-# What goes through the layers together fits into a cache: images, or numbers of a table.
-_IMAGES = 32
+# Numbers of a table that go through the layers together fit into a cache.
 _NUMBERS = 2**16
 # And into memory, whatever a model's layers are: numbers at once.
 _MOST = 2**23
@@ -55,18 +54,12 @@ def step(layer: Layer, *x: Array) -> Array:
     return layer.reals(*x)
 
 
-def batches(network: Network, x: Input, images: int = _IMAGES) -> Iterator[Input]:
-    """Rows that go through the layers together, at least once even if there are none.
-
-    Args:
-        network: they are for.
-        x: the rows.
-        images: how many of them may, if they are images.
-    """
+def batches(network: Network, x: Input) -> Iterator[Input]:
+    """Rows that go through the layers together, at least once even if there are none."""
     if len(x) == 1:
         yield x
         return
-    size = _NUMBERS // math.prod(network.signature.shape) if x.ndim == 2 else images
+    size = _NUMBERS // math.prod(network.signature.shape) if x.ndim == 2 else correlation.ROWS
     size = max(1, min(size, _MOST // most_numbers(network)))
     for i in range(0, max(len(x), 1), size):
         yield x[i : i + size]

@@ -19,9 +19,6 @@ from octet.parameters import Quantized
 from octet.runtime import floating, threads
 from octet.signature import Input
 
-# Their codes fit into a cache, and what a layer does but once is little beside the rest.
-_IMAGES = 64
-
 
 def is_integer(network: Network) -> bool:
     """Whether the network has a part that runs in integers only."""
@@ -43,7 +40,7 @@ def run(network: Network, x: Input) -> Array:
     """
     floating.refuse_input(network, x)
     _refuse_float(network)
-    parts = floating.batches(network, x, _IMAGES)
+    parts = floating.batches(network, x)
     return np.concatenate(threads.each(partial(_outputs, network), parts))
 
 

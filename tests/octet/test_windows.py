@@ -27,7 +27,7 @@ SIDE_3 = window(3, padding=1)
 def case(channels: int) -> tuple[np.ndarray, np.ndarray]:
     """Images of many sizes of values, and kernels of 3 by 3."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(70, channels, 8, 8)) * rng.uniform(0.01, 100, (70, 1, 1, 1))
+    x = rng.normal(size=(100, channels, 8, 8)) * rng.uniform(0.01, 100, (100, 1, 1, 1))
     return x, rng.normal(size=(5, channels, 3, 3))
 
 
@@ -51,7 +51,7 @@ def torchs(x: np.ndarray, weight: np.ndarray, where: Window, groups: int) -> np.
     more=st.tuples(st.integers(0, 4), st.integers(0, 4)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     counts=st.tuples(
-        st.sampled_from([1, 3, 16, 70]), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3)
+        st.sampled_from([1, 3, 16, 100]), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3)
     ),
     data=st.data(),
 )
@@ -123,11 +123,37 @@ def test_sums_of_the_rounded_factors_are_exact_when_they_are_largest(
         )
 
 
-@pytest.mark.parametrize("value", [1e-300, 1e-150, 1e150, 3.0])
-def test_a_kernel_of_one_by_one_scales_the_images_however_large_they_are(value: float) -> None:
-    x = value * np.random.default_rng(0).uniform(0.5, 1, (2, 1, 3, 4))
+@pytest.mark.parametrize("value", [1e-300, 1e-150, 1e150, 1e300, 8e307, 3.0])
+@pytest.mark.parametrize("rows", [2, 20])
+def test_a_kernel_of_one_by_one_scales_the_images_however_large_they_are(
+    value: float, rows: int
+) -> None:
+    x = np.random.default_rng(0).uniform(0.5, 1, (rows, 1, 3, 4))
+    x[:-1] *= value
     doubled = correlation.correlate(x, np.full((1, 1, 1, 1), 2.0), window(1))
     assert np.allclose(doubled, 2 * x, rtol=2.0**-24, atol=0)
+
+
+@pytest.mark.parametrize("rows", [1, 16])
+def test_sums_that_would_overflow_in_part_or_beside_the_positions_do_not(rows: int) -> None:
+    lines = np.tile([-1e160, 0.0, 1e160], (rows, 1, 3, 1))
+    apart = correlation.correlate(lines, np.array([[[[1.2e148, -1.2e148], [0, 0]]]]), window(2))
+    assert np.allclose(apart, -1.2e308, rtol=1e-6, atol=0)
+    images = np.full((rows, 2, 3, 3), 1.7e308)
+    images[:, 1] *= -1
+    mean = correlation.correlate(images, np.full((1, 2, 3, 3), 0.25), window(3))
+    assert not np.any(mean)
+
+
+def test_a_product_below_what_float64_has_is_rounded_once() -> None:
+    x, weight = np.full((20, 1, 1, 2), 1e-160), np.full((1, 1, 1, 2), 1.01e-155)
+    rounded = [
+        Fraction(round(Fraction(float(value)) * unit), unit)
+        for value, unit in ((x.flat[0], 2**557), (weight.flat[0], 2**540))
+    ]
+    expected = float(2 * rounded[0] * rounded[1])
+    assert 0 < expected < 1e-310
+    assert np.all(correlation.correlate(x, weight, window((1, 2))) == expected)
 
 
 def test_images_and_kernels_too_small_for_a_unit_give_zeros() -> None:
@@ -156,6 +182,53 @@ def test_what_stands_beside_an_image_an_output_or_an_input_changes_no_bit(channe
     assert correlation.correlate(np.asfortranarray(x), weight, SIDE_3).tobytes() == whole.tobytes()
     turned = correlation.correlate(x[..., ::-1, ::-1], weight[..., ::-1, ::-1], SIDE_3)
     assert turned[..., ::-1, ::-1].tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("size", [1, 3 * 2**16, 2**18])
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize(
+    "where", [SIDE_3, window(1), Window((3, 2), (2, 1), (1, 0, 2, 1)), Window((2, 4), (1, 3))]
+)
+def test_how_many_lines_of_positions_go_together_changes_no_bit(
+    size: int, groups: int, where: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    x, bias = rng.normal(size=(97, 6, 9, 8)), rng.normal(size=3)
+    weight = rng.normal(size=(3, 6 // groups, *where.sides))
+    whole = correlation.correlate(x, weight, where, groups, bias)
+    without = correlation.correlate(x, weight, where, groups)
+    assert whole.tobytes() == (without + bias[:, None, None]).tobytes()
+    monkeypatch.setattr(correlation, "_LINES_BYTES", size)
+    counts = lines_together(monkeypatch)
+    in_lines = correlation.correlate(x, weight, where, groups, bias)
+    assert in_lines.tobytes() == whole.tobytes()
+    high, _ = where.positions((6, 9, 8))
+    assert counts[0] < high
+    assert sum(counts) == 2 * high  # of 96 rows, and of the last one
+    codes = rng.integers(0, 256, x.shape).astype(np.uint8)
+    flat = rng.integers(-99, 99, (groups, 3 // groups, weight[0].size)).astype(np.float32)
+    few, many = (
+        np.concatenate([correlation.products(part, flat, where, _halved) for part in parts])
+        for parts in (np.array_split(codes, 10), (codes,))
+    )
+    assert np.array_equal(few, many)
+
+
+def lines_together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many lines of positions are multiplied, each time that some are."""
+    counts: list[int] = []
+    seen = correlation._seen
+
+    def counted(images: np.ndarray, where: Window, first: int, count: int) -> np.ndarray:
+        counts.append(count)
+        return seen(images, where, first, count)
+
+    monkeypatch.setattr(correlation, "_seen", counted)
+    return counts
+
+
+def _halved(sums: np.ndarray) -> np.ndarray:
+    return (sums // 2).astype(np.int32)
 
 
 def _joined(parts: list[np.ndarray], weight: np.ndarray) -> bytes:
