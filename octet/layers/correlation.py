@@ -212,10 +212,12 @@ def _seen(
         lines[:, :, :, i] = images[:, top : top + down * (count - 1) + 1 : down]
     of_group, of_line, of_column, _, of_channel, of_row = lines.strides
     wide, inputs = (across - side_across) // stride_across + 1, side_across * side * channels
-    return as_strided(
-        lines,
+    # Not as_strided, which for so few lines takes longer than to copy them.
+    return np.ndarray(
         (groups, count, wide, inputs, rows),
-        (of_group, of_line, stride_across * of_column, of_channel, of_row),
+        images.dtype,
+        lines,
+        strides=(of_group, of_line, stride_across * of_column, of_channel, of_row),
     )
 
 

@@ -18,6 +18,10 @@ _RIDGE = 1e-12
 # An input whose variance is a smaller share than this of the mean one does not vary.
 _CONSTANT = 1e-9
 _TARGET_BITS = 20
+# So many products of steps, each at most 255², have sums below 2²⁴, which are exact in float32.
+_PIECE = 256
+# Numbers of such sums at once.
+_SUMS = 2**20
 # Rows of a table that go through a network at once; 128 or more.
 TOGETHER = 2**15
 # What H of a sample says is damped by this share of its diagonal, against overfitting.
@@ -77,9 +81,9 @@ class Moments:
     """Sums over what a layer sees, in steps of its grid, and over what it should give for it.
 
     Products of steps are integers below 2¹⁶, and a sum of 2³⁷ of those is still exact in float64,
-    through BLAS and in whatever order. What the layer should give is rounded to 20 bits below its
-    largest, batch by batch, so that sums of its products with steps are exact within a batch;
-    batches are added up in order.
+    one of 2⁸ in float32, through BLAS and in whatever order. What the layer should give is rounded
+    to 20 bits below its largest, batch by batch, so that sums of its products with steps are exact
+    within a batch; batches are added up in order.
 
     Attributes:
         count: how many x.
@@ -94,20 +98,32 @@ class Moments:
         self.first, self.second = np.zeros(inputs), np.zeros((inputs, inputs))
         self.target, self.cross = np.zeros(outputs), np.zeros((outputs, inputs))
 
-    def add(self, x: Array, y: Array | None) -> None:
+    def add(self, x: npt.NDArray[np.number], y: Array | None) -> None:
         """Take in more: x ``(inputs, any number)`` in steps, y ``(outputs, the same number)``.
 
         Where nobody asks what the layer should give, y is None.
         """
         self.count += x.shape[1]
-        self.first += np.sum(x, axis=1)
-        self.second += multiply(x, x.T)
+        self.first += np.sum(x, axis=1, dtype=np.float64)
+        self._add_second(x.astype(np.float32, copy=False))
         if y is None:
             return
         unit = np.ldexp(1.0, np.frexp(np.max(np.abs(y), initial=0.0))[1] - _TARGET_BITS)
         whole = np.rint(y / unit)
         self.target += unit * np.sum(whole, axis=1)
-        self.cross += unit * multiply(whole, x.T)
+        self.cross += unit * multiply(whole, x.astype(np.float64, copy=False).T)
+
+    def _add_second(self, x: npt.NDArray[np.float32]) -> None:
+        """Σ x xᵀ in float32, which is twice as fast, as far as that is exact."""
+        inputs, count = x.shape
+        whole = count - count % _PIECE
+        pieces = x[:, :whole].reshape(inputs, -1, _PIECE).swapaxes(0, 1)
+        together = max(1, _SUMS // inputs**2)
+        for first in range(0, len(pieces), together):
+            part = pieces[first : first + together]
+            sums = multiply(part, part.swapaxes(1, 2))
+            self.second += np.sum(sums, axis=0, dtype=np.float64)
+        self.second += multiply(x[:, whole:], x[:, whole:].T)
 
     def hessian(self, scale: float) -> Array:
         """H with a last row and column for the bias, as `second_moments`; ``scale`` of a step."""
@@ -154,7 +170,7 @@ class Moments:
         missing = scale * self.cross / self.count - mean_y[:, None] * mean_x
         for j, row in enumerate(variation):
             missing -= weight[:, j, None] * row
-        best = weight + np.stack([solve(r, row) for row in missing])
+        best = weight + solve(r, missing)
         return best, mean_y - np.sum(best * mean_x, axis=1)
 
 
@@ -213,12 +229,12 @@ def factor(hessian: Array) -> Array:
 
 
 def solve(r: Array, b: Array) -> Array:
-    """Solve RᵀRx = b by substitution, forwards and back: R ``(n, n)``, b and x ``(n,)``."""
+    """Solve RᵀRx = b by substitution, forwards and back: R ``(n, n)``, b and x ``(…, n)``."""
     x = b.copy()
-    for k in range(len(x)):
-        x[k] = (x[k] - np.sum(r[:k, k] * x[:k])) / r[k, k]
-    for k in reversed(range(len(x))):
-        x[k] = (x[k] - np.sum(r[k, k + 1 :] * x[k + 1 :])) / r[k, k]
+    for k in range(len(r)):
+        x[..., k] = (x[..., k] - np.sum(r[:k, k] * x[..., :k], axis=-1)) / r[k, k]
+    for k in reversed(range(len(r))):
+        x[..., k] = (x[..., k] - np.sum(r[k, k + 1 :] * x[..., k + 1 :], axis=-1)) / r[k, k]
     return x
 
 

@@ -1,13 +1,14 @@
 """One row after another through the search of this package, and what is known at its end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from octet.affine import Array, Integers
 from octet.quantizer.hessian import Hessians, factor, output_error
 from octet.quantizer.proof.enumeration import Box, Search
-from octet.quantizer.proof.reduction import reduce_basis, unit_basis
+from octet.quantizer.proof.reduction import Basis, reduce_basis, unit_basis
 from octet.quantizer.proof.relaxation import relax
 from octet.quantizer.rounding import Lattice, gptq, nearest
 
@@ -15,11 +16,15 @@ NODE_BUDGET = 200_000
 # Codes whose errors agree to this share are equally good. A row whose Hessian is so badly
 # conditioned that rounding error is a larger share of its errors is not called proven.
 TOLERANCE = 1e-6
+# Nor is one whose codes the search knows no better than this.
+_BLURRED = 0.1
 # And one of which no search could prove anything has so many at most: what makes the codes of a
 # nearly singular H good is mending them along the directions that it hardly sees.
 _HOPELESS = 1_000
 # Mending only sharpens the first bound; the search does not rely on it.
 _SWEEPS = 50
+# Rows on grids of one scale, and all ranges that are tried for them, search in the same few bases.
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,9 @@ class _Row:
 
     Attributes:
         hessian: H in units of codes.
+        form: the same in units in which a step of the first code is 1: where all columns have one
+            scale, it is that of every row.
+        unit: of those, in units of the weights.
         top: the largest codes.
         relaxed: x, real numbers that minimise f in the box.
         reals: what x stands for, in units of the weights.
@@ -107,6 +115,8 @@ class _Row:
     """
 
     hessian: Array
+    form: Array
+    unit: float
     top: Array
     relaxed: Array
     reals: Array
@@ -124,13 +134,23 @@ class _Row:
         """The coordinates that may differ from x in a solution better than the guess."""
         return np.flatnonzero(np.abs(self.slope) < self.excess(guess) + self.slack)
 
+    def reduced(self, free: Integers) -> Basis:
+        """A reduced basis of some of the coordinates."""
+        basis = _reduced(self.form[np.ix_(free, free)].tobytes(), len(free))
+        return replace(basis, factor=self.unit * basis.factor)
+
+
+@lru_cache(_REMEMBERED)
+def _reduced(form: bytes, size: int) -> Basis:
+    return reduce_basis(np.frombuffer(form).reshape(size, size))
+
 
 def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
     """Step 1 of the docstring above."""
     scale = np.array([grid.scale[i] for grid in rows.grids], np.float64)
     zero_point = np.array([grid.zero_point[i] for grid in rows.grids], np.float64)
     top = np.array([grid.top for grid in rows.grids], np.float64)
-    in_codes = hessian * np.outer(scale, scale)
+    in_codes, ratio = hessian * np.outer(scale, scale), scale / scale[0]
     target = rows.values[i] / scale + zero_point
     relaxed = relax(target, top, in_codes)
     off = relaxed - target
@@ -139,6 +159,8 @@ def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
     slope = np.where(outwards, gradient, 0.0)
     return _Row(
         hessian=in_codes,
+        form=hessian * np.outer(ratio, ratio),
+        unit=float(scale[0]),
         top=top,
         relaxed=relaxed,
         reals=(relaxed - zero_point) * scale,
@@ -158,7 +180,7 @@ def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integ
     guess = _mend(row, guess, np.eye(len(guess), dtype=np.int64))
     free = row.not_fixed(guess)
     while free.size:
-        basis = reduce_basis(row.hessian[np.ix_(free, free)])
+        basis = row.reduced(free)
         directions = np.zeros((len(guess), free.size), np.int64)
         directions[free] = basis.vectors
         guess = _mend(row, guess, directions)
@@ -173,8 +195,12 @@ def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integ
     hessian = row.hessian[np.ix_(free, free)]
     box = Box(row.top[free], row.relaxed[free], row.slope[free])
     # A factor of H is off by some n·2⁻⁵³ of its largest terms, Hᵢᵢ(H⁻¹)ᵢᵢ times what counts.
-    spread = np.sum(np.diag(hessian) * np.sum(basis.to_codes() ** 2, axis=1))
-    uncertain = 4 * free.size * 2.0**-53 * float(spread)
+    inverse = np.sum(basis.to_codes() ** 2, axis=1)
+    rounding = 4 * free.size * 2.0**-53
+    uncertain = rounding * float(np.sum(np.diag(hessian) * inverse))
+    # And codes are off by as much of the farthest that they go in a search.
+    if rounding * np.sqrt(np.max(inverse) * (row.excess(guess) + row.slack)) > _BLURRED:
+        uncertain = max(uncertain, 1.0)
     if uncertain > TOLERANCE:
         budget, reach = min(budget, _HOPELESS), np.inf
     nodes, unseen = 0, -np.inf
@@ -196,16 +222,20 @@ def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integ
 
 def _mend(row: _Row, z: Integers, directions: Integers) -> Integers:
     """Go to the best integer point along each direction, over and over, while that helps."""
-    curves = [(u, np.sum(row.hessian * u, axis=1)) for u in directions.T]
+    curves = [np.sum(row.hessian * u, axis=1) for u in directions.T]
+    along = [
+        (u, curve, -np.sum(row.gradient * u) / 2, np.sum(curve * u))
+        for u, curve in zip(directions.T, curves, strict=True)
+    ]
     excess = row.excess(z)
     for _ in range(_SWEEPS):
         before = excess
-        for u, curve in curves:
-            downhill = -np.sum(row.gradient * u) / 2 - np.sum(curve * (z - row.relaxed))
-            times = round(float(downhill / np.sum(curve * u)))
-            moved = z + _inside(z, times, u, row.top) * u if times else z
-            if (reached := row.excess(moved)) < excess:
-                z, excess = moved, reached
+        for u, curve, downhill, curvature in along:
+            times = round(float((downhill - np.sum(curve * (z - row.relaxed))) / curvature))
+            if times:
+                moved = z + _inside(z, times, u, row.top) * u
+                if (reached := row.excess(moved)) < excess:
+                    z, excess = moved, reached
         if excess >= before * (1 - TOLERANCE):
             break
     return z

@@ -74,6 +74,8 @@ def test_the_factor_is_a_triangle_whose_square_is_h_and_by_it_equations_are_solv
     x = solve(r, b.copy())
     allowed = (3 * len(h) + 1) * UNIT * (np.abs(r).T @ (np.abs(r) @ np.abs(x)))
     assert np.all(np.abs(h @ x - b) <= 2 * allowed)
+    several = np.stack([b, 3 * b[::-1], 0 * b])
+    assert np.array_equal(solve(r, several), np.stack([solve(r, each) for each in several]))
 
 
 NO_NEWS = {
@@ -145,6 +147,17 @@ def test_sums_of_a_million_of_the_largest_steps_are_still_exact() -> None:
     whole = x.astype(np.int64)
     assert sums.second.tolist() == (4 * (whole[:, None] * whole[None]).sum(axis=2)).tolist()
     assert sums.first.tolist() == (4 * whole.sum(axis=1)).tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 1000])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64])
+def test_steps_of_any_type_and_number_add_up_exactly(kind: type[np.generic], count: int) -> None:
+    x = np.random.default_rng(count).integers(0, 256, (1100, count)).astype(kind)
+    sums = Moments(len(x), 1)
+    sums.add(x, None)
+    whole = x.astype(np.int64)
+    assert np.array_equal(sums.second, whole @ whole.T)
+    assert np.array_equal(sums.first, whole.sum(axis=1))
 
 
 @fixed
