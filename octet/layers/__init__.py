@@ -7,7 +7,7 @@ from octet.layers.conv2d import Conv2d
 from octet.layers.dequantize import Dequantize
 from octet.layers.flatten import Flatten
 from octet.layers.global_average_pool import GlobalAveragePool
-from octet.layers.layer import Gridded, Layer, Signal, Value
+from octet.layers.layer import Gridded, Layer, Signal, Value, in_reals
 from octet.layers.leaky_relu import LeakyRelu
 from octet.layers.linear import Linear
 from octet.layers.max_pool import MaxPool
@@ -46,6 +46,7 @@ __all__ = [
     "Tanh",
     "Value",
     "Weighted",
+    "in_reals",
 ]
 
 KINDS: dict[str, type[Layer]] = {

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 Value = Array | Quantized
 
 
+def in_reals(value: Value) -> Array:
+    """What codes stand for; reals as they are."""
+    return dequantize(value.codes, value.grid) if isinstance(value, Quantized) else value
+
+
 @dataclass(frozen=True)
 class Signal:
     """What flows from a layer to the next, of one row.

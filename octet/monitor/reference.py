@@ -25,9 +25,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Array, dequantize
+from octet.affine import Array
 from octet.errors import OctetError
-from octet.layers import Gridded, Quantize
+from octet.layers import Gridded, Quantize, in_reals
 from octet.modelfile.arrays import AnyArray
 from octet.modelfile.reference import (
     CLIPPING,
@@ -104,8 +104,7 @@ def run(network: Network, x: Input) -> tuple[Array, Numbers]:
         for i, layer, value in integer.values(network, part):
             if isinstance(value, Quantized) and isinstance(layer, Quantize | Gridded):
                 clipped[-1][CLIPPING, label(network.layers, i)] = _at_ends(value)
-        last = dequantize(value.codes, value.grid) if isinstance(value, Quantized) else value
-        outputs.append(last)
+        outputs.append(in_reals(value))
     return np.concatenate(outputs), _concatenated(clipped)
 
 

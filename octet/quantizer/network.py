@@ -17,8 +17,8 @@ from octet.quantizer.layer import (
     regressed,
     weights_only,
 )
-from octet.quantizer.walk import hessians, walk
-from octet.runtime import floating
+from octet.quantizer.walk import Treatment, hessians, walk
+from octet.runtime import floating, integer
 from octet.signature import Columns, Input
 
 OnLayer = Callable[[str], None]
@@ -61,7 +61,10 @@ def quantize(network: Network, rows: Input, config: Config, on_layer: OnLayer = 
     _refuse_unusable(network, rows, config)
     if config.activations == "none":
         return quantize_apart(network, rows, config, (config.bits,), on_layer)[config.bits]
-    return quantize_calibrated(calibrate(network, rows, config.calibration), config, on_layer)
+    (quantized,) = quantize_calibrated(
+        calibrate(network, rows, config.calibration), [config], on_layer
+    )
+    return quantized
 
 
 def calibrate(network: Network, rows: Input, how: Calibration) -> Calibrated:
@@ -71,29 +74,39 @@ def calibrate(network: Network, rows: Input, how: Calibration) -> Calibrated:
 
 
 def quantize_calibrated(
-    calibrated: Calibrated, config: Config, on_layer: OnLayer = _silent
-) -> Network:
-    """What `quantize` does once activations are on grids.
+    calibrated: Calibrated, configs: Sequence[Config], on_layer: OnLayer = _silent
+) -> list[Network]:
+    """What `quantize` does once activations are on grids, in several ways.
+
+    They come faster together than apart: what a layer should give is computed once for all.
 
     Args:
         calibrated: by `calibrate`.
-        config: how; activations are uint8.
-        on_layer: as of `quantize`.
+        configs: how; activations are uint8.
+        on_layer: as of `quantize`; a layer has its turn in all ways before the next one has.
 
     Raises:
-        OctetError: see `octet.quantizer.layer`.
+        OctetError: see `octet.quantizer.layer`; what is wrong in one way ends all.
     """
     network = calibrated.network
-    reports: dict[str, RoundingReport] = {}
+    reports: list[dict[str, RoundingReport]] = [{} for _ in configs]
 
-    def in_codes(layer: Weighted, i: int, moments: list[Moments], entering: Grid) -> Weighted:
-        name = label(network.layers, i)
-        on_layer(name)
-        layer, reports[name] = for_integers(layer, moments, entering, config, name)
-        return layer
+    def treatment(config: Config, report: dict[str, RoundingReport]) -> Treatment:
+        def in_codes(layer: Weighted, i: int, moments: list[Moments], entering: Grid) -> Weighted:
+            name = label(network.layers, i)
+            on_layer(name)
+            layer, report[name] = for_integers(layer, moments, entering, config, name)
+            return layer
 
-    layers = walk(network, calibrated.rows, in_codes, regressed(config))
-    return replace(network, layers=layers, rounding=reports)
+        return in_codes
+
+    treatments = [treatment(*each) for each in zip(configs, reports, strict=True)]
+    with_targets = any(map(regressed, configs))
+    several = walk(network, calibrated.rows, treatments, integer.step, with_targets)
+    return [
+        replace(network, layers=layers, rounding=report)
+        for layers, report in zip(several, reports, strict=True)
+    ]
 
 
 def quantize_apart(
@@ -128,7 +141,7 @@ def quantize_apart(
         return layer
 
     with_targets = config.activations == "uint8" and regressed(config)
-    walk(calibrated.network, calibrated.rows, keep, with_targets)
+    walk(calibrated.network, calibrated.rows, [keep], floating.step, with_targets)
     if config.activations == "uint8":
         return {
             bits: _apart(calibrated.network, moments_of, each, on_layer)

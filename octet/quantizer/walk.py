@@ -1,16 +1,18 @@
 """What every layer with weights sees and should give, from the first of a network to the last."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from octet.affine import Array, Grid, refuse_not_finite
 from octet.blocks import release
 from octet.errors import OctetError
-from octet.layers import Gridded, Layer, Quantize, Weighted
+from octet.layers import Gridded, Layer, Quantize, Value, Weighted, in_reals, integers
+from octet.layers.windows import Number
 from octet.network import Network, flow, label, signals, sources
-from octet.parameters import shape_of
+from octet.parameters import Quantized, shape_of
 from octet.quantizer.hessian import Hessians, Moments, in_halves, moments, product_sums
 from octet.quantizer.spool import Spool
 from octet.runtime import floating
@@ -21,34 +23,73 @@ from octet.signature import Input
 Treatment = Callable[[Weighted, int, list[Moments], Grid], Weighted]
 
 
-def walk(network: Network, rows: Input, treat: Treatment, with_targets: bool) -> tuple[Layer, ...]:
-    """Put one layer with weights after the other through ``treat``.
+def walk(
+    network: Network,
+    rows: Input,
+    treatments: Sequence[Treatment],
+    step: Callable[..., Value],
+    with_targets: bool,
+) -> list[tuple[Layer, ...]]:
+    """Put one layer with weights after the other through a treatment.
 
     Each sees what those before it give by then, and should give what it gives in float.
 
     Args:
         network: with its activations on grids, its weights in float.
         rows: the calibration rows.
-        treat: what to do with a layer.
+        treatments: what to do with a layer. They have nothing to do with each other, but share
+            what the layers should give.
+        step: how a layer gives what the next one sees: `integer.step` where each is in codes when
+            it has been treated, `floating.step` where its weights stay in float.
         with_targets: take the moments of what it should give, too.
+
+    Returns:
+        The layers that come of each treatment.
     """
-    layers, taken = list(network.layers), sources(network.layers)
-    actual = Spool(rows, layers, floating.step)
+    taken = sources(network.layers)
+    treated = [list(network.layers) for _ in treatments]
+    actual = [Spool(rows, layers, step) for layers in treated]
     in_float = Spool(rows, network.layers, _without_grids)
     for i, layer, entering in _on_grids(network):
         (place,) = taken[i]
-        actual.advance(i)
-        of_groups = [_no_moments(layer) for _ in range(layer.group_count)]
-        targets: Iterator[list[Array | None]] = itertools.repeat([None] * len(of_groups))
+        for spool in actual:
+            spool.advance(i)
+        targets: Iterator[list[Array | None]] = itertools.repeat([None] * layer.group_count)
         if with_targets:
             in_float.advance(i + 1, keep=i)
-            targets = (_outputs(layer, y) for y in in_float.outputs(i))
-        for x, wanted in zip(actual.outputs(place), targets, strict=False):
-            steps = np.rint(x / entering.scale.astype(np.float64))
-            for group, inputs, y in zip(of_groups, _inputs(layer, steps), wanted, strict=True):
+            targets = (_outputs(layer, in_reals(y)) for y in in_float.outputs(i))
+        seen = zip(*(spool.outputs(place) for spool in actual), strict=True)
+        moments_of = _moments(layer, entering, len(treatments), seen, targets)
+        for layers, treat, of_groups in zip(treated, treatments, moments_of, strict=True):
+            layers[i] = treat(layer, i, of_groups, entering)
+    return [tuple(layers) for layers in treated]
+
+
+def _moments(
+    layer: Weighted,
+    entering: Grid,
+    treatments: int,
+    seen: Iterable[tuple[Value, ...]],
+    targets: Iterable[list[Array | None]],
+) -> list[list[Moments]]:
+    """The moments of each group of a layer in each treatment.
+
+    Args:
+        layer: it.
+        entering: the grid of what it sees.
+        treatments: how many.
+        seen: what it sees of some rows in each of them.
+        targets: what each group should give for the same rows.
+    """
+    of_treatments = [
+        [_no_moments(layer) for _ in range(layer.group_count)] for _ in range(treatments)
+    ]
+    for values, wanted in zip(seen, targets, strict=False):
+        for of_groups, x in zip(of_treatments, values, strict=True):
+            inputs_of = _inputs(layer, _steps(x, entering))
+            for group, inputs, y in zip(of_groups, inputs_of, wanted, strict=True):
                 group.add(inputs, y)
-        layers[i] = treat(layer, i, of_groups, entering)
-    return tuple(layers)
+    return of_treatments
 
 
 def hessians(network: Network, rows: Input) -> dict[int, Hessians]:
@@ -113,12 +154,19 @@ def _on_grids(network: Network) -> Iterator[tuple[int, Weighted, Grid]]:
                 yield i, layer, grid
 
 
+def _steps(x: Value, grid: Grid) -> npt.NDArray[np.number]:
+    """What stands on a grid, in codes or in reals, as whole numbers of its steps."""
+    if isinstance(x, Quantized):
+        return integers.centred(x.codes, grid)
+    return np.rint(x / grid.scale.astype(np.float64)).astype(np.float32)
+
+
 def _no_moments(layer: Weighted) -> Moments:
     inputs = int(np.prod(shape_of(layer.weight)[1:]))
     return Moments(inputs, layer.outputs // layer.group_count)
 
 
-def _inputs(layer: Weighted, x: Array) -> list[Array]:
+def _inputs(layer: Weighted, x: npt.NDArray[Number]) -> list[npt.NDArray[Number]]:
     """What each group of a layer sees of rows, ``(inputs, rows · positions)``."""
     seen = layer.patches(x)
     return list(seen.reshape(*seen.shape[:2], -1))

@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from octet.affine import Array, Codes, dequantize
+from octet.affine import Array, Codes
 from octet.errors import OctetError
-from octet.layers import Layer, Quantize, Value
+from octet.layers import Layer, Quantize, Value, in_reals
 from octet.network import Network, flow
 from octet.parameters import Quantized
 from octet.runtime import floating, threads
@@ -46,13 +46,13 @@ def run(network: Network, x: Input) -> Array:
 
 def _outputs(network: Network, x: Input) -> Array:
     ((_, _, value),) = deque(values(network, x), maxlen=1)
-    return dequantize(value.codes, value.grid) if isinstance(value, Quantized) else value
+    return in_reals(value)
 
 
 def values(network: Network, x: Input) -> Iterator[tuple[int, Layer, Value]]:
     """Each layer with its index in ``network.layers`` and what comes out, in codes or reals."""
     first: Value = x.astype(np.float64)
-    for i, value in flow(network.layers, first, _step):
+    for i, value in flow(network.layers, first, step):
         yield i, network.layers[i], value
 
 
@@ -63,7 +63,8 @@ def trace(network: Network, x: Input) -> Iterator[tuple[int, Layer, Codes]]:
             yield i, layer, value.codes
 
 
-def _step(layer: Layer, *x: Value) -> Value:
+def step(layer: Layer, *x: Value) -> Value:
+    """What comes out of one layer, in codes for codes."""
     return layer.forward(*x)
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from octet.affine import Array, Codes, Grid, dequantize
+from octet.affine import Array, Codes, Grid
 from octet.errors import OctetError
 from octet.exporters import c
-from octet.layers import Dequantize, Layer, Quantize, Value
+from octet.layers import Dequantize, Layer, Quantize, Value, in_reals
 from octet.modelfile.arrays import AnyArray
 from octet.network import Network, signals
 from octet.parameters import Quantized
@@ -75,7 +75,7 @@ class Native:
         if rows is None:
             return integer.run(self.network, x)
         value = _through(self.tail, Quantized(self.codes(rows), self.grid))
-        return dequantize(value.codes, value.grid) if isinstance(value, Quantized) else value
+        return in_reals(value)
 
     def codes(self, rows: AnyArray) -> Codes:
         """The last codes of a network, ``(rows, …)``.

@@ -1,5 +1,6 @@
 """python -m stages.sweep SYSTEM: every width and rounding -> plots/<system>/sweep.csv."""
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,9 @@ def sweep(name: str, params: "Params") -> dict[Path, bytes]:
     asked = params.sweep.backend
     here = asked == "loky" and measure.is_quick(reference)
     with workers.backend(workers.HERE if here else asked):
-        longest_first = measure.longest_first(ways)
-        measured = workers.each(measure.measure, reference, longest_first, name)
-    points = dict(zip(longest_first, measured, strict=True))
+        together = measure.together(ways)
+        measured = workers.each(measure.measure, reference, together, name)
+    points = dict(zip(chain(*together), chain(*measured), strict=True))
     in_order = [measure.in_float(reference), *(points[way] for way in ways)]
     return {point.sweep_path(name): point.dump(name, in_order)}
 

@@ -1,6 +1,6 @@
 """Quantize a network at a width and with a rounding, and score what comes of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -8,6 +8,7 @@ from octet.affine import Array
 from octet.modelfile import storage
 from octet.network import Network
 from octet.quantizer import Calibrated, Config, calibrate, quantize, quantize_calibrated
+from octet.quantizer.layer import regressed
 from octet.runtime import inference
 from stages import outputs
 from stages.dataset import Dataset
@@ -56,9 +57,17 @@ def ways(config: Config, sweep: Sweep) -> list[Config]:
     ]
 
 
-def longest_first(ways: Iterable[Config]) -> list[Config]:
-    """So that no worker is left with a long one: exact rounding takes twice as long as others."""
-    return sorted(ways, key=lambda way: way.rounding != "exact")
+def together(ways: Iterable[Config]) -> list[list[Config]]:
+    """Groups that share work: integer networks of a width, what their layers should give.
+
+    The longest come first, so that no worker is left with one: exact rounding takes twice as long
+    as others.
+    """
+    groups: dict[tuple[int, str], list[Config]] = {}
+    for way in ways:
+        shares = way.activations == "uint8" and regressed(way)
+        groups.setdefault((way.bits, "" if shares else way.rounding), []).append(way)
+    return sorted(groups.values(), key=lambda group: all(way.rounding != "exact" for way in group))
 
 
 def is_quick(reference: Reference) -> bool:
@@ -66,16 +75,21 @@ def is_quick(reference: Reference) -> bool:
     return storage.payload(reference.network) * len(reference.data.x_test) < _QUICK
 
 
-def measure(reference: Reference, config: Config) -> Point:
-    """Quantize in one way, and compare the outputs with those of the float network.
+def measure(reference: Reference, configs: Sequence[Config]) -> list[Point]:
+    """Quantize in some ways, and compare the outputs with those of the float network.
 
     Raises:
         OctetError: see `octet.quantizer.layer`.
     """
     if reference.calibrated is None:
-        network = quantize(reference.network, reference.data.x_train, config)
+        rows = reference.data.x_train
+        networks = [quantize(reference.network, rows, config) for config in configs]
     else:
-        network = quantize_calibrated(reference.calibrated, config)
+        networks = quantize_calibrated(reference.calibrated, configs)
+    return [_measure(reference, *each) for each in zip(networks, configs, strict=True)]
+
+
+def _measure(reference: Reference, network: Network, config: Config) -> Point:
     after = inference.run(network, reference.data.x_test)
     task, truth = task_of(network.signature), reference.data.y_test
     verdict = task.decide(truth, reference.outputs, after, reference.gates)

@@ -56,7 +56,7 @@ def each(
     do = _alone if joblib.effective_n_jobs() > 1 else _do
     work = (joblib.delayed(do)(function, shared, task) for task in tasks)
     done = joblib.Parallel(return_as="generator")(work)
-    return list(tqdm(done, desc=title, total=len(tasks), unit="point"))
+    return list(tqdm(done, desc=title, total=len(tasks), unit="task"))
 
 
 def _alone(function: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:

@@ -225,7 +225,7 @@ def _write_sweep(name: str, system: System, gates: Gates) -> None:
         for bits in (2, 4, 8)
         for rounding in ("nearest", "gptq", "exact")
     ]
-    points = [measure.measure(reference, way) for way in ways]
+    points = measure.measure(reference, ways)
     _put(point.sweep_path(name), point.dump(name, [measure.in_float(reference), *points]))
 
 

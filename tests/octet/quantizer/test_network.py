@@ -11,11 +11,17 @@ from threadpoolctl import threadpool_limits
 
 from octet.affine import Array
 from octet.exporters import onnx as export
-from octet.layers import Softmax, Weighted
+from octet.layers import Softmax, Weighted, in_reals
 from octet.modelfile import storage
 from octet.network import flow, label, signals, sources
 from octet.parameters import Int32, Quantized, values
-from octet.quantizer import Calibration, calibrate, quantize, quantize_apart
+from octet.quantizer import (
+    Calibration,
+    calibrate,
+    quantize,
+    quantize_apart,
+    quantize_calibrated,
+)
 from octet.quantizer.calibration import pick
 from octet.quantizer.hessian import Hessians, Moments, second_moments
 from octet.quantizer.layer import for_integers, weights_only
@@ -126,16 +132,17 @@ def test_each_layer_is_quantized_on_what_it_sees(name: str, activations: str, ap
     quantized = quantize_apart(network, x, how, (4,))[4] if apart else quantize(network, x, how)
     codes = [layer for layer in quantized.layers if isinstance(layer, Weighted)]
     in_float = dict(flow(network.layers, x.astype(np.float64), floating.step))
-    # What those before it give: in codes, or, where each is quantized apart, on the grids alone.
-    before = grids if apart or activations == "none" else quantized
-    on_grids = dict(flow(before.layers, x.astype(np.float64), floating.step))
+    # What those before it give: in integers, or, where each is quantized apart, on the grids alone.
+    in_integers = activations == "uint8" and not apart
+    before, step = (quantized, integer.step) if in_integers else (grids, floating.step)
+    seen = dict(flow(before.layers, x.astype(np.float64), step))
     places = [i for i, layer in enumerate(network.layers) if isinstance(layer, Weighted)]
     for i, layer in zip(places, codes, strict=True):
         at = i + 1  # behind the Quantize
         (source,) = sources(grids.layers)[at]
         entering = signals(grids)[source].grid
         scale = float(entering.scale)
-        sums = moments(layer, on_grids[source], in_float[i], scale)
+        sums = moments(layer, in_reals(seen[source]), in_float[i], scale)
         name, bare = label(network.layers, i), network.layers[i]
         if activations == "uint8":
             expected, report = for_integers(bare, sums, entering, how, name)
@@ -233,6 +240,19 @@ def test_the_same_bytes_come_out_twice_and_on_any_number_of_threads_and_nothing_
     assert dumped[0] == dumped[1]
     assert storage.dump_network(network) == before[0]
     assert np.array_equal(x, before[1])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_several_ways_together_give_what_each_gives_alone(name: str) -> None:
+    network, x = NETWORKS[name](6)
+    ways = [
+        integers(rounding=how, bits=bits)
+        for bits, how in ((2, "gptq"), (8, "nearest"), (4, "exact"))
+    ]
+    together = quantize_calibrated(calibrate(network, x, ways[0].calibration), ways)
+    for way, quantized in zip(ways, together, strict=True):
+        alone = quantize(network, x, way)
+        assert storage.dump_network(quantized) == storage.dump_network(alone)
 
 
 @pytest.mark.parametrize("name", ["images", "branches"])

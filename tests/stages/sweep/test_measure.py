@@ -41,6 +41,24 @@ def test_each_width_meets_each_rounding_and_the_rest_stays() -> None:
     }
 
 
+def test_every_point_is_in_one_group_and_what_takes_longest_comes_first() -> None:
+    groups = measure.together(measure.ways(IMAGES, EVERYTHING))
+    assert [[(way.bits, way.rounding) for way in group] for group in groups] == [
+        [(2, "gptq"), (2, "exact")],
+        [(8, "gptq"), (8, "exact")],
+        [(2, "nearest")],
+        [(8, "nearest")],
+    ]
+    apart = measure.together(measure.ways(config(), EVERYTHING))
+    assert [[(way.bits, way.rounding) for way in group] for group in apart] == [
+        [(bits, rounding)]
+        for bits, rounding in [
+            *((bits, "exact") for bits in (2, 8)),
+            *((bits, how) for bits in (2, 8) for how in ("nearest", "gptq")),
+        ]
+    ]
+
+
 @pytest.mark.parametrize(
     "way", measure.ways(IMAGES, EVERYTHING), ids=lambda w: f"{w.bits}{w.rounding}"
 )
@@ -55,7 +73,7 @@ def test_a_point_is_the_network_that_quantize_would_write(
     outputs = inference.run(quantized, data.x_test)
     right = [classification.correct(data.y_test, each) for each in (reference.outputs, outputs)]
     verdict = CLASSIFICATION.decide(data.y_test, reference.outputs, outputs, GATES)
-    assert measure.measure(reference, way) == Point(
+    assert measure.measure(reference, [way])[0] == Point(
         bits=way.bits,
         rounding=way.rounding,
         payload=sizes.codes + sizes.scales,
@@ -72,7 +90,7 @@ def test_the_interval_of_a_table_is_of_r2() -> None:
     data = readers.read("diabetes", load_params().split)
     network = Network(linear.fit(data, standardize=True), data.signature)
     found = measure.prepare(network, data, config(), GATES)
-    point = measure.measure(found, config(bits=3))
+    (point,) = measure.measure(found, [config(bits=3)])
     outputs = inference.run(quantize(network, data.x_train, config(bits=3)), data.x_test)
     mse_float = np.mean((found.outputs[:, 0] - data.y_test) ** 2)
     mse = np.mean((outputs[:, 0] - data.y_test) ** 2)
@@ -89,7 +107,7 @@ def test_a_system_of_any_kind_is_swept(name: str) -> None:
     assert whole.score == task.headline(system.data.y_test, reference.outputs)
     assert (whole.bits, whole.rounding) == (32, "float")
     assert (whole.loss, whole.low, whole.high, whole.non_inferior) == (0, 0, 0, 1)
-    two, eight = (measure.measure(reference, replace(system.how, bits=bits)) for bits in (2, 8))
+    two, eight = measure.measure(reference, [replace(system.how, bits=bits) for bits in (2, 8)])
     assert two.low <= two.loss <= two.high
     assert two.fidelity < eight.fidelity < whole.fidelity
     assert two.payload < eight.payload < whole.payload
