@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from octet.affine import Array, Integers
 from octet.quantizer.hessian import Hessians, factor, output_error
@@ -18,6 +19,8 @@ NODE_BUDGET = 200_000
 TOLERANCE = 1e-6
 # Nor is one whose codes the search knows no better than this.
 _BLURRED = 0.1
+# Codes that all together can change no larger share of an error than this are not searched.
+_LIGHT = 1e-9
 # And one of which no search could prove anything has so many at most: what makes the codes of a
 # nearly singular H good is mending them along the directions that it hardly sees.
 _HOPELESS = 1_000
@@ -130,9 +133,18 @@ class _Row:
         off = z - self.relaxed
         return float(np.sum(self.gradient * off) + np.sum(self.hessian * np.outer(off, off)))
 
-    def not_fixed(self, guess: Integers) -> Integers:
-        """The coordinates that may differ from x in a solution better than the guess."""
-        return np.flatnonzero(np.abs(self.slope) < self.excess(guess) + self.slack)
+    def changes(self, guess: Integers) -> Array:
+        """What each code can change of f(z), wherever in the box it is, if z is no worse than that.
+
+        f(z) - f(x) is g·(z - x) and the square of a norm, which changes by √Hᵢᵢ a step at most.
+        """
+        farthest = np.sqrt(np.diag(self.hessian)) * self.top
+        norm = np.sqrt(self.excess(guess) + self.slack)
+        return np.asarray((2 * norm + farthest) * farthest + np.abs(self.gradient) * self.top)
+
+    def not_fixed(self, guess: Integers, light: npt.NDArray[np.bool_]) -> Integers:
+        """What matters and may differ from x in a solution better than the guess."""
+        return np.flatnonzero((np.abs(self.slope) < self.excess(guess) + self.slack) & ~light)
 
     def reduced(self, free: Integers) -> Basis:
         """A reduced basis of some of the coordinates."""
@@ -178,19 +190,23 @@ def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integ
     if reach < 0:
         return guess, np.inf, 0
     guess = _mend(row, guess, np.eye(len(guess), dtype=np.int64))
-    free = row.not_fixed(guess)
+    changes = row.changes(guess)
+    light = changes < _LIGHT * row.excess(guess) / len(guess)
+    ignored = float(np.sum(changes[light]))
+    free = row.not_fixed(guess, light)
     while free.size:
         basis = row.reduced(free)
         directions = np.zeros((len(guess), free.size), np.int64)
         directions[free] = basis.vectors
         guess = _mend(row, guess, directions)
-        still_free = row.not_fixed(guess)
+        still_free = row.not_fixed(guess, light)
         if still_free.size == free.size:
             break
         free = still_free
     corner = np.rint(row.relaxed).astype(np.int64)
     if not free.size:
-        return min(guess, corner, key=row.excess), np.inf, 0
+        guess = min(guess, corner, key=row.excess)
+        return guess, _least(row, guess, np.inf, ignored), 0
 
     hessian = row.hessian[np.ix_(free, free)]
     box = Box(row.top[free], row.relaxed[free], row.slope[free])
@@ -205,7 +221,7 @@ def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integ
         budget, reach = min(budget, _HOPELESS), np.inf
     nodes, unseen = 0, -np.inf
     for coordinates in (basis, unit_basis(hessian)):
-        distance = min(row.excess(guess) + row.slack, reach)
+        distance = min(row.excess(guess) + row.slack, reach) + ignored
         search = Search(coordinates, box, distance, max(uncertain, 1e-9), budget // 2)
         if search.point is not None:
             better = corner.copy()
@@ -217,7 +233,18 @@ def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integ
             break
     if uncertain > TOLERANCE:
         unseen = min(unseen, row.excess(guess)) * max(0.0, 1 - uncertain)
-    return guess, row.floor - row.slack + unseen, nodes
+    return guess, _least(row, guess, unseen, ignored), nodes
+
+
+def _least(row: _Row, guess: Integers, unseen: float, ignored: float) -> float:
+    """The least error of codes that were not ruled out, if those searched have ``unseen``.
+
+    What was ignored matters to those that are far better than where the search began.
+    """
+    excess = row.excess(guess)
+    if 4 * ignored > TOLERANCE * (row.floor + excess):
+        unseen = min(unseen, excess)
+    return row.floor - row.slack - ignored + unseen
 
 
 def _mend(row: _Row, z: Integers, directions: Integers) -> Integers:

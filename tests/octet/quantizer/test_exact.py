@@ -176,10 +176,9 @@ def test_what_rounding_error_could_overturn_is_not_called_proven() -> None:
 
 @pytest.mark.parametrize("column", [0, 2, 3])
 @pytest.mark.parametrize("decades", [8, 16, 30, 60])
-def test_a_code_that_a_step_of_another_outweighs_by_decades_makes_no_certificate_untrue(
+def test_a_code_that_a_step_of_another_outweighs_by_decades_is_in_no_proofs_way(
     column: int, decades: int
 ) -> None:
-    proofs = []
     for seed in range(20):
         case = problem(np.random.default_rng(seed), 3, bits=2, clip=0.8)
         factors = np.full(4, 10.0 ** (decades / 2))
@@ -188,11 +187,7 @@ def test_a_code_that_a_step_of_another_outweighs_by_decades_makes_no_certificate
             affine.Grid((grid.scale * factor).astype(np.float32), grid.zero_point, grid.bits)
             for grid, factor in zip(case.rows.grids, factors, strict=True)
         )
-        scaled = Problem(Lattice(case.rows.values * factors, grids), case.hessian)
-        assert_best(scaled, proven=decades == 8)
-        proofs.append(exact(scaled.rows, scaled.hessian)[1][0].proven)
-    # Where a step of one is the rounding error of another, only what needs no search is claimed.
-    assert all(proofs) == (decades == 8)
+        assert_best(Problem(Lattice(case.rows.values * factors, grids), case.hessian), proven=True)
 
 
 @fixed
