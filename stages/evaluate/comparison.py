@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tqdm import tqdm
+
 from octet.affine import Array
 from octet.errors import OctetError
 from octet.layers import Dequantize, Quantize, Weighted
 from octet.modelfile.storage import Sizes
 from octet.network import Network, gives_probabilities, label
 from octet.parameters import shape_of
+from octet.signature import Input
 from stages import outputs
 from stages.dataset import Dataset
 from stages.disturbance import disturbed
@@ -16,6 +19,8 @@ from stages.evaluate import layers
 from stages.metrics import Groups
 from stages.params.gates import Gates
 from stages.tasks import distance, kind_of, task_of
+
+Run = Callable[[Network, Input], Array]
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,25 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
     if models.reference.rounding:
         raise OctetError("the float model is quantized already; run `dvc repro`")
     kind, rows = kind_of(data.signature), disturbed(data, models.reference)
-    before, after = (
-        outputs.run(network, data.x_test) for network in (models.reference, models.quantized)
-    )
-    scores = _scores(models.reference, data, before, rows)
-    quantized_scores = _scores(models.quantized, data, after, rows)
+    passes = 2 * (1 + len(rows)) + len(models.apart) + bool(kind.task.on_training_rows)
+    with tqdm(total=passes, desc="evaluate", unit=" passes", disable=None) as bar:
+
+        def run(network: Network, x: Input) -> Array:
+            result = outputs.run(network, x)
+            bar.update()
+            return result
+
+        before, after = (
+            run(network, data.x_test) for network in (models.reference, models.quantized)
+        )
+        scores = _scores(run, models.reference, data, before, rows)
+        quantized_scores = _scores(run, models.quantized, data, after, rows)
+        on_training_rows = _training_score(run, models.reference, data)
+        of_layers = layers.table(models.reference, models.quantized, models.apart, data, bar.update)
     change = _difference(scores, quantized_scores)
-    of_layers = layers.table(models.reference, models.quantized, models.apart, data)
     metrics: dict[str, object] = {
         "kind": str(kind),
-        "float": {**scores, **_training_score(models.reference, data)},
+        "float": {**scores, **on_training_rows},
         "quantized": quantized_scores,
         "change": change,
         "fidelity": kind.task.distance(before, after),
@@ -90,11 +104,16 @@ def compare(models: Models, data: Dataset, gates: Gates) -> Comparison:
 
 
 def _scores(
-    network: Network, data: Dataset, clean: Array, rows: Mapping[str, Callable[[], Array]]
+    run: Run,
+    network: Network,
+    data: Dataset,
+    clean: Array,
+    rows: Mapping[str, Callable[[], Array]],
 ) -> Groups:
     """The scores of a network; under disturbance, the headline and how far its outputs move.
 
     Args:
+        run: gives the outputs of a network.
         network: float or quantized.
         data: the system's.
         clean: the network's outputs for the test rows as they are.
@@ -102,7 +121,7 @@ def _scores(
     """
     task = task_of(data.signature)
     scores: dict[str, object] = {**task.score(data.y_test, clean, gives_probabilities(network))}
-    under = {name: outputs.run(network, make()) for name, make in rows.items()}
+    under = {name: run(network, make()) for name, make in rows.items()}
     if under:
         noisy = under.pop("noisy")
         scores[f"{task.headline_key}_noisy"] = task.headline(data.y_test, noisy)
@@ -110,12 +129,12 @@ def _scores(
     return scores
 
 
-def _training_score(reference: Network, data: Dataset) -> Groups:
+def _training_score(run: Run, reference: Network, data: Dataset) -> Groups:
     """The headline of the float network on the rows that it was fitted to, if the task has it."""
     task = task_of(data.signature)
     if not task.on_training_rows:
         return {}
-    fitted = outputs.run(reference, data.x_train)
+    fitted = run(reference, data.x_train)
     return {task.on_training_rows: task.headline(data.y_train, fitted)}
 
 

@@ -1,6 +1,6 @@
 """What is known of single layers: their size, their rounding, what quantizing each alone costs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -18,7 +18,11 @@ _SENSITIVITY_ROWS = 500
 
 
 def table(
-    reference: Network, quantized: Network, apart: Mapping[int, Network], data: Dataset
+    reference: Network,
+    quantized: Network,
+    apart: Mapping[int, Network],
+    data: Dataset,
+    on_width: Callable[[], object],
 ) -> Groups:
     """All that is known of single layers, by their label.
 
@@ -27,19 +31,20 @@ def table(
         quantized: the same in codes.
         apart: by width, the same with each layer quantized as if it were the only one.
         data: of whose test rows the first are scored.
+        on_width: called when one of ``apart`` is done.
     """
     x, truth = data.x_test[:_SENSITIVITY_ROWS], data.y_test[:_SENSITIVITY_ROWS]
     headline = task_of(data.signature).headline
+    tables: dict[str, object] = {"rows": len(x)}
+    for bits, each in apart.items():
+        tables[f"{bits}_bits"] = sensitivity.table(
+            reference, each, x, lambda outputs: headline(truth, outputs)
+        )
+        on_width()
     return {
         "parameters": _moved(reference, quantized),
         "rounding": quantized.rounding,
-        "sensitivity": {"rows": len(x)}
-        | {
-            f"{bits}_bits": sensitivity.table(
-                reference, each, x, lambda outputs: headline(truth, outputs)
-            )
-            for bits, each in apart.items()
-        },
+        "sensitivity": tables,
     }
 
 

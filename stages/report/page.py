@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from tqdm import tqdm
 
 from stages.report import answers, tables
 from stages.report.chapter import chapter
@@ -34,7 +35,10 @@ def page(systems: Sequence[Evidence], left_out: str = "") -> str:
     script, style = ((_FOLDER / name).read_text("utf-8") for name in ("page.js", "page.css"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return environment.get_template("page.html").render(
-        chapters=[chapter(each, f"p{i}") for i, each in enumerate(systems)],
+        chapters=[
+            chapter(each, f"p{i}")
+            for i, each in enumerate(tqdm(systems, "report", unit=" systems", disable=None))
+        ],
         digest=digest,
         left_out=left_out,
         place=answers.place,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow
 import pyarrow.csv
+from tqdm import tqdm
 
 from octet.errors import OctetError
 from octet.rows.encoding import number
@@ -35,9 +36,9 @@ def read(data: params.Csv, paths: Sequence[Path], how: Split) -> Dataset:
     """
     refuse_shared(paths[:1], paths[1:])
     wanted = [tables.wanted(data, _names(path, data.separator), str(path)) for path in paths]
-    summaries = [two_passes.summary(_blocks(path, data, wanted[0])) for path in paths[:1]]
+    summaries = [_summary(path, data, wanted[0]) for path in paths[:1]]
     tables.refuse_other_columns(wanted, paths)
-    summaries += [two_passes.summary(_blocks(path, data, wanted[0])) for path in paths[1:]]
+    summaries += [_summary(path, data, wanted[0]) for path in paths[1:]]
     for (rows, _), path in zip(summaries, paths, strict=True):
         if not rows:
             raise OctetError(f"{path}: got names of columns and no rows")
@@ -49,6 +50,13 @@ def read(data: params.Csv, paths: Sequence[Path], how: Split) -> Dataset:
     where = str(paths[0])
     values = two_passes.read(blocks, two_passes.together(summaries), where)
     return tables.dataset(data, tables.Raw(where, values, tuple(n for n, _ in summaries)), how)
+
+
+def _summary(path: Path, data: params.Csv, wanted: Sequence[str]) -> two_passes.Summary:
+    """With a bar; what is packed has more blocks than its size says."""
+    count = path.stat().st_size // BLOCK + 1
+    blocks = tqdm(_blocks(path, data, wanted), "load", count, unit=" blocks", disable=None)
+    return two_passes.summary(blocks)
 
 
 def _blocks(path: Path, data: params.Csv, wanted: Sequence[str]) -> Iterator[two_passes.Block]:

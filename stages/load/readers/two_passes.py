@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow
 import pyarrow.compute
+from tqdm import tqdm
 
 from octet.affine import Array
 from octet.blocks import release
@@ -189,13 +190,15 @@ def read(blocks: Callable[[], Iterator[Block]], known: Summary, where: str) -> d
         for name, several in texts.items()
         if several is not None
     }
-    start = 0
-    for block in blocks():
-        for name, values in block.items():
-            part = files[name][start : start + len(values)]
-            part[:] = _coded(values, codes[name]) if name in codes else numbers(values)
-            release(part)
-        start += len(values)
+    with tqdm(total=rows, desc="load", unit=" rows", unit_scale=True, disable=None) as bar:
+        start = 0
+        for block in blocks():
+            for name, values in block.items():
+                part = files[name][start : start + len(values)]
+                part[:] = _coded(values, codes[name]) if name in codes else numbers(values)
+                release(part)
+            start += len(values)
+            bar.update(len(values))
     return {
         name: files[name] if several is None else Texts(several, files[name])
         for name, several in texts.items()
