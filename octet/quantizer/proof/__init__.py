@@ -10,7 +10,8 @@ an input that never varies, is best where it is nearest. Of the rest, the search
     f(z) = f(x) + g·(z - x) + (z - x)ᵀH(z - x), and in the box g·(z - x) ≥ 0 since x is a minimum;
 2.  guesses: the best of nearest and gptq, mended one direction at a time, bounds f from above;
 3.  fixes: where x_i is on the boundary and |g_i| alone exceeds what is left between x and the
-    guess, z_i = x_i in every better solution;
+    guess, z_i = x_i in every better solution. So are codes that others outweigh by decades: what
+    they could change all together counts against the bound;
 4.  reduces: a short basis U of the coordinates that are left, z = Uy, lest correlated inputs make
     the next step long;
 5.  enumerates y, depth first; and should that take too long, as it can where the box is small and

@@ -1,5 +1,6 @@
 """One row after another through the search of this package, and what is known at its end."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -105,9 +106,9 @@ class _Row:
 
     Attributes:
         hessian: H in units of codes.
-        form: the same in units in which a step of the first code is 1: where all columns have one
-            scale, it is that of every row.
-        unit: of those, in units of the weights.
+        form: the same in units of the largest scale; of one scale for all columns, it is that of
+            every row.
+        unit: the largest scale.
         top: the largest codes.
         relaxed: x, real numbers that minimise f in the box.
         reals: what x stands for, in units of the weights.
@@ -133,14 +134,18 @@ class _Row:
         off = z - self.relaxed
         return float(np.sum(self.gradient * off) + np.sum(self.hessian * np.outer(off, off)))
 
+    def radius(self, guess: Integers) -> float:
+        """√(z - x)ᵀH(z - x) is no more for any z that is no worse than the guess."""
+        return math.sqrt(max(self.excess(guess) + self.slack, 0.0))
+
     def changes(self, guess: Integers) -> Array:
         """What each code can change of f(z), wherever in the box it is, if z is no worse than that.
 
         f(z) - f(x) is g·(z - x) and the square of a norm, which changes by √Hᵢᵢ a step at most.
         """
         farthest = np.sqrt(np.diag(self.hessian)) * self.top
-        norm = np.sqrt(self.excess(guess) + self.slack)
-        return np.asarray((2 * norm + farthest) * farthest + np.abs(self.gradient) * self.top)
+        of_norm = (2 * self.radius(guess) + farthest) * farthest
+        return np.asarray(of_norm + np.abs(self.gradient) * self.top)
 
     def not_fixed(self, guess: Integers, light: npt.NDArray[np.bool_]) -> Integers:
         """What matters and may differ from x in a solution better than the guess."""
@@ -158,11 +163,11 @@ def _reduced(form: bytes, size: int) -> Basis:
 
 
 def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
-    """Step 1 of the docstring above."""
+    """Step 1 of the package."""
     scale = np.array([grid.scale[i] for grid in rows.grids], np.float64)
     zero_point = np.array([grid.zero_point[i] for grid in rows.grids], np.float64)
     top = np.array([grid.top for grid in rows.grids], np.float64)
-    in_codes, ratio = hessian * np.outer(scale, scale), scale / scale[0]
+    in_codes, ratio = hessian * np.outer(scale, scale), scale / np.max(scale)
     target = rows.values[i] / scale + zero_point
     relaxed = relax(target, top, in_codes)
     off = relaxed - target
@@ -172,7 +177,7 @@ def _relaxed(rows: Lattice, hessian: Array, i: int) -> _Row:
     return _Row(
         hessian=in_codes,
         form=hessian * np.outer(ratio, ratio),
-        unit=float(scale[0]),
+        unit=float(np.max(scale)),
         top=top,
         relaxed=relaxed,
         reals=(relaxed - zero_point) * scale,
@@ -215,7 +220,7 @@ def _solve(row: _Row, guess: Integers, limit: float, budget: int) -> tuple[Integ
     rounding = 4 * free.size * 2.0**-53
     uncertain = rounding * float(np.sum(np.diag(hessian) * inverse))
     # And codes are off by as much of the farthest that they go in a search.
-    if rounding * np.sqrt(np.max(inverse) * (row.excess(guess) + row.slack)) > _BLURRED:
+    if rounding * math.sqrt(np.max(inverse)) * row.radius(guess) > _BLURRED:
         uncertain = max(uncertain, 1.0)
     if uncertain > TOLERANCE:
         budget, reach = min(budget, _HOPELESS), np.inf
